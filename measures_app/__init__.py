@@ -1,0 +1,1 @@
+"""Asked, answered, understood: measures, administrations, expected change, flags, the night."""

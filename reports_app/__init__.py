@@ -1,0 +1,1 @@
+"""Shown: pages, dashboards, reports, exports, paper. Its rows are derived."""

@@ -1,0 +1,1 @@
+"""People and care: sites, clinicians, clients, episodes, sessions, decisions, audit, access."""
