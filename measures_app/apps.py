@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class MeasuresAppConfig(AppConfig):
+    name = "measures_app"
+    verbose_name = "Asked, answered, understood"
+    default_auto_field = "django.db.models.BigAutoField"

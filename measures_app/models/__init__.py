@@ -1,0 +1,20 @@
+from measures_app.models.administrations import Administration
+from measures_app.models.change import ExpectedChangeModel, Trajectory
+from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
+from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet
+from measures_app.models.night import NightlyRun, Step
+
+__all__ = [
+    "Administration",
+    "ExpectedChangeModel",
+    "Flag",
+    "FlagEvent",
+    "FlagRuleSet",
+    "Measure",
+    "MeasureVersion",
+    "NightlyRun",
+    "NormRow",
+    "Step",
+    "Trajectory",
+    "Wording",
+]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from measures_app.models.change import ExpectedChangeModel
+from measures_app.models.definitions import Measure
+from sessions_app.access import ScopedManager, ScopedQuerySet
+from sessions_app.models import CaseReview, Client, Episode, Respondent
+
+
+class FlagRuleSet(models.Model):
+    """The rules' constants from a day on; versions are added, never edited."""
+
+    version = models.PositiveIntegerField(unique=True)
+    from_on = models.DateField()
+    rules = models.JSONField()
+    why = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-version"]
+
+    def __str__(self) -> str:
+        return f"rules {self.version} from {self.from_on}"
+
+
+class FlagQuerySet(ScopedQuerySet["Flag"]):
+    def live(self) -> FlagQuerySet:
+        return self.filter(state__in=Flag.LIVE)
+
+    def for_review(self) -> FlagQuerySet:
+        return self.filter(kind=Flag.Kind.REVIEW)
+
+
+class Flag(models.Model):
+    """A reason to talk: raised by a rule with its numbers, until decided or lapsed."""
+
+    class Kind(models.TextChoices):
+        PROMPT = "prompt", "prompt for the clinician"
+        REVIEW = "review", "worth a conversation"
+        ITEM = "item", "item alert"
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        TAKEN_UP = "taken_up", "taken up"
+        DECIDED = "decided", "decided"
+        LAPSED = "lapsed", "lapsed"
+
+    LIVE = ("open", "taken_up")
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="flags")
+    episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="flags")
+    rule = models.CharField(max_length=32)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    # "" where a rule concerns attendance and no series; else "measure-code/respondent id".
+    series = models.CharField(max_length=60, blank=True, default="")
+    measure = models.ForeignKey(Measure, null=True, blank=True, on_delete=models.PROTECT)
+    respondent = models.ForeignKey(Respondent, null=True, blank=True, on_delete=models.PROTECT)
+    model = models.ForeignKey(
+        ExpectedChangeModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    rule_set = models.ForeignKey(FlagRuleSet, on_delete=models.PROTECT)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    evidence = models.JSONField()
+    session_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    raised_on = models.DateField()
+    raised_at = models.DateTimeField(auto_now_add=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="flags_taken_up",
+    )
+    taken_up_at = models.DateTimeField(null=True, blank=True)
+    closed_on = models.DateField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    close_reason = models.CharField(max_length=200, blank=True, default="")
+    review = models.ForeignKey(
+        CaseReview, null=True, blank=True, on_delete=models.PROTECT, related_name="flags"
+    )
+
+    objects = ScopedManager.from_queryset(FlagQuerySet)()
+
+    class Meta:
+        ordering = ["-raised_on", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["episode", "rule", "series"],
+                condition=Q(state__in=["open", "taken_up"]),
+                name="one_live_flag_a_rule_and_series",
+            ),
+            models.CheckConstraint(
+                condition=Q(owner=None, taken_up_at=None)
+                | Q(owner__isnull=False, taken_up_at__isnull=False),
+                name="flag_owner_since",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "taken_up"], closed_on=None, closed_at=None)
+                | Q(
+                    state__in=["decided", "lapsed"],
+                    closed_on__isnull=False,
+                    closed_at__isnull=False,
+                ),
+                name="flag_closed_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="decided") | Q(review__isnull=False),
+                name="decided_flag_has_review",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["kind", "raised_on"],
+                condition=Q(state__in=["open", "taken_up"]),
+                name="flag_live",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.state}"
+
+
+class FlagEvent(models.Model):
+    """Each change of a flag's state or evidence: append-only."""
+
+    flag = models.ForeignKey(Flag, on_delete=models.PROTECT, related_name="events")
+    episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=80)
+    from_state = models.CharField(max_length=8, blank=True, default="")
+    to_state = models.CharField(max_length=8)
+    why = models.CharField(max_length=200, blank=True, default="")
+    evidence = models.JSONField(default=dict)
+
+    objects = ScopedManager.from_queryset(ScopedQuerySet)()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.flag_id} {self.from_state}->{self.to_state}"

@@ -1,0 +1,233 @@
+"""The one place that turns a person's roles into what they may do and which rows they see.
+
+Row-level security says the same again beneath it (row_security.py); a test holds the two equal.
+
+*Clinical* scope: scores, flags, decisions. A clinician has the clients they treat, and for the
+clinic's set time after the last assignment ended; a supervisor those of the clinicians they
+supervise now. *Registry* scope: who someone is, and the diary; the front desk has it for its
+sites. A restricted programme's episodes are seen by those who treat in them or hold a grant for
+it; for others they don't exist.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from sessions_app import clinic_time, policies
+
+if TYPE_CHECKING:
+    from sessions_app.models import RoleGrant
+
+M = TypeVar("M", bound=models.Model)
+
+CLINICIAN, SUPERVISOR = "clinician", "supervisor"
+DIRECTOR, FRONT_DESK, ADMINISTRATOR = "director", "front_desk", "administrator"
+
+# Roles are data. Rights are what a door asks for; scope is a separate question.
+RIGHTS: dict[str, frozenset[str]] = {
+    CLINICIAN: frozenset(
+        {"see_clinical", "enter_scores", "record_sessions", "decide", "close_episode", "see_rules"}
+    ),
+    SUPERVISOR: frozenset(
+        {"see_clinical", "review", "decide", "transfer", "enter_scores", "see_rules"}
+    ),
+    DIRECTOR: frozenset({"see_aggregates", "export_reports", "see_rules"}),
+    FRONT_DESK: frozenset({"see_registry", "register_clients", "schedule", "record_attendance"}),
+    ADMINISTRATOR: frozenset(
+        {
+            "manage_people",
+            "manage_programmes",
+            "manage_measures",
+            "manage_policies",
+            "import_scores",
+            "see_audit",
+            "see_rules",
+        }
+    ),
+}
+
+
+def grants_of(user: Any) -> list[RoleGrant]:
+    """The user's grants in force today; read once per user object (so once a request)."""
+    today = clinic_time.today()
+    cached = getattr(user, "_grants_in_force", None)
+    if cached is None or cached[0] != today:
+        rows = list(
+            user.grants.filter(Q(to_on=None) | Q(to_on__gte=today), from_on__lte=today)
+            if user is not None and user.is_authenticated
+            else ()
+        )
+        cached = (today, rows)
+        if user is not None:
+            user._grants_in_force = cached
+    return cached[1]
+
+
+def roles(user: Any) -> frozenset[str]:
+    return frozenset(grant.role for grant in grants_of(user))
+
+
+def may(user: Any, right: str) -> bool:
+    """Whether any of the user's roles carries the right. Systems may all they are coded to."""
+    if getattr(user, "kind", None) == "system":
+        return True
+    return any(right in RIGHTS[role] for role in roles(user))
+
+
+def require(user: Any, right: str) -> None:
+    """Raise PermissionDenied unless the user (or the actor's user) has the right."""
+    subject = getattr(user, "user", None) or user
+    if not may(subject, right):
+        raise PermissionDenied(f"This needs the right to {right.replace('_', ' ')}.")
+
+
+def needs(*rights: str) -> Any:
+    """View decorator: signed in and holding one of the rights, else sign-in or 404.
+
+    A page outside one's role looks as absent as a client outside one's scope.
+    """
+
+    def decorate(view: Any) -> Any:
+        @wraps(view)
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+            from django.contrib.auth.views import redirect_to_login
+            from django.http import Http404
+
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not any(may(request.user, right) for right in rights):
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        guarded.needs_rights = rights
+        return guarded
+
+    return decorate
+
+
+def _in_force(today: Any) -> Q:
+    return Q(to_on=None) | Q(to_on__gte=today)
+
+
+def my_clinicians(user: Any) -> models.QuerySet[Any]:
+    """Clinician records whose clients are in the user's clinical scope: own and supervised."""
+    from sessions_app.models import Clinician
+
+    today = clinic_time.today()
+    held = roles(user)
+    mine = Q(pk__in=[])
+    if CLINICIAN in held:
+        mine |= Q(user_id=user.pk)
+    if SUPERVISOR in held:
+        supervised = user.supervisions.filter(_in_force(today), from_on__lte=today)
+        mine |= Q(pk__in=supervised.values("clinician_id"))
+    return Clinician.objects.filter(mine)
+
+
+def _granted_programmes(user: Any) -> list[int]:
+    return [g.programme_id for g in grants_of(user) if g.programme_id is not None]
+
+
+def clinical_episodes(user: Any) -> models.QuerySet[Any]:
+    """Episodes whose scores the user may see: the whole course of the clients they treat."""
+    from sessions_app.models import Assignment, Episode
+
+    if getattr(user, "kind", None) == "system":
+        return Episode.objects.all()
+    today = clinic_time.today()
+    since = today - timedelta(days=policies.get("former_assignment_days"))
+    direct = Assignment.objects.filter(
+        Q(to_on=None) | Q(to_on__gte=since),
+        clinician__in=my_clinicians(user),
+    )
+    return Episode.objects.filter(
+        Q(programme__restricted=False)
+        | Q(pk__in=direct.values("episode_id"))
+        | Q(programme_id__in=_granted_programmes(user)),
+        client_id__in=direct.values("episode__client_id"),
+    )
+
+
+def _desk_sites(user: Any) -> models.QuerySet[Any]:
+    from sessions_app.models import Site
+
+    named: set[int] = set()
+    for grant in grants_of(user):
+        if grant.role != FRONT_DESK:
+            continue
+        if grant.scope == "clinic":
+            return Site.objects.all()
+        if grant.site_id:
+            named.add(grant.site_id)
+        elif grant.team_id and grant.team.site_id:
+            named.add(grant.team.site_id)
+    return Site.objects.filter(pk__in=named)
+
+
+def _desk_episodes(user: Any) -> models.QuerySet[Any]:
+    from sessions_app.models import Episode
+
+    programmes = [g.programme_id for g in grants_of(user) if g.role == FRONT_DESK]
+    granted = [p for p in programmes if p is not None]
+    return Episode.objects.filter(
+        Q(programme_id__in=granted) | Q(programme__restricted=False, site__in=_desk_sites(user))
+    )
+
+
+def _desk_clients(user: Any) -> models.QuerySet[Any]:
+    """Clients at the desk's sites; those known only to a hidden programme don't exist here."""
+    from sessions_app.models import Client, Episode
+
+    seen = _desk_episodes(user)
+    any_episode = Episode.objects.filter(client_id=OuterRef("pk"))
+    return Client.objects.filter(
+        Q(pk__in=seen.values("client_id")) | (Q(site__in=_desk_sites(user)) & ~Exists(any_episode))
+    )
+
+
+class ScopedQuerySet(models.QuerySet[M], Generic[M]):
+    """Row scope as a queryset method, applied by the base views and the base API viewset."""
+
+    client_path: str | None = "client"
+    episode_path: str | None = "episode"
+
+    def _scope_by(self, episodes: models.QuerySet[Any]) -> Q:
+        if self._has_episode():
+            path = self.episode_path
+            return Q(**{f"{path}__in" if path else "pk__in": episodes.values("pk")})
+        path = self.client_path
+        return Q(**{f"{path}__in" if path else "pk__in": episodes.values("client_id")})
+
+    def _has_episode(self) -> bool:
+        if self.episode_path == "":
+            return True
+        return any(f.name == self.episode_path for f in self.model._meta.fields)
+
+    def visible_to(self, user: Any) -> ScopedQuerySet[M]:
+        """Clinical scope: rows with what was scored, noted or decided."""
+        if getattr(user, "kind", None) == "system":
+            return self.all()
+        return self.filter(self._scope_by(clinical_episodes(user)))
+
+    def registered_to(self, user: Any) -> ScopedQuerySet[M]:
+        """Registry scope (names, diary): the desk's, and everything in clinical scope."""
+        if getattr(user, "kind", None) == "system":
+            return self.all()
+        clinical = self._scope_by(clinical_episodes(user))
+        if FRONT_DESK not in roles(user):
+            return self.filter(clinical)
+        if self._has_episode():
+            return self.filter(clinical | self._scope_by(_desk_episodes(user)))
+        path = self.client_path
+        at_desk = Q(**{f"{path}__in" if path else "pk__in": _desk_clients(user).values("pk")})
+        return self.filter(clinical | at_desk)
+
+
+class ScopedManager(models.Manager[M], Generic[M]):
+    """The manager of every model under row scope; a test walks the models for it."""

@@ -1,0 +1,119 @@
+"""Who is acting: set in Python for the audit trail and in Postgres for row-level security.
+
+The setting is local to a transaction, so a kept connection never carries one person's rights
+into the next person's request. Work without a context is an error in the database, not an
+empty page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+
+from sessions_app import clinic_time
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person, a named part of the system, a respondent's link, or nobody yet."""
+
+    kind: str  # user | system | link | anonymous
+    ref: str = ""
+    user: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.ref}" if self.ref else self.kind
+
+
+ANONYMOUS = Actor("anonymous")
+
+_current: ContextVar[Actor | None] = ContextVar("outcomes_actor", default=None)
+
+
+class NoActor(RuntimeError):
+    """Clinical data was asked for outside `acting_as`."""
+
+
+def system(name: str) -> Actor:
+    """The named part of the system that works without a person: `night`, `import`."""
+    return Actor("system", name)
+
+
+def person(user: Any) -> Actor:
+    """A signed-in user, by their random public id (audit rows outlive the account)."""
+    return Actor("user", str(user.public_id), user)
+
+
+def actor_of(by: Any) -> Actor:
+    """Accept what callers pass as `by=`: a user or an actor."""
+    return by if isinstance(by, Actor) else person(by)
+
+
+def current_actor() -> Actor:
+    actor = _current.get()
+    if actor is None:
+        raise NoActor("Nobody is acting: wrap this work in sessions_app.context.acting_as(...).")
+    return actor
+
+
+def _tell_postgres(actor: Actor | None) -> None:
+    user_id = str(actor.user.pk) if actor and actor.user is not None else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('outcomes.actor', %s, true), "
+            "set_config('outcomes.actor_ref', %s, true), "
+            "set_config('outcomes.user_id', %s, true), "
+            "set_config('outcomes.today', %s, true)",
+            [
+                actor.kind if actor else "",
+                actor.ref if actor else "",
+                user_id,
+                clinic_time.today().isoformat(),
+            ],
+        )
+
+
+@contextmanager
+def acting_as(by: Any) -> Iterator[Actor]:
+    """Open a unit of work: a transaction in which `by` is who the database sees."""
+    actor = actor_of(by)
+    outer = _current.get()
+    with transaction.atomic():
+        token = _current.set(actor)
+        try:
+            _tell_postgres(actor)
+            yield actor
+        finally:
+            _current.reset(token)
+            # A nested unit must hand its caller's rights back; the outermost one ends with
+            # its transaction, and a broken transaction can't be spoken to any more.
+            if outer is not None and not connection.needs_rollback:
+                _tell_postgres(outer)
+
+
+def streamed(by: Any, rows: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    """Stream a body within its own unit of work: the request's is over when bytes flow."""
+    with acting_as(by):
+        yield from rows()
+
+
+class ActorMiddleware:
+    """One transaction and one actor a request; an error in a view takes its writes back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = getattr(request, "user", None)
+        actor = person(user) if user is not None and user.is_authenticated else ANONYMOUS
+        with acting_as(actor):
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        return response

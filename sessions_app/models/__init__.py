@@ -1,0 +1,65 @@
+from sessions_app.models.care import (
+    Assignment,
+    CaseReview,
+    Episode,
+    Meeting,
+    MeetingClinician,
+    Session,
+)
+from sessions_app.models.clients import (
+    Client,
+    ClientIdentity,
+    ClientKey,
+    ExternalId,
+    NameHash,
+    Respondent,
+)
+from sessions_app.models.infrastructure import (
+    AuditEvent,
+    AuditSeal,
+    EntryLink,
+    Job,
+    Outbox,
+    Submission,
+)
+from sessions_app.models.organisation import (
+    Clinician,
+    Installation,
+    Policy,
+    Programme,
+    RoleGrant,
+    Site,
+    Supervision,
+    Team,
+)
+from sessions_app.models.users import User
+
+__all__ = [
+    "Assignment",
+    "AuditEvent",
+    "AuditSeal",
+    "CaseReview",
+    "Client",
+    "ClientIdentity",
+    "ClientKey",
+    "Clinician",
+    "EntryLink",
+    "Episode",
+    "ExternalId",
+    "Installation",
+    "Job",
+    "Meeting",
+    "MeetingClinician",
+    "NameHash",
+    "Outbox",
+    "Policy",
+    "Programme",
+    "Respondent",
+    "RoleGrant",
+    "Session",
+    "Site",
+    "Submission",
+    "Supervision",
+    "Team",
+    "User",
+]

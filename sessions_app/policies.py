@@ -1,0 +1,50 @@
+"""Clinic policies: dated values over the defaults below. One row a change; the past stays."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sessions_app import clinic_time
+
+DEFAULTS: dict[str, Any] = {
+    "former_assignment_days": 90,  # how long a past clinician still sees a client
+    "review_budget_per_week": 6,  # review flags a supervisor can look at in a week
+    "first_checkpoint": 3,  # session of the first checkpoint (a prompt)
+    "second_checkpoint": 6,  # session of `no_progress`
+    "overdue_factor": 2.0,  # times the client's own rhythm
+    "small_cell_limit": 8,  # counts below it stay blank in files that leave the clinic
+    "closing_day": 10,  # of the next month: before it an edition is provisional
+    "return_reopens_days": 60,  # a return within this reopens the episode
+    "clinician_numbers_for_directors": False,
+}
+
+
+class UnknownPolicy(KeyError):
+    """There is no policy by this name."""
+
+
+def get(key: str, on: date | None = None) -> Any:
+    """The value in force on a day (today when not given)."""
+    from sessions_app.models import Policy
+
+    if key not in DEFAULTS:
+        raise UnknownPolicy(key)
+    day = on or clinic_time.today()
+    row = Policy.objects.filter(key=key, from_on__lte=day).order_by("-from_on", "-id").first()
+    return DEFAULTS[key] if row is None else row.value
+
+
+def all_on(day: date | None = None) -> dict[str, Any]:
+    """Every policy in force on a day, in one query."""
+    from sessions_app.models import Policy
+
+    day = day or clinic_time.today()
+    values = dict(DEFAULTS)
+    for key, value in (
+        Policy.objects.filter(key__in=DEFAULTS, from_on__lte=day)
+        .order_by("from_on", "id")
+        .values_list("key", "value")
+    ):
+        values[key] = value
+    return values
