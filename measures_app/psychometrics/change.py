@@ -1,4 +1,4 @@
-"""Change of one client: reliable change, cutoffs and the four classes.
+"""Change of clients: the four classes, by reliable change and cutoff.
 
 Scores stay in the measure's own units. All comparisons with a threshold are made on a grid of
 one millionth of a unit, because 26.6 - 20.0 is 6.600000000000001 in binary floating point: a
@@ -20,9 +20,45 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .norms import (
+    Better,
+    cutoff_a,
+    cutoff_b,
+    cutoff_c,
+    direction,
+    reliable_change_threshold,
+)
+
+__all__ = [
+    "CLASSES",
+    "DETERIORATED",
+    "IMPROVED",
+    "NO_CLASS",
+    "RECOVERED",
+    "UNCHANGED",
+    "AtCutoff",
+    "Better",
+    "BoolArray",
+    "ChangeClass",
+    "ChangeCriteria",
+    "Changes",
+    "ClassCounts",
+    "FloatArray",
+    "classify",
+    "classify_one",
+    "count_classes",
+    "cutoff_a",
+    "cutoff_b",
+    "cutoff_c",
+    "direction",
+    "has_outcome",
+    "is_stable",
+    "on_grid",
+    "reliable_change_threshold",
+]
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-Better: TypeAlias = Literal["higher", "lower"]
 AtCutoff: TypeAlias = Literal["clinical", "functional", "neither"]
 ChangeClass: TypeAlias = Literal["recovered", "improved", "unchanged", "deteriorated"]
 
@@ -35,31 +71,6 @@ NO_CLASS: Final = -1
 
 # Finer than any score's step, far coarser than the error of one float subtraction.
 _GRID: Final = 1e6
-
-
-def direction(better: Better) -> float:
-    """Sign that turns a difference of scores into "better is positive".
-
-    Parameters
-    ----------
-    better : {"higher", "lower"}
-        The measure's direction.
-
-    Returns
-    -------
-    float
-        1.0 or -1.0.
-
-    Raises
-    ------
-    ValueError
-        For any other word.
-    """
-    if better == "higher":
-        return 1.0
-    if better == "lower":
-        return -1.0
-    raise ValueError(f"better must be 'higher' or 'lower', not {better!r}")
 
 
 def on_grid(values: npt.ArrayLike) -> FloatArray:
@@ -76,110 +87,6 @@ def on_grid(values: npt.ArrayLike) -> FloatArray:
         Same shape; whole numbers, so that ==, < and > between them are exact.
     """
     return np.rint(np.asarray(values, dtype=np.float64) * _GRID)
-
-
-def reliable_change_threshold(sd: float, reliability: float, z: float = 1.96) -> float:
-    """Smallest change that measurement error alone explains in 5 % of clients only.
-
-    Parameters
-    ----------
-    sd : float
-        Standard deviation of the scores, in the measure's units; positive.
-    reliability : float
-        Reliability of the measure, from 0 to 1.
-    z : float, default 1.96
-        Normal quantile; 1.96 as in the source.
-
-    Returns
-    -------
-    float
-        ``z * sd * sqrt(2) * sqrt(1 - reliability)``, in the measure's units.
-
-    Raises
-    ------
-    ValueError
-        If `sd` is not positive and finite, or `reliability` lies outside 0 to 1.
-
-    Notes
-    -----
-    Source: Jacobson and Truax (1991).
-
-    Examples
-    --------
-    >>> round(reliable_change_threshold(7.5, 0.8), 6)
-    9.296925
-    """
-    if not (math.isfinite(sd) and sd > 0):
-        raise ValueError(f"the standard deviation must be positive, not {sd}")
-    if not 0 <= reliability <= 1:
-        raise ValueError(f"the reliability must lie between 0 and 1, not {reliability}")
-    return z * sd * math.sqrt(2) * math.sqrt(1 - reliability)
-
-
-def cutoff_a(clinical_mean: float, clinical_sd: float, better: Better) -> float:
-    """Cutoff a: two standard deviations from the clinical mean, on its better side.
-
-    Parameters
-    ----------
-    clinical_mean, clinical_sd : float
-        Norms of the clinical population, in the measure's units.
-    better : {"higher", "lower"}
-        The measure's direction.
-
-    Returns
-    -------
-    float
-        The cutoff, in the measure's units. Source: Jacobson and Truax (1991).
-    """
-    return clinical_mean + direction(better) * 2 * clinical_sd
-
-
-def cutoff_b(functional_mean: float, sd: float, better: Better) -> float:
-    """Cutoff b: two standard deviations from the functional mean, on its worse side.
-
-    Parameters
-    ----------
-    functional_mean : float
-        Mean of the functional population, in the measure's units.
-    sd : float
-        The standard deviation to measure with. The source's wording is the functional
-        population's; its worked example has one value for both populations, and R's
-        ``clinicalsignificance`` (since 2.0) takes the clinical one.
-    better : {"higher", "lower"}
-        The measure's direction.
-
-    Returns
-    -------
-    float
-        The cutoff, in the measure's units. Source: Jacobson and Truax (1991).
-    """
-    return functional_mean - direction(better) * 2 * sd
-
-
-def cutoff_c(
-    clinical_mean: float, clinical_sd: float, functional_mean: float, functional_sd: float
-) -> float:
-    """Cutoff c: the score equally far, in standard deviations, from both means.
-
-    Parameters
-    ----------
-    clinical_mean, clinical_sd, functional_mean, functional_sd : float
-        Norms of the two populations, in the measure's units.
-
-    Returns
-    -------
-    float
-        ``(M_c SD_f + M_f SD_c) / (SD_f + SD_c)``. Source: Jacobson and Truax (1991).
-
-    Raises
-    ------
-    ValueError
-        If the two standard deviations don't sum to a positive number.
-    """
-    total = clinical_sd + functional_sd
-    if not total > 0:
-        raise ValueError("cutoff c needs standard deviations that are positive")
-    return (clinical_mean * functional_sd + functional_mean * clinical_sd) / total
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,4 +382,4 @@ def is_stable(
     """
     before = classify(first, previous, criteria).codes
     now = classify(first, last, criteria).codes
-    return (before == now) & (now != NO_CLASS)
+    return np.asarray((before == now) & (now != NO_CLASS), dtype=np.bool_)
