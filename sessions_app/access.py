@@ -77,13 +77,13 @@ def may(user: Any, right: str) -> bool:
     """Whether any of the user's roles carries the right. Systems may all they are coded to."""
     if getattr(user, "kind", None) == "system":
         return True
+    user = getattr(user, "user", None) or user  # an actor stands for its user
     return any(right in RIGHTS[role] for role in roles(user))
 
 
 def require(user: Any, right: str) -> None:
     """Raise PermissionDenied unless the user (or the actor's user) has the right."""
-    subject = getattr(user, "user", None) or user
-    if not may(subject, right):
+    if not may(user, right):
         raise PermissionDenied(f"This needs the right to {right.replace('_', ' ')}.")
 
 

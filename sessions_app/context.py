@@ -55,6 +55,11 @@ def actor_of(by: Any) -> Actor:
     return by if isinstance(by, Actor) else person(by)
 
 
+def user_of(by: Any) -> Any:
+    """The user behind `by=`; None for a part of the system."""
+    return by.user if isinstance(by, Actor) else by
+
+
 def current_actor() -> Actor:
     actor = _current.get()
     if actor is None:

@@ -1,0 +1,55 @@
+"""Writes about people and care: keyword-only, `by=`, atomic, audited.
+
+Views, commands, the API, imports and test fixtures all come through here. `by` is a user or an
+actor (`sessions_app.context.system("import")`). A `ValidationError` names the field it is about.
+"""
+
+from sessions_app.actions.care import (
+    assign_clinician,
+    attend,
+    book_session,
+    close_episode,
+    mark_arrived,
+    open_episode,
+    record_case_review,
+    record_session,
+    set_attendance,
+    transfer_episode,
+)
+from sessions_app.actions.clients import add_respondent, new_code, register_client
+from sessions_app.actions.people import (
+    add_clinician,
+    add_programme,
+    add_site,
+    add_team,
+    add_user,
+    end_role,
+    grant_role,
+    set_policy,
+    supervise,
+)
+
+__all__ = [
+    "add_clinician",
+    "add_programme",
+    "add_respondent",
+    "add_site",
+    "add_team",
+    "add_user",
+    "assign_clinician",
+    "attend",
+    "book_session",
+    "close_episode",
+    "end_role",
+    "grant_role",
+    "mark_arrived",
+    "new_code",
+    "open_episode",
+    "record_case_review",
+    "record_session",
+    "register_client",
+    "set_attendance",
+    "set_policy",
+    "supervise",
+    "transfer_episode",
+]

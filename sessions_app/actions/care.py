@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from sessions_app import access, audit, clinic_time
+from sessions_app.context import user_of
+from sessions_app.models import (
+    Assignment,
+    CaseReview,
+    Client,
+    Clinician,
+    Episode,
+    Meeting,
+    MeetingClinician,
+    Programme,
+    Session,
+    Site,
+)
+
+
+@transaction.atomic
+def open_episode(
+    *,
+    client: Client,
+    programme: Programme,
+    opened_on: date,
+    by: Any,
+    lead: Clinician | None = None,
+    site: Site | None = None,
+    purpose: str = Episode.Purpose.CHANGE,
+    purpose_agreed_on: date | None = None,
+    problem: str = "",
+    funder: str = "",
+    care_began_on: date | None = None,
+    sessions_before: int | None = None,
+    reference: str = "",
+    origin: str = Episode.Origin.ENTERED,
+) -> Episode:
+    """Open a course of care, with its lead clinician when known."""
+    access.require(by, "register_clients")
+    if opened_on > clinic_time.today():
+        raise ValidationError({"opened_on": "An episode can't open in the future."})
+    if care_began_on and care_began_on > opened_on:
+        raise ValidationError({"care_began_on": "Care began before measuring, not after it."})
+    episode = Episode.objects.create(
+        client=client,
+        programme=programme,
+        site=site or client.site,
+        opened_on=opened_on,
+        purpose=purpose,
+        purpose_agreed_on=purpose_agreed_on,
+        problem=problem,
+        funder=funder,
+        care_began_on=care_began_on,
+        sessions_before=sessions_before,
+        reference=reference,
+        origin=origin,
+    )
+    if lead is not None:
+        assign_clinician(episode=episode, clinician=lead, from_on=opened_on, by=by)
+    audit.record(
+        "episode opened", subject_kind="client", subject=client.code, by=by, purpose=purpose
+    )
+    return episode
+
+
+@transaction.atomic
+def assign_clinician(
+    *,
+    episode: Episode,
+    clinician: Clinician,
+    from_on: date,
+    by: Any,
+    part: str = Assignment.Part.LEAD,
+    why: str = "",
+) -> Assignment:
+    if not access.may(by, "register_clients"):
+        access.require(by, "transfer")
+    if clinician.active_to is not None and clinician.active_to < from_on:
+        raise ValidationError({"clinician": f"{clinician} no longer works here on that day."})
+    if (
+        part == Assignment.Part.LEAD
+        and episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).exists()
+    ):
+        raise ValidationError({"clinician": "The episode has a lead: transfer it instead."})
+    assignment = Assignment.objects.create(
+        episode=episode, clinician=clinician, part=part, from_on=from_on, why=why
+    )
+    audit.record(
+        "clinician assigned",
+        subject_kind="client",
+        subject=episode.client.code,
+        by=by,
+        clinician=clinician.code,
+        part=part,
+    )
+    return assignment
+
+
+@transaction.atomic
+def transfer_episode(
+    *, episode: Episode, to: Clinician, on: date, reason: str, by: Any
+) -> Assignment:
+    """Hand an episode to another clinician; the past assignment stays, dated."""
+    access.require(by, "transfer")
+    episode = Episode.objects.select_for_update().get(pk=episode.pk)
+    if not episode.is_open:
+        raise ValidationError({"episode": "The episode has ended."})
+    current = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
+    if current is not None:
+        if current.clinician_id == to.pk:
+            raise ValidationError({"to": f"{to} has this client already."})
+        if on < current.from_on:
+            raise ValidationError({"on": "The transfer lies before the present assignment."})
+        current.to_on = on
+        current.why = reason
+        current.save(update_fields=["to_on", "why"])
+    return assign_clinician(episode=episode, clinician=to, from_on=on, why=reason, by=by)
+
+
+@transaction.atomic
+def close_episode(*, episode: Episode, on: date, ending: str, by: Any) -> Episode:
+    """End an episode on a day, with how it ended; open assignments end with it."""
+    access.require(by, "close_episode")
+    episode = Episode.objects.select_for_update().get(pk=episode.pk)
+    if not episode.is_open:
+        raise ValidationError({"episode": "The episode has ended already."})
+    if ending not in Episode.Ending.values or not ending:
+        raise ValidationError({"ending": "Say how it ended."})
+    if on < episode.opened_on or on > clinic_time.today():
+        raise ValidationError({"on": "The ending lies between the opening and today."})
+    last = episode.sessions.filter(status=Session.Status.ATTENDED).aggregate(d=Max("held_on"))["d"]
+    if last is not None and on < last:
+        raise ValidationError({"on": f"There was a session on {last:%-d %B %Y}, after that day."})
+    episode.closed_on = on
+    episode.ending = ending
+    episode.closed_recorded_at = clinic_time.now()
+    episode.save(update_fields=["closed_on", "ending", "closed_recorded_at"])
+    for assignment in episode.assignments.filter(to_on=None):
+        assignment.to_on = max(on, assignment.from_on)
+        assignment.save(update_fields=["to_on"])
+    audit.record(
+        "episode closed", subject_kind="client", subject=episode.client.code, by=by, ending=ending
+    )
+    return episode
+
+
+@transaction.atomic
+def book_session(
+    *,
+    episode: Episode,
+    starts_at: datetime,
+    by: Any,
+    clinicians: Sequence[Clinician] = (),
+    minutes: int = 50,
+    kind: str = Meeting.Kind.TREATMENT,
+    format: str = Meeting.Format.INDIVIDUAL,
+    telehealth: bool = False,
+    site: Site | None = None,
+    meeting: Meeting | None = None,
+) -> Session:
+    """Book a place in a meeting (a new one, or one given: couples, groups) for an episode."""
+    if not access.may(by, "schedule"):
+        access.require(by, "record_sessions")
+    day = clinic_time.local_date(starts_at)
+    if day < episode.opened_on:
+        raise ValidationError(
+            {"starts_at": f"The episode opened on {episode.opened_on:%-d %B %Y}, after that day."}
+        )
+    if episode.closed_on is not None and day > episode.closed_on:
+        raise ValidationError({"starts_at": "The episode had ended by then."})
+    if meeting is None:
+        meeting = Meeting.objects.create(
+            starts_at=starts_at,
+            minutes=minutes,
+            kind=kind,
+            format=format,
+            telehealth=telehealth,
+            site=site or episode.site,
+        )
+        present = list(clinicians) or [
+            a.clinician for a in episode.assignments.filter(to_on=None, part=Assignment.Part.LEAD)
+        ]
+        MeetingClinician.objects.bulk_create(
+            MeetingClinician(meeting=meeting, clinician=clinician) for clinician in present
+        )
+    return Session.objects.create(
+        meeting=meeting, episode=episode, client=episode.client, held_on=day
+    )
+
+
+@transaction.atomic
+def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = "") -> Session:
+    """Say whether the client was seen; a past statement may be put right."""
+    if not access.may(by, "record_attendance"):
+        access.require(by, "record_sessions")
+    if status not in Session.Status.values:
+        raise ValidationError({"status": "Say whether the client came."})
+    if status == Session.Status.ATTENDED and session.held_on > clinic_time.today():
+        raise ValidationError({"status": "The session lies in the future."})
+    before = session.status
+    session.status = status
+    session.obstacle = obstacle if status != Session.Status.ATTENDED else ""
+    session.save(update_fields=["status", "obstacle"])
+    audit.record(
+        "attendance set",
+        subject_kind="client",
+        subject=session.client.code,
+        by=by,
+        before=before,
+        after=status,
+    )
+    return session
+
+
+def attend(*, session: Session, by: Any) -> Session:
+    return set_attendance(session=session, status=Session.Status.ATTENDED, by=by)
+
+
+@transaction.atomic
+def mark_arrived(*, session: Session, by: Any) -> Session:
+    """The client is in the waiting room: the clinician's page shows it."""
+    access.require(by, "record_attendance")
+    session.arrived_at = clinic_time.now()
+    session.save(update_fields=["arrived_at"])
+    audit.record("arrived", subject_kind="client", subject=session.client.code, by=by)
+    return session
+
+
+@transaction.atomic
+def record_session(
+    *,
+    episode: Episode,
+    held_on: date,
+    by: Any,
+    status: str = Session.Status.ATTENDED,
+    starts_at: datetime | None = None,
+    obstacle: str = "",
+    **meeting: Any,
+) -> Session:
+    """A session that took place (or didn't) and was not booked before: a walk-in, paper."""
+    session = book_session(
+        episode=episode, starts_at=starts_at or clinic_time.at(held_on), by=by, **meeting
+    )
+    return set_attendance(session=session, status=status, by=by, obstacle=obstacle)
+
+
+@transaction.atomic
+def record_case_review(
+    *,
+    episode: Episode,
+    decision: str,
+    by: Any,
+    reviewed_on: date | None = None,
+    note: str = "",
+    client_said: str = "",
+    change_of: str = "",
+    follow_up_on: date | None = None,
+    session_number: int | None = None,
+) -> CaseReview:
+    """Keep what was talked about and decided. Flags are closed by measures_app's `decide`."""
+    access.require(by, "decide")
+    today = clinic_time.today()
+    if decision not in CaseReview.Decision.values:
+        raise ValidationError({"decision": "Choose what was decided."})
+    if not episode.is_open:
+        raise ValidationError({"decision": "The episode has ended: there is nothing to decide."})
+    if follow_up_on is not None and follow_up_on < today:
+        raise ValidationError({"follow_up_on": "The follow-up lies in the past."})
+    client = episode.client
+    review = CaseReview.objects.create(
+        episode=episode,
+        client=client,
+        reviewed_on=reviewed_on or today,
+        recorded_by=user_of(by),
+        decision=decision,
+        change_of=change_of,
+        session_number=session_number,
+        note_sealed=client.seal(note, "review-note"),
+        client_said_sealed=client.seal(client_said, "review-client-said"),
+        follow_up_on=follow_up_on,
+    )
+    audit.record(
+        "decision recorded", subject_kind="client", subject=client.code, by=by, decision=decision
+    )
+    return review

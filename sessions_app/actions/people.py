@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from sessions_app import access, audit, clinic_time, policies
+from sessions_app.context import user_of
+from sessions_app.models import (
+    Clinician,
+    Policy,
+    Programme,
+    RoleGrant,
+    Site,
+    Supervision,
+    Team,
+    User,
+)
+
+
+@transaction.atomic
+def add_site(*, name: str, by: Any, time_zone: str = "") -> Site:
+    access.require(by, "manage_programmes")
+    site = Site.objects.create(name=name, time_zone=time_zone)
+    audit.record("site added", subject_kind="site", subject=name, by=by)
+    return site
+
+
+@transaction.atomic
+def add_programme(*, name: str, by: Any, restricted: bool = False) -> Programme:
+    access.require(by, "manage_programmes")
+    programme = Programme.objects.create(name=name, restricted=restricted)
+    audit.record("programme added", subject_kind="programme", subject=name, by=by)
+    return programme
+
+
+@transaction.atomic
+def add_team(*, name: str, by: Any, site: Site | None = None) -> Team:
+    access.require(by, "manage_people")
+    team = Team.objects.create(name=name, site=site)
+    audit.record("team added", subject_kind="team", subject=name, by=by)
+    return team
+
+
+@transaction.atomic
+def add_user(*, email: str, name: str, by: Any, password: str | None = None) -> User:
+    """An account without rights yet; without a password nobody can sign in to it."""
+    access.require(by, "manage_people")
+    if User.objects.filter(email=email.lower()).exists():
+        raise ValidationError({"email": "There is already an account with this address."})
+    user = User.objects.create_user(email=email, name=name, password=password)
+    audit.record("account added", subject_kind="user", subject=user.public_id, by=by)
+    return user
+
+
+@transaction.atomic
+def add_clinician(
+    *,
+    name: str,
+    by: Any,
+    code: str = "",
+    user: User | None = None,
+    site: Site | None = None,
+    team: Team | None = None,
+    trainee: bool = False,
+    active_from: date | None = None,
+) -> Clinician:
+    """Someone who treats; `code` is how files name them (the name when not given)."""
+    access.require(by, "manage_people")
+    clinician = Clinician.objects.create(
+        name=name,
+        code=(code or name)[:40],
+        user=user,
+        site=site,
+        team=team,
+        trainee=trainee,
+        active_from=active_from,
+    )
+    audit.record("clinician added", subject_kind="clinician", subject=clinician.code, by=by)
+    return clinician
+
+
+@transaction.atomic
+def grant_role(
+    *,
+    user: User,
+    role: str,
+    by: Any,
+    from_on: date | None = None,
+    to_on: date | None = None,
+    site: Site | None = None,
+    programme: Programme | None = None,
+    team: Team | None = None,
+) -> RoleGrant:
+    """Give a role for a time; the scope is the one place named, or the whole clinic."""
+    access.require(by, "manage_people")
+    named = [kind for kind, of in (("site", site), ("programme", programme), ("team", team)) if of]
+    if len(named) > 1:
+        raise ValidationError({"scope": "Name one of site, programme or team, or none."})
+    grant = RoleGrant.objects.create(
+        user=user,
+        role=role,
+        scope=named[0] if named else RoleGrant.Scope.CLINIC,
+        site=site,
+        programme=programme,
+        team=team,
+        from_on=from_on or clinic_time.today(),
+        to_on=to_on,
+        granted_by=user_of(by),
+    )
+    user.__dict__.pop("_grants_in_force", None)
+    audit.record(
+        "role granted", subject_kind="user", subject=user.public_id, by=by, role=role, on=named
+    )
+    return grant
+
+
+@transaction.atomic
+def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
+    access.require(by, "manage_people")
+    if on < grant.from_on:
+        raise ValidationError({"on": "A role can't end before it began."})
+    grant.to_on = on
+    grant.save(update_fields=["to_on"])
+    audit.record(
+        "role ended", subject_kind="user", subject=grant.user.public_id, by=by, role=grant.role
+    )
+    return grant
+
+
+@transaction.atomic
+def supervise(
+    *, supervisor: User, clinician: Clinician, by: Any, from_on: date | None = None
+) -> Supervision:
+    access.require(by, "manage_people")
+    if clinician.user_id == supervisor.pk:
+        raise ValidationError({"supervisor": "Nobody supervises themselves."})
+    supervision = Supervision.objects.create(
+        supervisor=supervisor, clinician=clinician, from_on=from_on or clinic_time.today()
+    )
+    audit.record(
+        "supervision began",
+        subject_kind="clinician",
+        subject=clinician.code,
+        by=by,
+        supervisor=str(supervisor.public_id),
+    )
+    return supervision
+
+
+@transaction.atomic
+def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) -> Policy:
+    access.require(by, "manage_policies")
+    if key not in policies.DEFAULTS:
+        raise ValidationError({"key": f"There is no policy {key!r}."})
+    default = policies.DEFAULTS[key]
+    if isinstance(default, bool) != isinstance(value, bool) or (
+        not isinstance(value, int | float) or value < 0
+    ):
+        raise ValidationError({"value": f"{key} takes a value like {default!r}."})
+    policy = Policy.objects.create(
+        key=key,
+        value=value,
+        from_on=from_on or clinic_time.today(),
+        set_by=user_of(by),
+    )
+    audit.record("policy set", subject_kind="policy", subject=key, by=by, value=value)
+    return policy

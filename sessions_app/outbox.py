@@ -1,0 +1,94 @@
+"""Side effects promised in the transaction that caused them.
+
+Publishing after commit is best effort; what the broker didn't take is swept each minute, so a
+broker that is away never turns a saved score into an error. Handlers must be safe to run twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from sessions_app import clinic_time
+from sessions_app.context import acting_as, system
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[dict[str, Any], Any], None]
+HANDLERS: dict[str, Handler] = {}
+LONGEST_WAIT = timedelta(hours=1)
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Register the function that carries out a kind of side effect: `f(payload, message_id)`."""
+
+    def register(function: Handler) -> Handler:
+        HANDLERS[kind] = function
+        return function
+
+    return register
+
+
+def promise(kind: str, payload: dict[str, Any], *, due_at: datetime | None = None) -> None:
+    """Write the side effect into the current transaction and try to publish it after commit."""
+    from sessions_app.models import Outbox
+
+    row = Outbox.objects.create(kind=kind, payload=payload, due_at=due_at or clinic_time.now())
+    if due_at is None:
+        transaction.on_commit(lambda: _publish(row.pk), robust=True)
+
+
+def _publish(pk: int) -> None:
+    from sessions_app.tasks import deliver
+
+    try:
+        deliver.apply_async(args=[pk], retry=False)
+    except Exception as problem:  # the sweep delivers what the broker didn't take
+        log.warning("outbox %s waits for the sweep: %s", pk, type(problem).__name__)
+
+
+def deliver(pk: int) -> bool:
+    """Carry out one row if it is still due; False when someone else has it or it is done."""
+    from sessions_app.models import Outbox
+
+    with acting_as(system("outbox")):
+        row = (
+            Outbox.objects.select_for_update(skip_locked=True)
+            .filter(pk=pk, sent_at=None, due_at__lte=clinic_time.now())
+            .first()
+        )
+        if row is None:
+            return False
+        try:
+            with transaction.atomic():
+                HANDLERS[row.kind](row.payload, row.message_id)
+        except Exception as problem:
+            row.attempts += 1
+            row.last_problem = f"{type(problem).__name__}: {problem}"[:500]
+            row.due_at = clinic_time.now() + min(
+                LONGEST_WAIT, timedelta(seconds=30 * 2 ** min(row.attempts, 7))
+            )
+            row.save(update_fields=["attempts", "last_problem", "due_at"])
+            log.warning("outbox %s (%s) will be tried again", row.pk, row.kind)
+            return False
+        row.sent_at = clinic_time.now()
+        row.attempts += 1
+        row.save(update_fields=["sent_at", "attempts"])
+        return True
+
+
+def sweep(limit: int = 500) -> int:
+    """Deliver everything due that was never published or not carried out; returns how many."""
+    from sessions_app.models import Outbox
+
+    with acting_as(system("outbox")):
+        due = list(
+            Outbox.objects.filter(sent_at=None, due_at__lte=clinic_time.now())
+            .order_by("due_at")
+            .values_list("pk", flat=True)[:limit]
+        )
+    return sum(deliver(pk) for pk in due)
