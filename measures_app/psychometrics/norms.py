@@ -10,9 +10,12 @@ References
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Better: TypeAlias = Literal["higher", "lower"]
+
+# The "1.96" of the source, unrounded.
+TWO_SIDED_95: Final = 1.959963984540054
 
 
 def direction(better: Better) -> float:
@@ -40,7 +43,7 @@ def direction(better: Better) -> float:
     raise ValueError(f"better must be 'higher' or 'lower', not {better!r}")
 
 
-def reliable_change_threshold(sd: float, reliability: float, z: float = 1.96) -> float:
+def reliable_change_threshold(sd: float, reliability: float, z: float = TWO_SIDED_95) -> float:
     """Smallest change that measurement error alone explains in 5 % of clients only.
 
     Parameters
@@ -49,8 +52,8 @@ def reliable_change_threshold(sd: float, reliability: float, z: float = 1.96) ->
         Standard deviation of the scores, in the measure's units; positive.
     reliability : float
         Reliability of the measure, from 0 to 1.
-    z : float, default 1.96
-        Normal quantile; 1.96 as in the source.
+    z : float, default 1.959964
+        Normal quantile; the source's 1.96, unrounded.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""Tests of the statistical core; they need no database."""
