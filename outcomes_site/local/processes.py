@@ -1,0 +1,138 @@
+"""Child processes that never outlive us, and file locks the kernel lets go when we die."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+PR_SET_PDEATHSIG = 1
+
+
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    dies_with_us: signal.Signals = signal.SIGTERM,
+    user: pwd.struct_passwd | None = None,
+    environment: dict[str, str] | None = None,
+    own_session: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a child that gets `dies_with_us` when this process ends, however it ends.
+
+    The child has a session of its own, so that Ctrl-C in a terminal reaches us alone and we stop
+    the children in order.
+    """
+    libc = _libc()
+    parent = os.getpid()
+
+    def last_words_of_the_fork() -> None:
+        # After the change of user, which would clear it.
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, int(dies_with_us))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    as_user: dict[str, Any] = {}
+    if user is not None:
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [os.fspath(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=own_session,
+            preexec_fn=last_words_of_the_fork,
+            **as_user,
+        )
+
+
+def stop(
+    process: subprocess.Popen[bytes] | None,
+    *,
+    by: signal.Signals = signal.SIGTERM,
+    patience: float = 20,
+) -> None:
+    """Ask a child to end and wait; after `patience` seconds end it."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(by)
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id runs (a zombie doesn't)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state != "Z"
+
+
+def wait_until_gone(pid: int, patience: float) -> bool:
+    """Wait for a process that isn't our child; False when it is still there."""
+    end = time.monotonic() + patience
+    while is_alive(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class FileLock:
+    """An advisory lock on a file, shared or exclusive, gone with the process that held it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self, *, shared: bool = False, wait: bool = True) -> bool:
+        """Take the lock; False when `wait` is off and somebody else has it."""
+        file = self._file or self.path.open("a")
+        how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, how)
+        except BlockingIOError:
+            if self._file is None:
+                file.close()
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @contextmanager
+    def held(self, *, shared: bool = False) -> Iterator[None]:
+        self.acquire(shared=shared)
+        try:
+            yield
+        finally:
+            self.release()
