@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class OutcomesSiteConfig(AppConfig):
+    name = "outcomes_site"
+    verbose_name = "The site"
+
+    def ready(self) -> None:
+        # Tasks sent from the web find their broker through this application.
+        from outcomes_site import celery  # noqa: F401 - imported for its effect

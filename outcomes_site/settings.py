@@ -1,0 +1,278 @@
+"""One settings module for every place; what differs comes from the environment."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+
+from outcomes_site import environment
+from outcomes_site.database import APP
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where this runs ---------------------------------------------------------------------------
+
+ENVIRONMENT = environment.kind()
+IS_LOCAL = ENVIRONMENT == "local"  # manage.py up: loopback only
+IS_TEST = ENVIRONMENT == "test"
+IS_PRODUCTION = ENVIRONMENT == "production"
+DEBUG = False
+
+# Fixed keys for tests alone: the same ciphertexts and hashes on every run are easier to debug.
+_test_key = base64.b64encode(b"for tests alone, not for clients").decode() if IS_TEST else None
+
+SECRET_KEY = environment.text(
+    "SECRET_KEY",
+    why="It signs sessions and links; at least 50 random characters.",
+    example="$(openssl rand -base64 48)",
+    default=_test_key,
+)
+MASTER_KEYS = environment.keys(
+    "MASTER_KEYS",
+    why="They wrap the key of each client; the first one is current, older ones still open.",
+    default=f"test:{_test_key}" if _test_key else None,
+)
+MASTER_KEY_ID = next(iter(MASTER_KEYS))
+SEARCH_KEY = environment.key(
+    "SEARCH_KEY", why="Names are found by hashes made with it.", default=_test_key
+)
+
+PUBLIC_URL = environment.text(
+    "PUBLIC_URL",
+    why="The address people type; links in messages begin with it.",
+    example="https://outcomes.example.org",
+    default=None if IS_PRODUCTION else "http://localhost:8000",
+).rstrip("/")
+ALLOWED_HOSTS = environment.words(
+    "ALLOWED_HOSTS",
+    why="The host names this site answers to, separated by commas.",
+    example="outcomes.example.org",
+    default=None if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- the house ---------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "outcomes_site",
+    "reports_app",
+    "measures_app",
+    "sessions_app",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "sessions_app.context.ActorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+ROOT_URLCONF = "outcomes_site.urls"
+WSGI_APPLICATION = "outcomes_site.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- database, broker, cache -------------------------------------------------------------------
+
+# Commands that need no database (manage.py knows them) run without an address of one.
+if environment.flag("WITHOUT_DATABASE", default=False):
+    DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+    DATABASE_OWNER = None
+else:
+    _database = environment.database_url(
+        "DATABASE_URL",
+        environment.text(
+            "DATABASE_URL",
+            why="`python3 manage.py COMMAND` finds the running database or starts one by itself; "
+            "other ways to run need the address.",
+            example=environment.DATABASE_EXAMPLE,
+        ),
+    )
+    _owner_url = environment.value("DATABASE_OWNER_URL")
+    # A login of its own for migrations and backups; without one the same login takes the role.
+    DATABASE_OWNER = (
+        environment.database_url("DATABASE_OWNER_URL", _owner_url) if _owner_url else None
+    )
+    DATABASES = {
+        "default": {
+            **_database,
+            "OPTIONS": {**_database["OPTIONS"], "options": f"-c role={APP}"},
+            "CONN_MAX_AGE": 60,
+            "CONN_HEALTH_CHECKS": True,
+        }
+    }
+
+_redis_url = environment.value("REDIS_URL")
+REDIS_URL = environment.redis_url("REDIS_URL", _redis_url) if _redis_url else ""
+# Several installations, or test runs, can share one broker under their own names.
+BROKER_PREFIX = environment.text(
+    "BROKER_PREFIX", why="", example="outcomes-a-", default="outcomes-"
+)
+
+CELERY_BROKER_URL = environment.celery_broker(REDIS_URL) if REDIS_URL else "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": BROKER_PREFIX} if REDIS_URL else {}
+# A broker that is away must not hold up a saved score: the outbox sweeps later.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": BROKER_PREFIX,
+    }
+    if REDIS_URL and not IS_TEST
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- people ------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "sessions_app.User"
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/sign-in/"
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+if IS_TEST:
+    PASSWORD_HASHERS.insert(0, "django.contrib.auth.hashers.MD5PasswordHasher")
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- the web -----------------------------------------------------------------------------------
+
+# Health data travels over TLS; `up` and the tests speak plain HTTP on loopback.
+_tls = IS_PRODUCTION and environment.flag("TLS", default=True)
+SECURE_SSL_REDIRECT = _tls
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _tls else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _tls
+SECURE_HSTS_PRELOAD = _tls
+SESSION_COOKIE_SECURE = _tls
+CSRF_COOKIE_SECURE = _tls
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "DEFAULT_VERSIONING_CLASS": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Clinic outcomes",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- language and time -------------------------------------------------------------------------
+
+USE_TZ = True
+TIME_ZONE = "UTC"  # a site's own zone decides its months, ages and nights
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+# --- messages and logs -------------------------------------------------------------------------
+
+EMAIL_HOST = environment.text("EMAIL_HOST", why="", example="smtp.example.org", default="")
+EMAIL_PORT = environment.number("EMAIL_PORT", default=587, low=1, high=65535)
+EMAIL_HOST_USER = environment.text("EMAIL_USER", why="", example="outcomes", default="")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_PASSWORD", why="", example="...", default="")
+EMAIL_USE_TLS = environment.flag("EMAIL_TLS", default=True)
+EMAIL_TIMEOUT = 20
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.console.EmailBackend"
+)
+DEFAULT_FROM_EMAIL = environment.text(
+    "EMAIL_FROM", why="", example="outcomes@example.org", default="outcomes@localhost"
+)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.security.DisallowedHost": {"handlers": [], "propagate": False}},
+}
