@@ -1,0 +1,175 @@
+"""A migrated database for the tests, cloned from a template, worked on as the application's role.
+
+Nothing is ever flushed: the database refuses truncate. Tests roll back (`db`), or own a clone
+of their module (`committed_database`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import django
+import psycopg2
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ("sessions_app", "measures_app", "reports_app")
+A_DAY = 24 * 3600
+
+
+@contextmanager
+def _administering() -> Iterator[Any]:
+    """A connection of the plain login, which may create databases."""
+    with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+
+
+def _url_of(name: str) -> str:
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def _schema_hash() -> str:
+    """Changes whenever the schema may have: migrations, and the SQL that they import."""
+    known = hashlib.sha256(django.__version__.encode())
+    files = [ROOT / "outcomes_site" / "database.py"]
+    for app in APPS:
+        files += [*(ROOT / app / "migrations").glob("*.py"), *(ROOT / app).glob("*security*.py")]
+    for file in sorted(files):
+        known.update(os.fspath(file.relative_to(ROOT)).encode())
+        known.update(file.read_bytes())
+    return known.hexdigest()[:16]
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    path = Path(tempfile.gettempdir()) / f"outcomes-test-template-{os.getuid()}.lock"
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _point_at(name: str) -> None:
+    from django.conf import settings
+    from django.db import connection
+
+    connection.close()
+    settings.DATABASES["default"]["NAME"] = name
+    connection.settings_dict["NAME"] = name
+
+
+def _build_template(cursor: Any, name: str) -> None:
+    from django.core.management import call_command
+    from django.db import connection
+
+    building = f"test_building_{os.getpid()}"
+    before = connection.settings_dict["NAME"]
+    cursor.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
+    cursor.execute(f"CREATE DATABASE {building} TEMPLATE template0")
+    _point_at(building)
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        _point_at(before)
+    cursor.execute(f"ALTER DATABASE {building} RENAME TO {name}")
+    cursor.execute(f"COMMENT ON DATABASE {name} IS '{time.time():.0f}'")
+
+
+def _drop_old_templates(cursor: Any) -> None:
+    cursor.execute(
+        "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database "
+        "WHERE datname LIKE 'test\\_template\\_%'"
+    )
+    for name, made_at in cursor.fetchall():
+        if made_at and time.time() - float(made_at) > A_DAY:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+def _template() -> str:
+    name = f"test_template_{_schema_hash()}"
+    with _one_at_a_time(), _administering() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if cursor.fetchone() is None:
+            _drop_old_templates(cursor)
+            _build_template(cursor, name)
+    return name
+
+
+@contextmanager
+def _clone(template: str, name: str) -> Iterator[None]:
+    """A database like the template; gone at the end, whoever is still connected."""
+    # Two can't copy one template at once.
+    with _one_at_a_time(), _administering() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER outcomes_owner")
+    try:
+        yield
+    finally:
+        with _administering() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(django_db_blocker: Any) -> str:
+    """The name of a migrated database to clone; nobody connects to it."""
+    with django_db_blocker.unblock():
+        return _template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(migrated_template: str, django_db_blocker: Any) -> Iterator[None]:
+    """This run's own database, in which each test rolls back."""
+    name = f"test_{os.getpid()}"
+    with _clone(migrated_template, name), django_db_blocker.unblock():
+        _point_at(name)
+        try:
+            yield
+        finally:
+            _close()
+
+
+def _close() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+@dataclass(frozen=True)
+class CommittedDatabase:
+    """A module's own database, where what is written stays for other processes to see."""
+
+    name: str
+    url: str
+
+
+@pytest.fixture(scope="module")
+def committed_database(
+    request: pytest.FixtureRequest,
+    django_db_setup: None,
+    migrated_template: str,
+    django_db_blocker: Any,
+) -> Iterator[CommittedDatabase]:
+    """A clone for this module; Django's connections use it and commit. Never flushed."""
+    from django.db import connection
+
+    module = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    name = f"test_{os.getpid()}_{module}"
+    before = connection.settings_dict["NAME"]
+    with _clone(migrated_template, name), django_db_blocker.unblock():
+        _point_at(name)
+        try:
+            yield CommittedDatabase(name, _url_of(name))
+        finally:
+            _close()
+            _point_at(before)
