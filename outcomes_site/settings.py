@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "outcomes_site.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -97,6 +98,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "outcomes_site.context_processors.site",
             ],
         },
     }
@@ -245,7 +247,13 @@ SPECTACULAR_SETTINGS = {
 # --- language and time -------------------------------------------------------------------------
 
 USE_TZ = True
-TIME_ZONE = "UTC"  # a site's own zone decides its months, ages and nights
+TIME_ZONE = "UTC"  # what is stored; what is meant is decided by the clinic's own zone:
+CLINIC_TIME_ZONE = environment.text(
+    "CLINIC_TIME_ZONE",
+    why="It decides months, ages and nights.",
+    example="Europe/Madrid",
+    default="UTC",
+)
 USE_I18N = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]

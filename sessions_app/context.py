@@ -89,17 +89,19 @@ def acting_as(by: Any) -> Iterator[Actor]:
     """Open a unit of work: a transaction in which `by` is who the database sees."""
     actor = actor_of(by)
     outer = _current.get()
-    with transaction.atomic():
-        token = _current.set(actor)
-        try:
-            _tell_postgres(actor)
-            yield actor
-        finally:
-            _current.reset(token)
-            # A nested unit must hand its caller's rights back; the outermost one ends with
-            # its transaction, and a broken transaction can't be spoken to any more.
-            if outer is not None and not connection.needs_rollback:
-                _tell_postgres(outer)
+    try:
+        with transaction.atomic():
+            token = _current.set(actor)
+            try:
+                _tell_postgres(actor)
+                yield actor
+            finally:
+                _current.reset(token)
+    finally:
+        # What is set for a transaction outlives a savepoint: a nested unit hands its caller's
+        # rights back. A transaction that is over, or broken, has nothing to hand back.
+        if connection.in_atomic_block and not connection.needs_rollback:
+            _tell_postgres(outer)
 
 
 def streamed(by: Any, rows: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

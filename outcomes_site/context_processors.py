@@ -1,0 +1,47 @@
+"""What every page knows: the clinic's name, where one can go, and whether this is a demo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app import access
+from sessions_app.models import Installation
+
+# (url name, label, any of these rights)
+PLACES = [
+    ("today", _("Today"), {"record_sessions"}),
+    ("caseload", _("Caseload"), {"see_clinical"}),
+    ("review", _("Review"), {"review", "decide"}),
+    ("practice", _("Practice"), {"record_sessions"}),
+    ("schedule", _("Schedule"), {"schedule"}),
+    ("clients", _("Clients"), {"see_registry"}),
+    ("agency", _("Agency"), {"see_aggregates"}),
+    ("reports", _("Reports"), {"export_reports"}),
+    ("people", _("People"), {"manage_people"}),
+    ("measures", _("Measures"), {"manage_measures", "see_clinical"}),
+    ("import", _("Import"), {"import_scores"}),
+    ("rules", _("Rules"), {"see_rules"}),
+    ("audit", _("Audit"), {"see_audit"}),
+]
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    installation = Installation.objects.first()
+    user = getattr(request, "user", None)
+    navigation = []
+    if user is not None and user.is_authenticated:
+        for name, label, rights in PLACES:
+            if any(access.may(user, right) for right in rights):
+                url = reverse(name)
+                navigation.append(
+                    {"url": url, "label": label, "current": request.path.startswith(url)}
+                )
+    return {
+        "clinic_name": installation.clinic_name if installation else "",
+        "demo": bool(installation and installation.demo),
+        "navigation": navigation,
+    }

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app import audit
+from sessions_app.context import ANONYMOUS, person
+
+
+class SignInForm(AuthenticationForm):
+    username = forms.EmailField(
+        label=_("E-mail address"),
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    error_messages = {
+        "invalid_login": _("This address and password don't belong together."),
+        "inactive": _("This account is closed."),
+    }
+
+
+class SignIn(auth_views.LoginView):
+    template_name = "people/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(auth_views.LogoutView):
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().post(request, *args, **kwargs)
+        response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+        return response
+
+
+@receiver(user_logged_in)
+def signed_in(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None:
+    audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user))
+
+
+@receiver(user_logged_out)
+def signed_out(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None:
+    if user is not None:
+        audit.record("signed out", subject_kind="user", subject=user.public_id, by=person(user))
+
+
+@receiver(user_login_failed)
+def not_signed_in(sender: Any, **rest: Any) -> None:
+    # The address tried is not kept: people type their password there.
+    audit.record("sign-in refused", by=ANONYMOUS)
