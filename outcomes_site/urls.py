@@ -1,10 +1,13 @@
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from outcomes_site import health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include("measures_app.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("", include("reports_app.urls")),
     path("", include("measures_app.urls")),
     path("", include("sessions_app.urls")),

@@ -1,0 +1,61 @@
+"""A double tap, a reload, two tabs and a retry give one write.
+
+The key comes with the form or the request; the first arrival carries the work out and keeps its
+result, the same key and body again replays that result, another body under the key is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from sessions_app.context import actor_of
+from sessions_app.models import Submission
+
+
+class KeyReused(ValueError):
+    """The key was used for another body: nothing was written (409)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    result: Any
+    replayed: bool
+
+
+def body_hash(body: Any) -> str:
+    """Hash of a submission's content; the order of its fields doesn't matter."""
+    text = json.dumps(body, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]) -> Outcome:
+    """Carry out `perform` once for a key; its JSON-able result is kept and replayed.
+
+    A second arrival waits on the first one's row: it sees either the kept result or, when the
+    first was taken back, does the work itself. `perform` runs in the same transaction.
+
+    Raises
+    ------
+    KeyReused
+        When the key came before with another body.
+    """
+    actor, digest = str(actor_of(by)), body_hash(body)
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                kept = Submission.objects.create(key=key, actor=actor, body_hash=digest)
+        except IntegrityError:
+            kept = Submission.objects.select_for_update().get(key=key, actor=actor)
+            if kept.body_hash != digest:
+                raise KeyReused("This form was sent before with other content.") from None
+            return Outcome(kept.result, True)
+        kept.result = perform()
+        kept.save(update_fields=["result"])
+        return Outcome(kept.result, False)
