@@ -22,6 +22,8 @@ import django
 import psycopg2
 import pytest
 
+pytest_plugins = ["tests.cast"]
+
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("sessions_app", "measures_app", "reports_app")
 A_DAY = 24 * 3600
