@@ -1,0 +1,53 @@
+"""The statistical core from the command line: ``python -m measures_app.psychometrics``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import commands_change
+from .files import FileProblem
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Command line of the core: one subcommand a task.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Each subcommand sets ``run``, a function of the parsed arguments returning a status.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m measures_app.psychometrics",
+        description="Change, effect sizes and expected change of any scores in long CSV form.",
+    )
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands_change.register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Arguments without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0, or 2 after one line on the error stream about a malformed file.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+    except FileProblem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
