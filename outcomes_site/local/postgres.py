@@ -199,6 +199,14 @@ class EmbeddedPostgres:
         alive = processes.is_alive(state.keeper) and processes.is_alive(state.pid)
         return state if alive else None
 
+    def is_kept(self) -> bool:
+        """Whether the keeper lives, who starts the server again if it is killed."""
+        try:
+            keeper = int(json.loads(self._state_file.read_text())["keeper"])
+        except (OSError, ValueError, KeyError):
+            return False
+        return processes.is_alive(keeper)
+
     def start(self) -> Running:
         """Hold the cluster, started if it wasn't."""
         self.folder.mkdir(parents=True, exist_ok=True)
