@@ -1,11 +1,16 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from outcomes_site import health
+from outcomes_site import first_administrator, health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path(
+        "first-administrator/<str:token>/",
+        first_administrator.page,
+        name="first_administrator",
+    ),
     path("api/v1/", include("measures_app.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("", include("reports_app.urls")),
