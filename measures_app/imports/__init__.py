@@ -1,0 +1,19 @@
+"""Scores from files: read the table, read its rows through a mapping, write all or nothing."""
+
+from measures_app.imports.mapping import Mapping, MappingProblem, long_form, parse_mapping
+from measures_app.imports.rows import Problem, Record, read_rows
+from measures_app.imports.tables import MAX_BYTES, Table, TableProblem, read_table
+
+__all__ = [
+    "MAX_BYTES",
+    "Mapping",
+    "MappingProblem",
+    "Problem",
+    "Record",
+    "Table",
+    "TableProblem",
+    "long_form",
+    "parse_mapping",
+    "read_rows",
+    "read_table",
+]

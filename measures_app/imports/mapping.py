@@ -1,0 +1,161 @@
+"""What a file's columns mean: the clinic's own names and constants, as a TOML document."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+ITEM = re.compile(r"item_(\w{1,20})")
+
+# What a row can say. `day`, `month` and `session_date` are three ways to say when.
+FIELDS = (
+    "client",
+    "session_date",
+    "day",
+    "month",
+    "measure",
+    "total",
+    "clinician",
+    "programme",
+    "site",
+    "episode",
+    "session",
+    "attendance",
+    "respondent",
+    "birth_year",
+    "age",
+    "gender",
+    "language",
+    "problem",
+    "funder",
+    "opened_on",
+    "care_began_on",
+    "ended_on",
+    "ending",
+)
+DATES = ("opened_on", "care_began_on", "ended_on", "session_date")
+SETTINGS = ("source", "date_format", "ended_after_days")
+WHEN = ("session_date", "day", "month")
+
+
+class MappingProblem(ValueError):
+    """The mapping can't be used; the message names the key and what it may be."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Field -> column name; field -> constant; field -> {value in the file: value here}."""
+
+    columns: dict[str, str]
+    constants: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    source: str = "import"
+    date_format: str = ""
+    ended_after_days: int | None = None
+
+    def check_against(self, columns: tuple[str, ...]) -> None:
+        """Every column named here is in the file; a row can say who, when, what.
+
+        Raises
+        ------
+        MappingProblem
+            Naming the column that isn't there, with the nearest one that is.
+        """
+        for name, column in self.columns.items():
+            if column not in columns:
+                near = difflib.get_close_matches(column, columns, 1, 0.5)
+                hint = f" Did you mean “{near[0]}”?" if near else ""
+                raise MappingProblem(
+                    f"There is no column “{column}” (for {name}) in the file: it has "
+                    f"{', '.join(columns)}.{hint}"
+                )
+        known = set(self.columns) | set(self.constants)
+        when = [name for name in WHEN if name in known]
+        problems = []
+        if "client" not in self.columns:
+            problems.append("which column holds the client")
+        if not when:
+            problems.append("which column holds the session's date (session_date, day or month)")
+        if len(when) > 1:
+            problems.append(f"one way to say when, not {' and '.join(when)}")
+        if when and when[0] != "session_date" and "opened_on" not in known:
+            problems.append("opened_on: days or months count from it")
+        if "measure" not in known:
+            problems.append("which measure it is")
+        if not ({"total", "attendance"} & known or any(ITEM.fullmatch(n) for n in self.columns)):
+            problems.append("which column holds the total, or the items")
+        if problems:
+            raise MappingProblem("The mapping doesn't say " + "; nor ".join(problems) + ".")
+
+
+def _known(name: str, allowed: tuple[str, ...], where: str) -> None:
+    if name in allowed or ITEM.fullmatch(name):
+        return
+    near = difflib.get_close_matches(name, allowed, 1, 0.5)
+    hint = f" Did you mean “{near[0]}”?" if near else f" It may be: {', '.join(allowed)}."
+    raise MappingProblem(f"“{name}” in {where} is nothing a row can say.{hint}")
+
+
+def parse_mapping(text: str) -> Mapping:
+    """Read a mapping document.
+
+    Raises
+    ------
+    MappingProblem
+        No TOML, an unknown key, a value of the wrong kind.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise MappingProblem(f"The mapping is no TOML: {problem}.") from None
+    constants = dict(document.pop("constants", {}))
+    columns = dict(document.pop("columns", {}))
+    values = dict(document.pop("values", {}))
+    if "measure" in document:
+        constants["measure"] = document.pop("measure")
+    if document:
+        _known(next(iter(document)), ("measure", "columns", "constants", "values"), "the mapping")
+    for name, column in columns.items():
+        _known(name, FIELDS, "[columns]")
+        if not isinstance(column, str):
+            raise MappingProblem(f"[columns] {name} must be a column's name in quotes.")
+    settings = {name: constants.pop(name) for name in SETTINGS if name in constants}
+    for name, value in constants.items():
+        _known(name, FIELDS + SETTINGS, "[constants]")
+        if name in DATES and not isinstance(value, date):
+            raise MappingProblem(f"[constants] {name} must be a date such as 2024-01-31.")
+        if isinstance(value, dict | list):
+            raise MappingProblem(f"[constants] {name} must be one value.")
+    for name, table in values.items():
+        _known(name, FIELDS, "[values]")
+        if not isinstance(table, dict):
+            raise MappingProblem(f'[values.{name}] must say "value in the file" = "value here".')
+    days = settings.get("ended_after_days")
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
+        raise MappingProblem("[constants] ended_after_days must be a whole number of days.")
+    return Mapping(
+        columns=columns,
+        constants=constants,
+        values={n: {str(k): str(v) for k, v in table.items()} for n, table in values.items()},
+        source=str(settings.get("source", "import")),
+        date_format=str(settings.get("date_format", "")),
+        ended_after_days=days,
+    )
+
+
+def long_form(columns: tuple[str, ...]) -> Mapping:
+    """The mapping of a file that uses our own names.
+
+    Raises
+    ------
+    MappingProblem
+        When a column isn't one of ours: nothing is left out silently.
+    """
+    for name in columns:
+        if name:
+            _known(name, FIELDS, "the header")
+    return Mapping(columns={name: name for name in columns if name})
