@@ -31,6 +31,7 @@ from outcomes_site.local.processes import FileLock
 SUPERUSER = "outcomes_super"
 LOGIN = "outcomes"
 DATABASE = "outcomes"
+SOCKET_FOLDER = "outcomes-"
 START_PATIENCE = 60
 RESTARTS_A_MINUTE = 5
 
@@ -237,8 +238,18 @@ class EmbeddedPostgres:
                 self._users.release()  # others work on
                 return
 
-    def _launch_keeper(self) -> Running:
+    def _forget_former(self) -> None:
+        """Clear away what a keeper that was killed couldn't."""
+        try:
+            socket = Path(json.loads(self._state_file.read_text())["socket"])
+        except (OSError, ValueError, KeyError):
+            return
         self._state_file.unlink(missing_ok=True)
+        if socket.name.startswith(SOCKET_FOLDER) and socket.parent == Path("/tmp"):
+            shutil.rmtree(socket, ignore_errors=True)
+
+    def _launch_keeper(self) -> Running:
+        self._forget_former()
         command = [sys.executable, "-m", "outcomes_site.local.postgres", self.folder.parent]
         if not self.durable:
             command.append("--forgetful")
@@ -350,7 +361,8 @@ class Keeper:
         return data
 
     def _socket_folder(self) -> str:
-        folder = tempfile.mkdtemp(prefix="outcomes-", dir="/tmp" if os.path.isdir("/tmp") else None)
+        # Not TMPDIR: it may be long, and a socket's path over about 107 characters is refused.
+        folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir="/tmp")
         if self.user is not None:
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
         return folder

@@ -1,0 +1,7 @@
+.PHONY: check up
+
+check:
+	python3 manage.py test
+
+up:
+	python3 manage.py up --demo
