@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
@@ -51,6 +52,8 @@ ALLOWED_HOSTS = environment.words(
     example="outcomes.example.org",
     default=None if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
 )
+if "localhost" not in ALLOWED_HOSTS:
+    ALLOWED_HOSTS.append("localhost")  # a container's own health check; links use PUBLIC_URL
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- the house ---------------------------------------------------------------------------------
@@ -138,7 +141,10 @@ _redis_url = environment.value("REDIS_URL")
 REDIS_URL = environment.redis_url("REDIS_URL", _redis_url) if _redis_url else ""
 # Several installations, or test runs, can share one broker under their own names.
 BROKER_PREFIX = environment.text(
-    "BROKER_PREFIX", why="", example="outcomes-a-", default="outcomes-"
+    "BROKER_PREFIX",
+    why="",
+    example="outcomes-a-",
+    default=f"test-{os.getpid()}-" if IS_TEST else "outcomes-",
 )
 
 CELERY_BROKER_URL = environment.celery_broker(REDIS_URL) if REDIS_URL else "memory://"

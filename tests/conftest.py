@@ -9,9 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,3 +179,85 @@ def committed_database(
         finally:
             _close()
             _point_at(before)
+
+
+@pytest.fixture(scope="module")
+def live_site(committed_database: CommittedDatabase) -> Iterator[str]:
+    """The site's address, served by threads of this process over the module's own database."""
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, ipv6=False)
+    server.set_app(WSGIHandler())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Worker:
+    """A real Celery worker, and its log for when a test is puzzled."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """What a power cut does: no last words, and none of its children's."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def start_worker(
+    committed_database: CommittedDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Worker]]:
+    """Start a worker on the module's database and this run's queue; all end with the module."""
+    from django.conf import settings
+
+    from outcomes_site.celery import app
+    from outcomes_site.local import processes
+
+    if not settings.REDIS_URL:
+        pytest.fail("REDIS_URL is not set: `python3 manage.py test` starts a broker by itself.")
+    app.control.purge()
+    started: list[Worker] = []
+
+    def start() -> Worker:
+        folder = tmp_path_factory.mktemp("worker")
+        ready, log = folder / "ready", folder / "worker.log"
+        environment = os.environ | {
+            "DATABASE_URL": committed_database.url,
+            "BROKER_PREFIX": settings.BROKER_PREFIX,
+            "WORKER_READY_FILE": os.fspath(ready),
+        }
+        command = [sys.executable, "-m", "celery", "-A", "outcomes_site.celery", "worker"]
+        command += ["--concurrency", "1", "--loglevel", "warning"]
+        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        process = processes.start(command, log=log, environment=environment)
+        worker = Worker(process, log)
+        started.append(worker)
+        end = time.monotonic() + 60
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"The worker didn't start:\n{log.read_text()}")
+            time.sleep(0.05)
+        return worker
+
+    yield start
+    for worker in started:
+        processes.stop(worker.process)
+
+
+@pytest.fixture(scope="module")
+def worker(start_worker: Callable[[], Worker]) -> Worker:
+    """A real Celery worker for the module."""
+    return start_worker()
