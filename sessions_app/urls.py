@@ -1,8 +1,18 @@
 from django.urls import path
 
-from sessions_app.views import sign_in
+from sessions_app.views import clients, people, schedule, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
     path("sign-out/", sign_in.SignOut.as_view(), name="sign_out"),
+    path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
+    path("clients/", clients.index, name="clients"),
+    path("clients/new/", clients.new, name="client_new"),
+    path("schedule/", schedule.day, name="schedule"),
+    path("schedule/upload/", schedule.upload, name="schedule_upload"),
+    path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),
+    path("people/", people.index, name="people"),
+    path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
+    path("settings/", people.settings, name="settings"),
+    path("audit/", people.audit_trail, name="audit"),
 ]

@@ -2,7 +2,7 @@
 
 from measures_app.imports.mapping import Mapping, MappingProblem, long_form, parse_mapping
 from measures_app.imports.rows import Problem, Record, read_rows
-from measures_app.imports.tables import MAX_BYTES, Table, TableProblem, read_table
+from sessions_app.tables import MAX_BYTES, Table, TableProblem, read_table
 
 __all__ = [
     "MAX_BYTES",

@@ -13,10 +13,10 @@ from django.core.exceptions import ValidationError
 
 from measures_app.actions.administrations import read_answers, read_total
 from measures_app.imports.mapping import ITEM, WHEN, Mapping
-from measures_app.imports.tables import Table
 from measures_app.models import MeasureVersion
 from sessions_app import clinic_time
 from sessions_app.models import Episode, Respondent, Session
+from sessions_app.tables import Table
 
 EARLIEST = date(1950, 1, 1)
 GENDERS = {

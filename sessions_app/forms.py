@@ -1,0 +1,101 @@
+"""Forms about people and the diary. What was typed stays when something is wrong."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app import clinic_time
+from sessions_app.models import Client, Clinician, Episode, Meeting, Programme, Site
+
+LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
+
+
+class DayInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="%Y-%m-%d", **options)
+
+
+class TimeInput(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="%H:%M", **options)
+
+
+def add_problems(form: forms.BaseForm, problem: ValidationError) -> None:
+    """Put an action's ValidationError beside the fields it names; others above the form."""
+    if not hasattr(problem, "error_dict"):
+        form.add_error(None, problem)
+        return
+    for name, errors in problem.error_dict.items():
+        form.add_error(name if name in form.fields else None, errors)
+
+
+class RegisterForm(forms.Form):
+    """A new client with the episode that begins: one page, the front desk's."""
+
+    name = forms.CharField(max_length=120, label=_("Name"))
+    birth_date = forms.DateField(label=_("Date of birth"), widget=DayInput(), required=False)
+    gender = forms.ChoiceField(choices=Client.Gender.choices, required=False, label=_("Gender"))
+    language = forms.ChoiceField(choices=LANGUAGES, label=_("Language of the forms"))
+    phone = forms.CharField(max_length=40, required=False, label=_("Phone"))
+    email = forms.EmailField(required=False, label=_("E-mail address"))
+    own_number = forms.CharField(
+        max_length=80, required=False, label=_("The clinic's own number for this client")
+    )
+    site = forms.ModelChoiceField(Site.objects.all(), label=_("Site"))
+    programme = forms.ModelChoiceField(Programme.objects.none(), label=_("Programme"))
+    lead = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    opened_on = forms.DateField(label=_("Care begins on"), widget=DayInput())
+    purpose = forms.ChoiceField(
+        choices=Episode.Purpose.choices, label=_("Purpose agreed with the client")
+    )
+
+    def __init__(self, *args: Any, programmes: Any, clinicians: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"opened_on": clinic_time.today(), "language": "en"})
+        super().__init__(*args, **kwargs)
+        self.fields["programme"].queryset = programmes  # type: ignore[attr-defined]  # ModelChoiceField
+        self.fields["lead"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+
+
+class FindForm(forms.Form):
+    """Search goes by POST: names belong in no address, history or log."""
+
+    text = forms.CharField(
+        max_length=80,
+        required=False,
+        label=_("Name, code or own number"),
+        help_text=_("Whole words of a name, or their first three letters."),
+    )
+
+
+class BookForm(forms.Form):
+    """A place in the diary for a client."""
+
+    client = forms.CharField(
+        max_length=80, label=_("Client"), help_text=_("Code or the clinic's own number.")
+    )
+    time = forms.TimeField(label=_("Time"), widget=TimeInput())
+    minutes = forms.IntegerField(min_value=5, max_value=480, initial=50, label=_("Minutes"))
+    clinician = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    kind = forms.ChoiceField(choices=Meeting.Kind.choices, label=_("Kind"))
+    telehealth = forms.BooleanField(required=False, label=_("By video or phone"))
+
+    def __init__(self, *args: Any, clinicians: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["clinician"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+
+    def starts_at(self, day: date) -> datetime:
+        time = self.cleaned_data["time"]
+        return clinic_time.at(day, time.hour, time.minute)
+
+
+class FileForm(forms.Form):
+    file = forms.FileField(label=_("File"), help_text=_("CSV or XLSX."))

@@ -1,0 +1,106 @@
+"""Reads that several doors share: finding a client, the diary of a day."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from sessions_app import access
+from sessions_app.models import (
+    Assignment,
+    Client,
+    Clinician,
+    Episode,
+    Meeting,
+    Programme,
+    Session,
+)
+
+FOUND_AT_MOST = 50
+
+
+def find_client(reference: str, user: Any) -> Client | None:
+    """The client in registry scope by code, own number or `source:value`; None when absent."""
+    text = reference.strip()
+    clients = Client.objects.registered_to(user)
+    found = clients.filter(code=text.upper()).first()
+    if found is not None:
+        return found
+    ids = Q(external_ids__value=text)
+    if ":" in text:
+        source, value = text.split(":", 1)
+        ids |= Q(external_ids__source=source, external_ids__value=value)
+    matches = list(clients.filter(ids).distinct()[:2])
+    return matches[0] if len(matches) == 1 else None
+
+
+def search_clients(text: str, user: Any) -> QuerySet[Client]:
+    """Clients by code, own number or name words, at most 50, with identity and current lead."""
+    lead = Assignment.objects.filter(
+        episode__client=OuterRef("pk"), part=Assignment.Part.LEAD, to_on=None
+    )
+    clients = Client.objects.registered_to(user)
+    if text.strip():
+        named = Client.objects.named(text)
+        clients = clients.filter(
+            Q(code__istartswith=text.strip())
+            | Q(external_ids__value=text.strip())
+            | Q(pk__in=named.values("pk"))
+        )
+    return (
+        clients.select_related("identity", "key", "site")
+        .annotate(
+            lead_name=Subquery(lead.values("clinician__name")[:1]),
+            open_since=Subquery(lead.order_by("-from_on").values("episode__opened_on")[:1]),
+        )
+        .distinct()
+        .order_by("-registered_at", "-pk")
+    )
+
+
+def diary(day: date, user: Any, clinician: Clinician | None = None) -> list[Session]:
+    """The day's sessions in the user's scope, in order of time, with who is expected."""
+    sessions = Session.objects.registered_to(user).filter(held_on=day)
+    if clinician is not None:
+        sessions = sessions.filter(meeting__clinicians=clinician)
+    return list(
+        sessions.select_related(
+            "meeting", "meeting__site", "client__identity", "client__key", "episode"
+        )
+        .prefetch_related(
+            Prefetch("meeting__clinicians", Clinician.objects.order_by("name"), to_attr="present")
+        )
+        .order_by("meeting__starts_at", "pk")
+    )
+
+
+def unconfirmed(user: Any, before: date) -> QuerySet[Session]:
+    """Booked sessions of past days that nobody has said anything about: the backlog."""
+    return Session.objects.visible_to(user).filter(status=Session.Status.BOOKED, held_on__lt=before)
+
+
+def open_programmes(user: Any) -> QuerySet[Programme]:
+    """Programmes in which the user may open an episode: unrestricted, or granted by name."""
+    granted = [g.programme_id for g in access.grants_of(user) if g.programme_id]
+    return Programme.objects.filter(Q(restricted=False) | Q(pk__in=granted), active=True)
+
+
+def working_clinicians(day: date) -> QuerySet[Clinician]:
+    return Clinician.objects.filter(Q(active_to=None) | Q(active_to__gte=day))
+
+
+def open_episode_of(client: Client, user: Any) -> Episode | None:
+    """The client's newest open episode in registry scope."""
+    return (
+        Episode.objects.registered_to(user)
+        .filter(client=client, closed_on=None)
+        .order_by("-opened_on", "-pk")
+        .first()
+    )
+
+
+def shared_meeting(clinician: Clinician, starts_at: Any) -> Meeting | None:
+    """The meeting this clinician has at that moment already: couples and groups share one."""
+    return Meeting.objects.filter(clinicians=clinician, starts_at=starts_at).first()

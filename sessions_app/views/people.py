@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Prefetch, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from sessions_app import access, actions, clinic_time, policies
+from sessions_app.forms import DayInput, add_problems
+from sessions_app.models import (
+    AuditEvent,
+    Clinician,
+    Policy,
+    Programme,
+    RoleGrant,
+    Site,
+    Supervision,
+    User,
+)
+
+EVENTS_A_PAGE = 100
+
+
+class InviteForm(forms.Form):
+    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
+    email = forms.EmailField(label=gettext_lazy("E-mail address"))
+    role = forms.ChoiceField(choices=RoleGrant.Role.choices, label=gettext_lazy("Role"))
+    site = forms.ModelChoiceField(
+        Site.objects.all(), required=False, label=gettext_lazy("Only at this site")
+    )
+    supervises = forms.ModelMultipleChoiceField(
+        Clinician.objects.all(),
+        required=False,
+        label=gettext_lazy("Supervises"),
+        help_text=gettext_lazy("For supervisors."),
+    )
+
+
+class PlaceForm(forms.Form):
+    kind = forms.ChoiceField(
+        choices=[("site", gettext_lazy("site")), ("programme", gettext_lazy("programme"))],
+        label=gettext_lazy("Add a"),
+    )
+    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
+    restricted = forms.BooleanField(
+        required=False, label=gettext_lazy("Restricted: unseen from outside the programme")
+    )
+
+
+class PolicyForm(forms.Form):
+    key = forms.ChoiceField(
+        choices=[(key, key.replace("_", " ")) for key in policies.DEFAULTS],
+        label=gettext_lazy("Policy"),
+    )
+    value = forms.CharField(max_length=20, label=gettext_lazy("Value"))
+    from_on = forms.DateField(widget=DayInput(), label=gettext_lazy("In force from"))
+
+    def clean(self) -> dict[str, Any]:
+        """Read the value as the policy's own kind: yes/no, whole number or number."""
+        given = super().clean() or {}
+        default = policies.DEFAULTS.get(given.get("key"))
+        text = str(given.get("value", "")).strip().lower()
+        try:
+            if isinstance(default, bool):
+                given["value"] = {"yes": True, "no": False}[text]
+            elif default is not None:
+                given["value"] = type(default)(text)
+        except (KeyError, ValueError):
+            kind = _("yes or no") if isinstance(default, bool) else _("a number")
+            self.add_error("value", _("This policy takes %s.") % kind)
+        return given
+
+
+def invitation_url(request: HttpRequest, user: User) -> str:
+    """A link that lets the invited person choose a password, once."""
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    path = reverse("welcome", args=[uid, default_token_generator.make_token(user)])
+    return request.build_absolute_uri(path)
+
+
+def _people() -> list[User]:
+    today = clinic_time.today()
+    in_force = (Q(to_on=None) | Q(to_on__gte=today)) & Q(from_on__lte=today)
+    grants = RoleGrant.objects.filter(in_force).select_related("site", "programme", "team")
+    supervisions = Supervision.objects.filter(in_force).select_related("clinician")
+    return list(
+        User.objects.select_related("clinician")
+        .prefetch_related(
+            Prefetch("grants", grants, to_attr="current_grants"),
+            Prefetch("supervisions", supervisions, to_attr="current_supervisions"),
+        )
+        .order_by("-is_active", "name")
+    )
+
+
+def _invite(given: dict[str, Any], by: User) -> User:
+    user = actions.add_user(email=given["email"], name=given["name"], by=by)
+    actions.grant_role(user=user, role=given["role"], site=given["site"], by=by)
+    if given["role"] == RoleGrant.Role.CLINICIAN:
+        actions.add_clinician(name=given["name"], user=user, site=given["site"], by=by)
+    if given["role"] == RoleGrant.Role.SUPERVISOR:
+        for clinician in given["supervises"]:
+            actions.supervise(supervisor=user, clinician=clinician, by=by)
+    return user
+
+
+@access.needs("manage_people")
+def index(request: HttpRequest) -> HttpResponse:
+    """Who works with this, and as what? Invitations are links to hand over."""
+    form = InviteForm(request.POST if request.method == "POST" else None)
+    link = ""
+    if form.is_bound and form.is_valid():
+        try:
+            with transaction.atomic():
+                user = _invite(form.cleaned_data, request.user)
+        except ValidationError as problem:
+            add_problems(form, problem)
+        else:
+            link = invitation_url(request, user)
+            form = InviteForm()
+    return render(
+        request,
+        "people/index.html",
+        {"people": _people(), "form": form, "link": link},
+        status=422 if form.errors else 200,
+    )
+
+
+class Welcome(auth_views.PasswordResetConfirmView):
+    """The invited person's first page: choose a password, then sign in."""
+
+    template_name = "people/welcome.html"
+    success_url = reverse_lazy("sign_in")
+
+
+@access.needs("manage_policies")
+def settings(request: HttpRequest) -> HttpResponse:
+    """What has this clinic decided? Policies in force, their past, and places of care."""
+    form = PolicyForm(
+        request.POST if request.POST.get("form") == "policy" else None,
+        initial={"from_on": clinic_time.today()},
+    )
+    place = PlaceForm(request.POST if request.POST.get("form") == "place" else None)
+    try:
+        if form.is_bound and form.is_valid():
+            actions.set_policy(**form.cleaned_data, by=request.user)
+            return redirect("settings")
+        if place.is_bound and place.is_valid():
+            given = place.cleaned_data
+            if given["kind"] == "site":
+                actions.add_site(name=given["name"], by=request.user)
+            else:
+                actions.add_programme(
+                    name=given["name"], restricted=given["restricted"], by=request.user
+                )
+            return redirect("settings")
+    except ValidationError as problem:
+        add_problems(form if form.is_bound else place, problem)
+    in_force = policies.all_on()
+    context = {
+        "policies": [(key, in_force[key], key.replace("_", " ")) for key in policies.DEFAULTS],
+        "history": Policy.objects.select_related("set_by")[:50],
+        "form": form,
+        "place": place,
+        "sites": Site.objects.all(),
+        "programmes": Programme.objects.all(),
+    }
+    status = 422 if form.errors or place.errors else 200
+    return render(request, "people/settings.html", context, status=status)
+
+
+@access.needs("manage_people")
+@require_POST
+def end_grant(request: HttpRequest, pk: int) -> HttpResponse:
+    grant = RoleGrant.objects.filter(pk=pk).select_related("user").first()
+    if grant is None:
+        raise Http404
+    try:
+        actions.end_role(grant=grant, on=clinic_time.today(), by=request.user)
+        messages.success(request, _("The role ends today."))
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    return redirect("people")
+
+
+@access.needs("see_audit")
+def audit_trail(request: HttpRequest) -> HttpResponse:
+    """Who did or saw what? Searched by client code, person's address or action."""
+    events = AuditEvent.objects.all()
+    wanted = {key: request.GET.get(key, "").strip() for key in ("subject", "actor", "action")}
+    if wanted["subject"]:
+        events = events.filter(subject=wanted["subject"])
+    if wanted["actor"]:
+        person = User.objects.filter(email=wanted["actor"].lower()).first()
+        events = events.filter(actor=f"user:{person.public_id}" if person else wanted["actor"])
+    if wanted["action"]:
+        events = events.filter(action=wanted["action"])
+    page = Paginator(events, EVENTS_A_PAGE).get_page(request.GET.get("page"))
+    names = {f"user:{user.public_id}": user.name for user in User.objects.all()}
+    for event in page.object_list:
+        event.who = names.get(event.actor, event.actor)
+    return render(request, "people/audit.html", {"page": page, "wanted": wanted})
