@@ -35,9 +35,7 @@ def value(name: str) -> str | None:
         except (OSError, UnicodeDecodeError) as problem:
             why = f"the file can't be read ({problem})."
             raise SettingsError(f"{name}_FILE", why, f"/run/secrets/{name.lower()}") from None
-        if not text:
-            raise SettingsError(f"{name}_FILE", f"{file} is empty.", f"/run/secrets/{name.lower()}")
-        return text
+        return text or None
     return direct.strip() if direct and direct.strip() else None
 
 
@@ -47,7 +45,9 @@ def text(name: str, *, example: str, why: str, default: str | None = None) -> st
     if found is not None:
         return found
     if default is None:
-        raise SettingsError(name, f"is not set. {why}", example)
+        file = os.environ.get(f"{name}_FILE")
+        what = f"its file {file} is empty." if file else "is not set."
+        raise SettingsError(name, f"{what} {why}", example)
     return default
 
 

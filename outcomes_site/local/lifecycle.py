@@ -30,6 +30,7 @@ WITHOUT_DATABASE = {
     "findstatic",
     "help",
     "makemessages",
+    "make_secrets",
     "makemigrations",
     "test",
     "version",

