@@ -1,0 +1,174 @@
+"""Names, sections and meanings of the report's metrics; the plain sentences of its first page."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reports_app.metrics import Metric
+
+# metric -> (name on screen and paper, what it means)
+_ABOUT = {
+    "episodes_opened": (
+        gettext_lazy("Episodes opened"),
+        gettext_lazy("Courses of care that began in the month."),
+    ),
+    "episodes_ended": (
+        gettext_lazy("Episodes ended"),
+        gettext_lazy("Courses of care whose ending lies in the month."),
+    ),
+    "people_served": (
+        gettext_lazy("People served"),
+        gettext_lazy("People with at least one session attended in the month, each once."),
+    ),
+    "clients_by_age_group": (
+        gettext_lazy("People served by age group"),
+        gettext_lazy("The same people, by the age they reach in the year; the note is the group."),
+    ),
+    "collateral_raters": (
+        gettext_lazy("Others who answered"),
+        gettext_lazy("Carers, partners and others with a score in the month, each once."),
+    ),
+    "mean_first_alliance": (
+        gettext_lazy("Mean first alliance score"),
+        gettext_lazy("Of the episodes that ended in the month."),
+    ),
+    "mean_sessions": (
+        gettext_lazy("Mean number of sessions"),
+        gettext_lazy("Treatment sessions attended, of the episodes that ended in the month."),
+    ),
+    "mean_days": (
+        gettext_lazy("Mean length of care in days"),
+        gettext_lazy("From the first session attended to the last."),
+    ),
+    "ended_planned": (
+        gettext_lazy("Ended by agreement"),
+        gettext_lazy("Of the endings that are known; bounds count the unknown both ways."),
+    ),
+    "ended_unplanned": (
+        gettext_lazy("Client stopped coming"),
+        gettext_lazy("As recorded by the clinician, of the endings that are known."),
+    ),
+    "ended_by_clinic": (
+        gettext_lazy("Ended by the clinic"),
+        gettext_lazy("Of the endings that are known; never counted as the client's stopping."),
+    ),
+    "no_show_rate": (
+        gettext_lazy("Did not come"),
+        gettext_lazy("Of sessions expected; those the clinic cancelled stand apart."),
+    ),
+    "cancelled_rate": (
+        gettext_lazy("Cancelled late"),
+        gettext_lazy("By the client, of sessions expected."),
+    ),
+    "both_measures_rate": (
+        gettext_lazy("Sessions with both measures"),
+        gettext_lazy("Outcome and alliance both scored, of sessions attended."),
+    ),
+    "mean_first_outcome": (
+        gettext_lazy("Mean first outcome score"),
+        gettext_lazy("Of the episodes that ended in the month."),
+    ),
+    "effect_size": (
+        gettext_lazy("Effect size"),
+        gettext_lazy(
+            "Mean change in the better direction over the SD of all first scores, with the exact "
+            "small-sample correction (g). Clients change without care too: it is no proof of cause."
+        ),
+    ),
+    "severity_adjusted_effect_size": (
+        gettext_lazy("Effect size against the expected response"),
+        gettext_lazy("Mean of last score minus the score expected from this start, over the SD."),
+    ),
+    "reached_expected": (
+        gettext_lazy("Reached the expected score"),
+        gettext_lazy("Last score at least as good as expected from this start at that session."),
+    ),
+    "recovered": (
+        gettext_lazy("Recovered"),
+        gettext_lazy(
+            "Started on the clinical side, reliably better, ended on the functional side; of those "
+            "who started on the clinical side. Worst and best count those without a second score "
+            "as not recovered and as recovered."
+        ),
+    ),
+    "improved": (
+        gettext_lazy("Improved"),
+        gettext_lazy("Reliably better and not recovered."),
+    ),
+    "unchanged": (
+        gettext_lazy("No reliable change"),
+        gettext_lazy("The change is within measurement error."),
+    ),
+    "deteriorated": (
+        gettext_lazy("Lower than at the start"),
+        gettext_lazy("Reliably worse than the first score."),
+    ),
+    "reliably_improved": (
+        gettext_lazy("Reliably improved, recovered included"),
+        gettext_lazy("Of all episodes that ended with an outcome."),
+    ),
+    "reliably_improved_clinical_starters": (
+        gettext_lazy("Reliably improved, of those who started on the clinical side"),
+        gettext_lazy("Recovered included."),
+    ),
+}
+LABELS = {name: label for name, (label, _meaning) in _ABOUT.items()}
+EXPLAINED = {name: meaning for name, (_label, meaning) in _ABOUT.items()}
+
+SECTIONS = (
+    (
+        gettext_lazy("People and care"),
+        (
+            "people_served", "clients_by_age_group", "episodes_opened", "episodes_ended",
+            "collateral_raters", "mean_sessions", "mean_days", "mean_first_alliance",
+        ),
+    ),
+    (
+        gettext_lazy("Outcome"),
+        (
+            "mean_first_outcome", "reliably_improved", "reliably_improved_clinical_starters",
+            "recovered", "improved", "unchanged", "deteriorated", "effect_size",
+            "severity_adjusted_effect_size", "reached_expected",
+        ),
+    ),
+    (gettext_lazy("Endings"), ("ended_planned", "ended_unplanned", "ended_by_clinic")),
+    (gettext_lazy("Attendance"), ("no_show_rate", "cancelled_rate", "both_measures_rate")),
+)  # fmt: skip
+
+
+def percent(share: float | None) -> str:
+    """A share as a whole percentage; a dash where it can't be said."""
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def sentence_of(metric: Metric) -> str:
+    """The plain sentence of a headline metric; empty for the others."""
+    if metric.metric == "people_served":
+        return _("%(n)d people had at least one session.") % {"n": metric.value or 0}
+    if metric.metric == "episodes_ended":
+        return _("%(n)d episodes ended.") % {"n": metric.value or 0}
+    if metric.value is None:
+        return ""
+    counts = {
+        "k": int(metric.numerator or 0),
+        "n": int(metric.denominator or 0),
+        "share": percent(metric.value),
+        "worst": percent(metric.worst),
+        "best": percent(metric.best),
+        "coverage": percent(metric.coverage),
+    }
+    if metric.metric == "reliably_improved":
+        return (
+            _(
+                "Of %(n)d episodes with two scores, %(k)d improved reliably (%(share)s); whatever "
+                "became of those without, between %(worst)s and %(best)s of all that ended. "
+                "%(coverage)s have an outcome."
+            )
+            % counts
+        )
+    if metric.metric == "deteriorated":
+        return _("%(k)d of %(n)d ended reliably lower than at the start.") % counts
+    if metric.metric == "both_measures_rate":
+        return _("Both measures were taken at %(k)d of %(n)d sessions (%(share)s).") % counts
+    return ""

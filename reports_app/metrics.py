@@ -1,0 +1,293 @@
+"""The monthly report's numbers: honest denominators, each rate with coverage and bounds.
+
+Names are those of docs/methods.md. Outcomes count episodes that ended in the month; deaths and
+assessments are outside outcome; series measured since mid-care are counted apart. One figure is
+made here once, and page, CSV, XLSX and PDF show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from measures_app.models import Measure
+from measures_app.psychometrics.effect import effect_against_expected, effect_size
+from measures_app.psychometrics.rates import (
+    BoundedRate,
+    deterioration_rate,
+    improvement_rate,
+    recovery_rate,
+    wilson,
+)
+from reports_app.extract import Extract, age_band
+
+OUTSIDE_OUTCOME = ("died", "assessment_only")
+ADJUSTED_NOTE = (
+    "(last - expected from intake) / SD; near 0 by construction until a reference year is frozen"
+)
+CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One tidy row. None is "can't be said", and the note says why."""
+
+    month: str
+    scope: str
+    measure: str
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    coverage: float | None = None
+    worst: float | None = None
+    best: float | None = None
+    note: str = ""
+
+    def as_row(self) -> tuple[Any, ...]:
+        return astuple(self)
+
+
+COLUMNS = tuple(field.name for field in fields(Metric))
+
+
+class _Maker:
+    def __init__(self, month: str, scope: str, measure: str = "") -> None:
+        self.month, self.scope, self.measure = month, scope, measure
+
+    def __call__(self, metric: str, value: float | None = None, **rest: Any) -> Metric:
+        if value is not None and not np.isfinite(value):
+            value = None
+        return Metric(self.month, self.scope, self.measure, metric, value, **rest)
+
+    def share(self, metric: str, count: int, of: int, note: str = "") -> Metric:
+        """A plain rate with its Wilson interval; nothing of nothing is not a rate."""
+        if of == 0:
+            return self(metric, numerator=count, denominator=0, note=note or "nothing to count")
+        interval = wilson(count, of)
+        return self(
+            metric,
+            count / of,
+            low=interval.low,
+            high=interval.high,
+            numerator=count,
+            denominator=of,
+            note=note,
+        )
+
+    def bounded(self, metric: str, rate: BoundedRate, note: str = "") -> Metric:
+        return self(
+            metric,
+            rate.rate,
+            low=rate.low,
+            high=rate.high,
+            numerator=rate.count,
+            denominator=rate.measured,
+            coverage=rate.coverage,
+            worst=rate.worst,
+            best=rate.best,
+            note=note,
+        )
+
+    def mean(self, metric: str, values: pd.Series[Any], of: int, note: str = "") -> Metric:
+        """A mean with its 95 % interval (normal), n and the share of episodes it rests on."""
+        known = pd.to_numeric(values, errors="coerce").dropna().astype(float)
+        n = len(known)
+        if n == 0:
+            return self(metric, denominator=0, coverage=0.0 if of else None, note="no value")
+        mean = float(known.mean())
+        half = 1.96 * float(known.std(ddof=1)) / n**0.5 if n > 1 else None
+        return self(
+            metric,
+            mean,
+            low=None if half is None else mean - half,
+            high=None if half is None else mean + half,
+            denominator=n,
+            coverage=n / of if of else None,
+            note=note,
+        )
+
+
+def _main_measures(ended: pd.DataFrame) -> pd.Series[Any]:
+    """Each episode's measure; one without any score belongs to what its age group is asked."""
+    bands = ended["age_at_opening"].map(age_band)
+    measured = ended["measure__code"]
+    usual = measured.groupby(bands).agg(
+        lambda codes: codes.mode().iloc[0] if codes.notna().any() else None
+    )
+    overall = measured.mode().iloc[0] if measured.notna().any() else ""
+    return measured.where(measured.notna(), bands.map(usual)).fillna(overall)
+
+
+def _endings(make: _Maker, ended: pd.DataFrame) -> Iterator[Metric]:
+    total = len(ended)
+    counts = ended["ending"].value_counts()
+    unknown = int(counts.get("unknown", 0))
+    known = total - unknown
+    note = f"{unknown} endings not known" if unknown else ""
+    for metric, ending in (
+        ("ended_planned", "agreed"),
+        ("ended_unplanned", "client_stopped"),
+        ("ended_by_clinic", "clinic_ended"),
+    ):
+        count = int(counts.get(ending, 0))
+        if total == 0:
+            yield make(metric, numerator=0, denominator=0, note="no episode ended")
+        elif known == 0:
+            yield make(
+                metric, numerator=0, denominator=0, coverage=0.0, worst=0.0, best=1.0, note=note
+            )
+        else:
+            rate = (improvement_rate if ending == "agreed" else deterioration_rate)(
+                count, known, total
+            )
+            yield make.bounded(metric, rate, note)
+
+
+def _attendance(make: _Maker, counts: dict[str, int]) -> Iterator[Metric]:
+    expected = counts["scheduled"] - counts["clinic_cancels"]
+    ours = (
+        f"apart: {counts['clinic_cancels']} cancelled by the clinic, "
+        f"{counts['not_seen_by_us']} arrived and were not seen by us"
+    )
+    yield make.share("no_show_rate", counts["no_shows"], expected, ours)
+    yield make.share("cancelled_rate", counts["late_cancels"], expected, ours)
+    yield make.share("both_measures_rate", counts["both_measures"], counts["attended"])
+
+
+def _classes(make: _Maker, rows: pd.DataFrame) -> Iterator[Metric]:
+    ended, measured = len(rows), int((rows["outcome_class"] != "").sum())
+    counts = {name: int((rows["outcome_class"] == name).sum()) for name in CLASSES}
+    if ended == 0:
+        for name in (*CLASSES, "reliably_improved"):
+            yield make(name, numerator=0, denominator=0, note="no episode ended")
+        return
+    clinical = rows["started_clinical"].eq(True)
+    has_outcome = rows["outcome_class"] != ""
+    scored = rows["scores"] > 0
+    clinical_starters = int(clinical.sum())
+    yield make.bounded(
+        "recovered",
+        recovery_rate(
+            counts["recovered"],
+            clinical_starters,
+            int((clinical & ~has_outcome).sum()),
+            int((~scored).sum()),
+        ),
+        "of those who started on the clinical side",
+    )
+    yield make.bounded(
+        "improved",
+        improvement_rate(counts["improved"], measured, ended),
+        "reliably better, not recovered",
+    )
+    yield make.share("unchanged", counts["unchanged"], measured)
+    yield make.bounded("deteriorated", deterioration_rate(counts["deteriorated"], measured, ended))
+    better = counts["recovered"] + counts["improved"]
+    yield make.bounded(
+        "reliably_improved", improvement_rate(better, measured, ended), "recovered included"
+    )
+    measured_clinical = int((clinical & has_outcome).sum())
+    better_clinical = int((clinical & rows["outcome_class"].isin(["recovered", "improved"])).sum())
+    if clinical_starters:
+        yield make.bounded(
+            "reliably_improved_clinical_starters",
+            improvement_rate(better_clinical, measured_clinical, clinical_starters),
+            "of those who started on the clinical side; recovered included",
+        )
+
+
+def _effects(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
+    pairs = rows[rows["outcome_class"] != ""]
+    starters = rows["first_score"].dropna().to_numpy(float)
+    coverage = len(pairs) / len(rows) if len(rows) else None
+    first, last = pairs["first_score"].to_numpy(float), pairs["last_score"].to_numpy(float)
+    spread = float(np.std(starters, ddof=1)) if len(starters) > 1 else 0.0
+    if len(pairs) < 2 or spread == 0.0:
+        for name in ("effect_size", "severity_adjusted_effect_size"):
+            yield make(
+                name,
+                denominator=len(pairs),
+                coverage=coverage,
+                note="fewer than two pairs of differing scores",
+            )
+        return
+    size = effect_size(first, last, better, starters=starters)  # type: ignore[arg-type]  # better is one of the two words
+    yield make(
+        "effect_size", size.g, low=size.low, high=size.high, denominator=size.n,
+        coverage=coverage, note=f"g; plain d = {size.d:.3f}",
+    )  # fmt: skip
+    known = pairs.dropna(subset=["expected_last"])
+    if len(known) < 2:
+        yield make(
+            "severity_adjusted_effect_size", denominator=len(known), note="no expected response yet"
+        )
+        return
+    adjusted = effect_against_expected(
+        known["last_score"].to_numpy(float), known["expected_last"].to_numpy(float), spread, better  # type: ignore[arg-type]  # as above
+    )  # fmt: skip
+    yield make(
+        "severity_adjusted_effect_size", adjusted.value, low=adjusted.low, high=adjusted.high,
+        denominator=adjusted.n, coverage=len(known) / len(rows),
+        note=ADJUSTED_NOTE,
+    )  # fmt: skip
+
+
+def _outcomes(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
+    since_mid_care = rows["mid_care"].astype(bool)
+    apart = int(since_mid_care.sum())
+    rows = rows[~since_mid_care]
+    note = f"{apart} measured since mid-care, apart" if apart else ""
+    yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
+    yield from _effects(make, rows, better)
+    judged = rows.dropna(subset=["reached_expected"])
+    yield make.share(
+        "reached_expected", int(judged["reached_expected"].astype(bool).sum()), len(judged)
+    )
+    yield from _classes(make, rows)
+
+
+def monthly_metrics(data: Extract) -> list[Metric]:
+    """Every metric of a month and scope, in the report's order."""
+    month = str(data.month)
+    scope = data.programme.name if data.programme else "clinic"
+    make = _Maker(month, scope)
+    ended = data.ended
+    metrics = [
+        make("episodes_opened", data.opened),
+        make("episodes_ended", len(ended)),
+        make("people_served", data.served, note="people with a session attended, each once"),
+        *(
+            make("clients_by_age_group", count, numerator=count, denominator=data.served, note=band)
+            for band, count in data.served_by_age.items()
+        ),
+        make("collateral_raters", data.collateral_raters),
+        make.mean("mean_first_alliance", ended["first_alliance"], len(ended)),
+        make.mean("mean_sessions", ended["attended"], len(ended)),
+        make.mean("mean_days", _days(ended), len(ended), "from the first session to the last"),
+        *_endings(make, ended),
+        *_attendance(make, data.attendance),
+    ]
+    outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
+    if outcome.empty:
+        metrics.extend(_outcomes(make, outcome, "higher"))
+        return metrics
+    directions = dict(Measure.objects.values_list("code", "versions__better"))
+    by_measure = outcome.groupby(_main_measures(outcome), sort=True)
+    for code, rows in by_measure:
+        metrics.extend(
+            _outcomes(_Maker(month, scope, str(code)), rows, directions.get(code) or "higher")
+        )
+    return metrics
+
+
+def _days(ended: pd.DataFrame) -> pd.Series[Any]:
+    first = pd.to_datetime(ended["first_session_on"])
+    last = pd.to_datetime(ended["last_session_on"])
+    return (last - first).dt.days
