@@ -7,4 +7,6 @@ class OutcomesSiteConfig(AppConfig):
 
     def ready(self) -> None:
         # Tasks sent from the web find their broker through this application.
-        from outcomes_site import celery  # noqa: F401 - imported for its effect
+        from outcomes_site import celery, demo  # noqa: F401 - celery for its effect
+
+        demo.connect()
