@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 from outcomes_site.local.broker import BrokerError, EmbeddedBroker
 from outcomes_site.local.folder import DEFAULT, Folder
-from outcomes_site.local.postgres import EmbeddedPostgres, PostgresError
+from outcomes_site.local.postgres import (
+    EmbeddedPostgres,
+    PostgresError,
+    make_socket_folder,
+    remove_socket_folder,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING_PATIENCE = 90
@@ -122,7 +128,7 @@ def services(folder: Folder, *, durable: bool = True) -> Iterator[Services]:
     global _current
     found = Services(folder)
     try:
-        found.socket_folder = Path(tempfile.mkdtemp(prefix="outcomes-", dir="/tmp"))
+        found.socket_folder = make_socket_folder()
         if not is_given("REDIS_URL"):
             found.broker = EmbeddedBroker(folder.path, found.socket_folder)
             os.environ["REDIS_URL"] = found.broker.start()
@@ -142,8 +148,7 @@ def services(folder: Folder, *, durable: bool = True) -> Iterator[Services]:
             found.postgres.release()
             os.environ.pop("DATABASE_URL", None)
         if found.socket_folder is not None:
-            with suppress(OSError):
-                found.socket_folder.rmdir()
+            remove_socket_folder(found.socket_folder)
 
 
 def migrate_if_empty() -> None:
@@ -217,6 +222,7 @@ def _up(folder: Folder, arguments: list[str]) -> None:
         _tell_running(folder, as_json=options.json)
         return
     try:
+        _clear_up_after_a_killed_one(folder)
         port = supervisor.choose_port(options.port)
         os.environ["PUBLIC_URL"] = f"http://localhost:{port}"
         stop_on_signals()
@@ -227,6 +233,15 @@ def _up(folder: Folder, arguments: list[str]) -> None:
         sys.exit(str(problem))
     finally:
         lock.release()
+
+
+def _clear_up_after_a_killed_one(folder: Folder) -> None:
+    try:
+        left = json.loads(folder.state.read_text())["broker"]
+    except (OSError, ValueError, KeyError):
+        return
+    remove_socket_folder(Path(urlsplit(left).path).parent)
+    folder.state.unlink()
 
 
 def _tell_running(folder: Folder, *, as_json: bool) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import psycopg2
 
+from outcomes_site.database import prepare_database
 from outcomes_site.local import processes
 from outcomes_site.local.processes import FileLock
 
@@ -168,6 +169,19 @@ def connection_url(socket: str, user: str = LOGIN, database: str = DATABASE) -> 
     return f"postgresql://{user}@/{database}?host={socket}"
 
 
+def make_socket_folder() -> Path:
+    """A private folder for sockets, with a short name.
+
+    Not in TMPDIR: that may be long, and a socket's path over about 107 characters is refused.
+    """
+    return Path(tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir="/tmp"))
+
+
+def remove_socket_folder(folder: Path) -> None:
+    if folder.name.startswith(SOCKET_FOLDER) and folder.parent == Path("/tmp"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class EmbeddedPostgres:
     """One folder's cluster. `start` joins or starts it, `release` leaves it."""
 
@@ -248,8 +262,7 @@ class EmbeddedPostgres:
         except (OSError, ValueError, KeyError):
             return
         self._state_file.unlink(missing_ok=True)
-        if socket.name.startswith(SOCKET_FOLDER) and socket.parent == Path("/tmp"):
-            shutil.rmtree(socket, ignore_errors=True)
+        remove_socket_folder(socket)
 
     def _launch_keeper(self) -> Running:
         self._forget_former()
@@ -315,7 +328,7 @@ class Keeper:
                 if not self._accepts_connections():
                     continue
                 if fresh:
-                    self._create_login()
+                    self._create_database()
                     fresh = False
                 self._announce()
                 if not watching:
@@ -365,11 +378,10 @@ class Keeper:
         return data
 
     def _socket_folder(self) -> str:
-        # Not TMPDIR: it may be long, and a socket's path over about 107 characters is refused.
-        folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir="/tmp")
+        folder = make_socket_folder()
         if self.user is not None:
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
-        return folder
+        return os.fspath(folder)
 
     def _as_user(self) -> dict[str, object]:
         if self.user is None:
@@ -442,13 +454,14 @@ class Keeper:
         time.sleep(0.5)  # the memory of one that was killed may linger a moment
         return False
 
-    def _create_login(self) -> None:
+    def _create_database(self) -> None:
         connection = psycopg2.connect(connection_url(self.socket, SUPERUSER, "postgres"))
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {LOGIN} LOGIN CREATEDB CREATEROLE")
             cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {LOGIN}")
         connection.close()
+        prepare_database(connection_url(self.socket))
 
 
 def main() -> None:
