@@ -217,9 +217,9 @@ def test_first_and_last_scores_belong_together():
 def test_an_outcome_lies_within_two_sessions_or_thirty_days_of_the_end():
     found = has_outcome(
         last_t=[8, 7, 7, math.nan, 7],
-        last_day=[0, 0, 0, math.nan, 0],
+        last_day=[10, 60, 59, math.nan, 60],
         end_t=[10] * 5,
-        end_day=[90, 30, 31, 10, math.nan],
+        end_day=[90, 90, 90, 90, math.nan],
     )
     assert found.tolist() == [True, True, False, False, False]
 

@@ -63,6 +63,8 @@ def test_recovery_counts_those_whose_start_is_unknown():
     assert rate.rate == 0.4
     assert rate.worst == 20 / 80
     assert rate.best == (20 + 20 + 10) / 80
+    complete = recovery_rate(20, 70, 0, 0)
+    assert complete.worst == complete.rate == complete.best == 20 / 70
 
 
 @pytest.mark.parametrize(

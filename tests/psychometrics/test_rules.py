@@ -336,6 +336,7 @@ def weekly(n, **known):
         (weekly(4, arrived_days=(30,)), 21 + 15, False),  # came, and was not seen by us
         (weekly(4, pauses=((22, 28),)), 21 + 15, False),  # the clinic was closed
         (weekly(4, pauses=((22, 28),)), 21 + 22, True),
+        (weekly(4, pauses=((15, 28),)), 21 + 22, True),  # days before the session were no gap
         (weekly(4, pauses=((22, 28), (25, 28))), 21 + 22, True),  # counted once
         (weekly(4, unconfirmed_sessions=True), 21 + 40, False),
         (weekly(1), 100, False),  # one session is no rhythm
