@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from measures_app import measures
-from measures_app.definitions import MeasureDefinition
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.psychometrics.scoring import AnswerProblem
 from sessions_app import access, audit, clinic_time, outbox
@@ -63,7 +62,7 @@ def read_answers(version: MeasureVersion, answers: dict[str, Any]) -> Reading:
     ValidationError
         Keyed by item, when an answer is out of range or no number.
     """
-    definition = MeasureDefinition.from_dict(version.definition)
+    definition = measures.definition_of(version)
     try:
         score = definition.score(answers)
     except AnswerProblem as problem:

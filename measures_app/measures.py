@@ -1,0 +1,155 @@
+"""Measures in the database: the bundled library, versions, norms, and which one is asked.
+
+`sync_library` is idempotent: a definition whose text is known changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from measures_app.definitions import MeasureDefinition, parse_definition
+from measures_app.models import Measure, MeasureVersion, NormRow, Wording
+from measures_app.psychometrics.norms import reliable_change_threshold
+from sessions_app import access, audit
+from sessions_app.context import system
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+def _checksum(content: Any) -> str:
+    text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _add_norms(measure: Measure, definition: MeasureDefinition) -> None:
+    for row in definition.norms:
+        digest = _checksum(row)
+        if measure.norms.filter(checksum=digest).exists():
+            continue
+        values = dict(row)
+        values["from_on"] = date.fromisoformat(str(values.get("from_on", "2026-01-01")))
+        values.setdefault("population", "")
+        NormRow.objects.create(measure=measure, checksum=digest, **values)
+
+
+@transaction.atomic
+def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any) -> MeasureVersion:
+    """Keep a definition as a new version of its measure; a known text changes nothing."""
+    access.require(by, "manage_measures")
+    measure, _created = Measure.objects.get_or_create(
+        code=definition.code,
+        defaults={
+            "title": definition.title,
+            "purpose": definition.purpose,
+            "rater": definition.rater,
+        },
+    )
+    digest = _checksum(source_text)
+    known = measure.versions.filter(checksum=digest).first()
+    if known is not None:
+        return known
+    comparable = None
+    if definition.comparable_with:
+        comparable = MeasureVersion.objects.filter(scoring_hash=definition.comparable_with).first()
+        if comparable is None:
+            raise ValidationError({"comparable_with": "No version has this scoring hash."})
+    number = (measure.versions.aggregate(n=Max("version"))["n"] or 0) + 1
+    version = MeasureVersion.objects.create(
+        measure=measure,
+        version=number,
+        definition=definition.to_dict(),
+        source_text=source_text,
+        checksum=digest,
+        scoring_hash=definition.scoring_hash,
+        comparable_with=comparable,
+        low=definition.low,
+        high=definition.high,
+        step=definition.step,
+        better=definition.better,
+        age_from=definition.age_from,
+        age_to=definition.age_to,
+    )
+    Wording.objects.bulk_create(
+        Wording(version=version, language=language, text=text)
+        for language, text in definition.wording.items()
+    )
+    _add_norms(measure, definition)
+    audit.record(
+        "measure loaded", subject_kind="measure", subject=measure.code, by=by, version=number
+    )
+    return version
+
+
+def sync_library() -> list[MeasureVersion]:
+    """Load the bundled measures that aren't there yet; call within a unit of work."""
+    by = system("library")
+    versions = []
+    for path in sorted(LIBRARY.glob("*.toml")):
+        text = path.read_text(encoding="utf-8")
+        known = MeasureVersion.objects.filter(checksum=_checksum(text)).first()
+        versions.append(known or load_definition(parse_definition(text), source_text=text, by=by))
+    return versions
+
+
+def get_measure(code: str) -> Measure:
+    """The measure by its code.
+
+    Raises
+    ------
+    Measure.DoesNotExist
+    """
+    return Measure.objects.get(code=code)
+
+
+def current_version(measure: Measure) -> MeasureVersion:
+    """The newest version: what is asked from now on."""
+    version = measure.versions.order_by("-version").first()
+    if version is None:
+        raise MeasureVersion.DoesNotExist(f"{measure.code} has no version.")
+    return version
+
+
+def norm_for(measure: Measure, age: int | None = None) -> NormRow | None:
+    """The norm row a new score is read with: the newest default that covers the age."""
+    rows = measure.norms.filter(default=True).order_by("-from_on", "-id")
+    for row in rows:
+        too_young = age is not None and row.age_from is not None and age < row.age_from
+        too_old = age is not None and row.age_to is not None and age > row.age_to
+        if not too_young and not too_old:
+            return row
+    return rows.first()
+
+
+def reliable_change_of(norm: NormRow | None) -> float | None:
+    """The published threshold, or the one that follows from SD and reliability."""
+    if norm is None:
+        return None
+    if norm.reliable_change is not None:
+        return norm.reliable_change
+    if norm.sd is not None and norm.reliability is not None:
+        return reliable_change_threshold(norm.sd, norm.reliability)
+    return None
+
+
+def rc_inclusive(norm: NormRow | None) -> bool:
+    """Published whole-number thresholds are inclusive, computed ones strict."""
+    return norm is not None and norm.reliable_change is not None and norm.rc_inclusive
+
+
+@lru_cache(maxsize=256)
+def _definition(version_id: int) -> MeasureDefinition:
+    # Versions are immutable, so what was read once stays true.
+    return MeasureDefinition.from_dict(MeasureVersion.objects.get(pk=version_id).definition)
+
+
+def definition_of(version: MeasureVersion) -> MeasureDefinition:
+    return _definition(version.pk)
