@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
+from outcomes_site.local import processes
 from outcomes_site.local.broker import BrokerError, EmbeddedBroker
 from outcomes_site.local.folder import DEFAULT, Folder
 from outcomes_site.local.postgres import (
@@ -24,7 +25,7 @@ from outcomes_site.local.postgres import (
     remove_socket_folder,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = processes.CHECKOUT
 STARTING_PATIENCE = 90
 
 # These neither read nor write rows.

@@ -273,7 +273,7 @@ class EmbeddedPostgres:
             begins_at = log.tell()
             keeper = subprocess.Popen(
                 [os.fspath(part) for part in command],
-                cwd=Path(__file__).resolve().parents[2],
+                cwd=processes.CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PR_SET_PDEATHSIG = 1
+CHECKOUT = Path(__file__).resolve().parents[2]  # where modules are found, wherever we are called
 
 
 def _libc() -> Any:
@@ -29,7 +30,6 @@ def start(
     dies_with_us: signal.Signals = signal.SIGTERM,
     user: pwd.struct_passwd | None = None,
     environment: dict[str, str] | None = None,
-    own_session: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start a child that gets `dies_with_us` when this process ends, however it ends.
 
@@ -56,7 +56,8 @@ def start(
             stdout=output,
             stderr=output,
             env=environment,
-            start_new_session=own_session,
+            cwd=CHECKOUT,
+            start_new_session=True,
             preexec_fn=last_words_of_the_fork,
             **as_user,
         )

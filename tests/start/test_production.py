@@ -15,10 +15,20 @@ import psycopg2
 import pytest
 import yaml
 
+from outcomes_site import database
 from outcomes_site.local import checks, postgres, supervisor
 
 ROOT = checks.ROOT
 COMPOSE = ROOT / "docker-compose.yml"
+
+
+# An empty volume has a database and none of our roles.
+AS_THE_IMAGE_STARTS = [
+    f"DROP DATABASE {postgres.DATABASE}",
+    f"DROP ROLE {database.OWNER}",
+    f"DROP ROLE {database.APP}",
+    f"CREATE DATABASE {postgres.DATABASE}",
+]
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +118,11 @@ def test_the_images_roles_carry_migrations_and_keep_the_web_out_of_the_owners():
         for name, login in (("database_url", "web"), ("database_owner_url", "migrator")):
             url = f"postgresql://outcomes_{login}:sesame@postgres:5432/outcomes\n"
             (tmp_path / name).write_text(url)
+        superuser = postgres.connection_url(running.socket, postgres.SUPERUSER, "postgres")
+        with closing(psycopg2.connect(superuser)) as connection:
+            connection.autocommit = True
+            for statement in AS_THE_IMAGE_STARTS:
+                connection.cursor().execute(statement)
         script = (ROOT / "docs/production/create-roles.sh").read_text()
         psql = postgres.find_server().folder / "bin"
         subprocess.run(

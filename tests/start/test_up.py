@@ -65,6 +65,7 @@ class Up:
             self.process = subprocess.Popen(
                 [*command, "--dir", os.fspath(folder)],
                 env=bare(),
+                cwd=folder,  # it is started from anywhere
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
