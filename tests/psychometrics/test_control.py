@@ -118,3 +118,32 @@ def test_cells_too_small_widen_to_twelve_months():
 def test_charts_of_impossible_numbers_are_refused(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+def test_twelve_months_are_a_baseline_and_eleven_are_none():
+    assert rate_chart(EVEN, np.full(12, 60)).centre == pytest.approx(0.5)
+    assert math.isnan(rate_chart(EVEN[:11], np.full(11, 60)).centre)
+
+
+def test_a_run_is_of_months_that_are_old_enough():
+    cases = [36] * 8 + [20] * 4
+    chart = rate_chart(cases, np.full(12, 60), age_days=[90] * 8 + [59, 45, 30, 1])
+    assert np.flatnonzero(chart.run).tolist() == [7]
+
+
+def test_few_expected_exceptions_get_binomial_limits_too():
+    cases = np.array([19, 20, 18, 19, 19, 20, 19, 18, 20, 19, 19, 18, 14])
+    chart = rate_chart(cases, np.full(13, 20))
+    assert chart.low[-1] == binom.ppf(0.0013498980316301, 20, chart.centre) / 20
+    assert chart.high[-1] == 1
+    assert chart.beyond.tolist() == [False] * 12 + [True]
+
+
+def test_the_spread_is_laneys_factor_on_months_of_unequal_size():
+    cases = np.array([60, 20, 66, 15, 70, 30, 40, 24, 75, 18, 66, 10])
+    n = np.array([100, 50, 110, 40, 90, 60, 90, 40, 120, 50, 100, 40])
+    chart = rate_chart(cases, n)
+    p = cases.sum() / n.sum()
+    z = (cases / n - p) / np.sqrt(p * (1 - p) / n)
+    assert chart.spread == pytest.approx(np.abs(np.diff(z)).mean() / 1.128, rel=1e-3)
+    assert (chart.low.min(), chart.high.max()) == (0, 1)  # a rate has no other ends

@@ -136,6 +136,32 @@ def test_a_table_with_an_impossible_answer_is_refused_by_item(row, item):
         score_table(CHOICES, [[0, 0, 0, 0], row])
 
 
+def test_a_table_refuses_what_is_finer_than_a_tenth():
+    with pytest.raises(AnswerProblem, match=r"item social: .*finer than a tenth"):
+        score_table(LINES, [[5, 5, 5.55, 5]])
+
+
+def test_a_table_reverses_and_stretches_as_one_form_does():
+    rows = [[2, 1, 3, 4], [3, 0, 0, 2], [1, math.nan, 2, 0]]
+    together = score_table(CHOICES, rows)
+    for row, answers in enumerate(rows):
+        form = {
+            item.code: None if math.isnan(answer) else answer
+            for item, answer in zip(CHOICES.items, answers, strict=True)
+        }
+        for code, score in score_one(CHOICES, form).items():
+            assert together[code].values[row] == score.value
+
+
+def test_steps_are_counted_from_the_lowest_answer():
+    half = Instrument((Item("a", 0.5, 4.5, step=2),), (Scale("total", ("a",)),))
+    assert score_one(half, {"a": 2.5})["total"].value == 2.5
+    assert score_table(half, [[2.5]])["total"].values.tolist() == [2.5]
+    for refused in (1.5, 2.0):
+        with pytest.raises(AnswerProblem, match="between two steps"):
+            score_table(half, [[refused]])
+
+
 def test_a_table_has_one_column_an_item():
     with pytest.raises(ValueError, match="4 columns"):
         score_table(CHOICES, [[1, 2, 3]])
