@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -261,3 +262,40 @@ def start_worker(
 def worker(start_worker: Callable[[], Worker]) -> Worker:
     """A real Celery worker for the module."""
     return start_worker()
+
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+QUIETLY = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright; each test opens contexts of its own.
+
+    On a laptop without Chromium the test is skipped, on the checks' machine it doesn't hold.
+    """
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        why = "Chromium is missing: apt-get install --no-install-recommends chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread, and Django would take its queries for async ones.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=QUIETLY)
+        try:
+            yield running
+        finally:
+            running.close()
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

@@ -44,6 +44,11 @@ class Folder:
         return self.path / "logins.json"
 
     @property
+    def demo_is_ready(self) -> Path:
+        """There once the demo's first night was computed to the end."""
+        return self.path / "demo-is-ready"
+
+    @property
     def state(self) -> Path:
         return self.path / "state.json"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any, ClassVar
 
 from django.core.management import call_command
@@ -10,6 +11,7 @@ from django.db.utils import OperationalError
 
 from outcomes_site import first_administrator
 from outcomes_site.local import lifecycle, supervisor
+from outcomes_site.local.folder import Folder
 from sessions_app.context import acting_as, system
 from sessions_app.models import Installation
 
@@ -49,14 +51,16 @@ class Command(BaseCommand):
             as_json=options["json"],
         )
 
-    def _load_demo(self, folder: Any) -> None:
+    def _load_demo(self, folder: Folder) -> None:
         with acting_as(system("start")):
             loaded = Installation.objects.filter(demo=True).exists()
-        if loaded and folder.logins.exists():
-            return
-        self._say("Filling the demo clinic and computing its night ...")
-        call_command("load_demo", logins=str(folder.logins), stdout=self.stderr)
-        call_command("run_nightly", stdout=self.stderr)
+        if not (loaded and folder.logins.exists()):
+            self._say("Filling the demo clinic ...")
+            call_command("load_demo", logins=str(folder.logins), stdout=sys.stderr)
+        if not folder.demo_is_ready.exists():
+            self._say("Computing its night ...")
+            call_command("run_nightly", stdout=sys.stderr)
+            folder.demo_is_ready.touch()
 
     def _say(self, line: str) -> None:
         self.stderr.write(line)
