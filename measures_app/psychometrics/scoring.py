@@ -212,12 +212,7 @@ class Instrument:
         low = sum(to_tenths(items[item].lowest) for item in scale.items)
         high = sum(to_tenths(items[item].highest) for item in scale.items)
         n = len(scale.items)
-        return tuple_of_tenths(_finish(low, n, n, scale), _finish(high, n, n, scale))
-
-
-def tuple_of_tenths(low: int, high: int) -> tuple[float, float]:
-    """Two numbers given in tenths, in units."""
-    return low / 10, high / 10
+        return _finish(low, n, n, scale) / 10, _finish(high, n, n, scale) / 10
 
 
 def _finish(tenths: int, answered: int, items: int, scale: Scale) -> int:
