@@ -2,6 +2,7 @@ from measures_app.models.administrations import Administration
 from measures_app.models.change import ExpectedChangeModel, Trajectory
 from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet
+from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Flag",
     "FlagEvent",
     "FlagRuleSet",
+    "ImportDraft",
     "Measure",
     "MeasureVersion",
     "NightlyRun",

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from measures_app.actions.administrations import record_administration
+from measures_app.due import Due
+from measures_app.models import Administration
+from sessions_app import actions
+from sessions_app.models import Episode, Session
+
+
+@transaction.atomic
+def record_session_with_measures(
+    *,
+    episode: Episode,
+    held_on: date,
+    starts_at: datetime,
+    status: str,
+    readings: Sequence[tuple[Due, dict[str, Any]]],
+    by: Any,
+    session: Session | None = None,
+    obstacle: str = "",
+    provenance: str = Administration.Provenance.PAPER,
+    **meeting: Any,
+) -> Session:
+    """A session's attendance and its measures in one go: all of it is kept, or nothing.
+
+    A `ValidationError` about a score is keyed `<due key>_<item>`, as the entry form names it.
+    """
+    if session is None:
+        session = actions.record_session(
+            episode=episode,
+            held_on=held_on,
+            starts_at=starts_at,
+            status=status,
+            obstacle=obstacle,
+            by=by,
+            **meeting,
+        )
+    else:
+        actions.set_attendance(session=session, status=status, obstacle=obstacle, by=by)
+    for due, reading in readings:
+        if not reading:
+            continue
+        try:
+            record_administration(
+                episode=episode,
+                session=session,
+                measure=due.measure,
+                respondent=due.respondent,
+                provenance=provenance,
+                by=by,
+                **reading,
+            )
+        except ValidationError as problem:
+            raise ValidationError(
+                {f"{due.key}_{name}": errors for name, errors in problem.error_dict.items()}
+                if hasattr(problem, "error_dict")
+                else problem.messages
+            ) from None
+    return session

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from measures_app.models import Administration, Measure
+from sessions_app import access, clinic_time, selectors
+from sessions_app.models import Session
+from sessions_app.views.schedule import day_of
+
+BACKLOG_SHOWN = 20
+
+
+@access.needs("record_sessions")
+def today(request: HttpRequest) -> HttpResponse:
+    """Who comes to me today, who has arrived, and what is in already?"""
+    day = day_of(request)
+    clinician = getattr(request.user, "clinician", None)
+    sessions = selectors.diary(day, request.user, clinician) if clinician else []
+    scored = Administration.objects.scored().filter(session__in=[s.pk for s in sessions])
+    kinds: dict[int, set[str]] = {}
+    for session_id, purpose in scored.values_list("session_id", "measure__purpose"):
+        is_alliance = purpose == Measure.Purpose.ALLIANCE
+        kinds.setdefault(session_id, set()).add("alliance" if is_alliance else "outcome")
+    rows = [{"session": session, "taken": kinds.get(session.pk, set())} for session in sessions]
+    waiting = selectors.unconfirmed(request.user, clinic_time.today())
+    if clinician is not None:
+        waiting = waiting.filter(meeting__clinicians=clinician)
+    backlog = list(
+        waiting.select_related("client__identity", "client__key", "meeting").order_by("-held_on")[
+            : BACKLOG_SHOWN + 1
+        ]
+    )
+    context = {
+        "day": day,
+        "is_today": day == clinic_time.today(),
+        "rows": rows,
+        "backlog": backlog[:BACKLOG_SHOWN],
+        "more_backlog": len(backlog) > BACKLOG_SHOWN,
+        "statuses": Session.Status,
+    }
+    return render(request, "entry/today.html", context)
