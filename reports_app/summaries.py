@@ -1,0 +1,295 @@
+"""Derived rows that reports read: rebuilt whole at night, the same from the same facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.functions import TruncMonth
+
+from measures_app.expected import Reading
+from measures_app.models import Administration, Measure
+from measures_app.psychometrics.change import classify, has_outcome
+from measures_app.psychometrics.norms import direction
+from measures_app.series import attended
+from reports_app.models import EpisodeSummary, SessionMonth
+from sessions_app import bulk
+from sessions_app.models import Assignment, Episode, Meeting, MeetingClinician, Respondent, Session
+
+FIELDS = [
+    "episode_id", "client_id", "programme_id", "site_id", "clinician_id", "purpose", "problem",
+    "funder", "gender", "age_at_opening", "opened_on", "closed_on", "ending", "first_session_on",
+    "last_session_on", "attended", "no_shows", "late_cancels", "measure_id", "relation",
+    "collateral_raters", "scores", "mid_care", "first_score", "last_score", "last_score_on",
+    "started_clinical", "improvement_possible", "outcome_class", "class_so_far", "expected_last",
+    "reached_expected", "first_alliance", "as_of",
+]  # fmt: skip
+PURPOSE_ORDER = {Measure.Purpose.OUTCOME: 0, Measure.Purpose.SYMPTOM: 1}
+
+
+def _episodes(ids: list[int] | None) -> pd.DataFrame:
+    rows = Episode.objects.all() if ids is None else Episode.objects.filter(pk__in=ids)
+    columns = {
+        "pk": "episode_id", "client_id": "client_id", "programme_id": "programme_id",
+        "site_id": "site_id", "purpose": "purpose", "problem": "problem", "funder": "funder",
+        "client__gender": "gender", "client__birth_year": "birth_year", "opened_on": "opened_on",
+        "closed_on": "closed_on", "ending": "ending",
+    }  # fmt: skip
+    return pd.DataFrame.from_records(
+        rows.order_by("pk").values_list(*columns), columns=list(columns.values())
+    )
+
+
+def _last_leads() -> dict[int, int]:
+    rows = Assignment.objects.filter(part=Assignment.Part.LEAD).order_by("from_on", "pk")
+    return dict(rows.values_list("episode", "clinician"))
+
+
+def _counts(ids: list[int] | None) -> dict[int, tuple[int, int]]:
+    """(no-shows, late cancellations) by episode."""
+    rows = Session.objects.order_by()
+    if ids is not None:
+        rows = rows.filter(episode__in=ids)
+    counted = rows.values("episode").annotate(
+        no_shows=Count("pk", filter=Q(status=Session.Status.NO_SHOW)),
+        late=Count("pk", filter=Q(status=Session.Status.LATE_CANCEL)),
+    )
+    return {row["episode"]: (row["no_shows"], row["late"]) for row in counted}
+
+
+def _visits(ids: list[int] | None) -> dict[int, tuple[date, date, int]]:
+    frame = attended(episode_ids=ids)
+    if frame.empty:
+        return {}
+    grouped = frame.groupby("episode_id")["held_on"].agg(["min", "max", "count"])
+    return {
+        int(episode): (row[0], row[1], int(row[2]))
+        for episode, row in zip(grouped.index, grouped.to_numpy(), strict=True)
+    }
+
+
+def _first_alliance(ids: list[int] | None) -> dict[int, float]:
+    rows = Administration.objects.scored().filter(
+        measure__purpose=Measure.Purpose.ALLIANCE,
+        respondent__relation=Respondent.Relation.SELF,
+    )
+    if ids is not None:
+        rows = rows.filter(episode__in=ids)
+    first: dict[int, float] = {}
+    for episode, total in rows.order_by("taken_at", "pk").values_list("episode", "total"):
+        first.setdefault(episode, float(total))
+    return first
+
+
+def _main_readings(readings: list[Reading]) -> dict[int, Reading]:
+    """Each episode's outcome series: the longest; on a tie the client's own, then by purpose."""
+
+    def order(reading: Reading) -> tuple[Any, ...]:
+        s = reading.series
+        return (
+            -len(s.scores),
+            s.relation != Respondent.Relation.SELF,
+            PURPOSE_ORDER.get(s.measure.purpose, 2),
+            s.measure.code,
+            s.respondent_id,
+        )
+
+    chosen: dict[int, Reading] = {}
+    for reading in readings:
+        if reading.series.criteria is None:
+            continue
+        there = chosen.get(reading.series.episode_id)
+        if there is None or order(reading) < order(there):
+            chosen[reading.series.episode_id] = reading
+    return chosen
+
+
+def _outside_raters(readings: list[Reading]) -> dict[int, int]:
+    raters: dict[int, set[int]] = {}
+    for reading in readings:
+        if reading.series.relation != Respondent.Relation.SELF:
+            raters.setdefault(reading.series.episode_id, set()).add(reading.series.respondent_id)
+    return {episode: len(people) for episode, people in raters.items()}
+
+
+def _judged(chosen: dict[int, Reading]) -> dict[int, tuple[str, bool | None, bool | None]]:
+    """(class from first to last, started clinical, could improve) by episode, in bulk."""
+    groups: dict[Any, list[int]] = {}
+    for episode, reading in chosen.items():
+        groups.setdefault(reading.series.criteria, []).append(episode)
+    found: dict[int, tuple[str, bool | None, bool | None]] = {}
+    for criteria, episodes in groups.items():
+        first = np.array([chosen[e].series.scores[0] for e in episodes])
+        last = np.array(
+            [
+                chosen[e].series.scores[-1] if len(chosen[e].series.scores) > 1 else np.nan
+                for e in episodes
+            ]
+        )
+        changes = classify(first, last, criteria)
+        labels = changes.named()
+        has_cutoff = criteria.cutoff is not None
+        for i, episode in enumerate(episodes):
+            found[episode] = (
+                str(labels[i]),
+                bool(changes.started_clinical[i]) if has_cutoff else None,
+                bool(changes.can_improve[i]),
+            )
+    return found
+
+
+def _has_outcome(reading: Reading, closed_on: date, visits: tuple[date, date, int] | None) -> bool:
+    s = reading.series
+    if len(s.scores) < 2:
+        return False
+    end_t = visits[2] if visits else s.t[-1]
+    return bool(
+        has_outcome(
+            np.array([s.t[-1]]),
+            np.array([s.dates[-1].toordinal()]),
+            np.array([end_t]),
+            np.array([closed_on.toordinal()]),
+        )[0]
+    )
+
+
+def _expected_last(reading: Reading) -> tuple[float | None, bool | None]:
+    s = reading.series
+    if len(s.scores) < 2 or not reading.expected_t or s.criteria is None:
+        return None, None
+    expected = reading.at_scores()[0][-1]
+    if expected != expected:  # NaN: beyond the axis
+        return None, None
+    return expected, direction(s.criteria.better) * (s.scores[-1] - expected) >= -1e-9
+
+
+def summary_rows(readings: list[Reading], as_of: date, ids: list[int] | None = None) -> list[Any]:
+    """One row an episode, in the order of FIELDS."""
+    chosen = _main_readings(readings)
+    judged, raters = _judged(chosen), _outside_raters(readings)
+    visits, counts, alliance, leads = (
+        _visits(ids),
+        _counts(ids),
+        _first_alliance(ids),
+        _last_leads(),
+    )
+    rows = []
+    for e in _episodes(ids).itertuples(index=False):
+        reading = chosen.get(e.episode_id)
+        seen = visits.get(e.episode_id)
+        no_shows, late = counts.get(e.episode_id, (0, 0))
+        label, clinical, possible = judged.get(e.episode_id, ("", None, None))
+        closed_on = None if pd.isna(e.closed_on) else e.closed_on
+        ended = closed_on is not None and closed_on <= as_of
+        expected, reached = _expected_last(reading) if reading else (None, None)
+        measured = bool(reading and ended and not reading.series.mid_care
+                        and _has_outcome(reading, closed_on, seen))  # fmt: skip
+        scores = reading.series.scores if reading else ()
+        birth_year = None if pd.isna(e.birth_year) else int(e.birth_year)
+        rows.append(
+            (
+                e.episode_id, e.client_id, e.programme_id, e.site_id, leads.get(e.episode_id),
+                e.purpose, e.problem, e.funder, e.gender,
+                None if birth_year is None else max(0, e.opened_on.year - birth_year),
+                e.opened_on, closed_on, e.ending, seen[0] if seen else None,
+                seen[1] if seen else None, seen[2] if seen else 0, no_shows, late,
+                reading.series.measure.pk if reading else None,
+                reading.series.relation if reading else "", raters.get(e.episode_id, 0),
+                len(scores), bool(reading and reading.series.mid_care),
+                scores[0] if scores else None, scores[-1] if len(scores) > 1 else None,
+                reading.series.dates[-1] if reading and len(scores) > 1 else None,
+                clinical, possible, label if measured else "", "" if ended else label,
+                expected, reached if measured else None, alliance.get(e.episode_id), as_of,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _session_months() -> list[dict[str, Any]]:
+    scored = Administration.objects.scored().filter(session=OuterRef("pk"))
+    alliance = Q(measure__purpose=Measure.Purpose.ALLIANCE)
+    lead = MeetingClinician.objects.filter(meeting=OuterRef("meeting")).order_by("clinician")
+    status = Session.Status
+    attended_now = Q(status=status.ATTENDED)
+    rows = (
+        Session.objects.exclude(status=status.BOOKED)
+        .annotate(
+            month=TruncMonth("held_on"),
+            lead=lead.values("clinician")[:1],
+            both=Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance)),
+        )
+        .order_by()
+        .values("month", "episode__programme", "episode__site", "lead")
+        .annotate(
+            scheduled=Count("pk"),
+            attended=Count("pk", filter=attended_now),
+            no_shows=Count("pk", filter=Q(status=status.NO_SHOW)),
+            late_cancels=Count("pk", filter=Q(status=status.LATE_CANCEL)),
+            clinic_cancels=Count("pk", filter=Q(status=status.CLINIC_CANCEL)),
+            not_seen_by_us=Count("pk", filter=Q(status=status.NOT_SEEN_BY_US)),
+            both_measures=Count("pk", filter=attended_now & Q(both=True)),
+        )
+    )
+    return list(rows)
+
+
+def _minutes() -> dict[tuple[Any, ...], int]:
+    """Workload counts meetings: a group's hour is one hour."""
+    rows = (
+        Meeting.objects.filter(sessions__status=Session.Status.ATTENDED)
+        .annotate(month=TruncMonth("sessions__held_on"), lead=F("meetingclinician__clinician"))
+        .order_by()
+        .values_list("pk", "month", "sessions__episode__programme", "site", "lead", "minutes")
+        .distinct()
+    )
+    total: dict[tuple[Any, ...], int] = {}
+    for _pk, month, programme, site, lead, minutes in rows:
+        key = (month, programme, site, lead)
+        total[key] = total.get(key, 0) + minutes
+    return total
+
+
+def rebuild(readings: list[Reading], as_of: date, episode_ids: Iterable[int] | None = None) -> int:
+    """Replace the summaries (of all episodes, or of those given); returns episodes summarised."""
+    ids = None if episode_ids is None else list(episode_ids)
+    old = EpisodeSummary.objects.all()
+    if ids is not None:
+        old = old.filter(episode__in=ids)
+    old._raw_delete(old.db)
+    rows = summary_rows(readings, as_of, ids)
+    if rows:
+        bulk.copy_rows(EpisodeSummary, FIELDS, rows)
+    if ids is None:
+        _rebuild_months()
+    return len(rows)
+
+
+def _rebuild_months() -> None:
+    SessionMonth.objects.all()._raw_delete(SessionMonth.objects.db)
+    minutes = _minutes()
+    SessionMonth.objects.bulk_create(
+        (
+            SessionMonth(
+                month=row["month"],
+                programme_id=row["episode__programme"],
+                site_id=row["episode__site"],
+                clinician_id=row["lead"],
+                scheduled=row["scheduled"],
+                attended=row["attended"],
+                no_shows=row["no_shows"],
+                late_cancels=row["late_cancels"],
+                clinic_cancels=row["clinic_cancels"],
+                not_seen_by_us=row["not_seen_by_us"],
+                both_measures=row["both_measures"],
+                minutes=minutes.get(
+                    (row["month"], row["episode__programme"], row["episode__site"], row["lead"]), 0
+                ),
+            )
+            for row in _session_months()
+        ),
+        batch_size=2000,
+    )
