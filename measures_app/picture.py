@@ -1,0 +1,123 @@
+"""A client's course as one figure description: page, paper and entry feedback draw from it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from measures_app.charts import CourseFigure, Event
+from measures_app.expected import Reading, read_episode
+from measures_app.models import Measure
+from measures_app.series import Series, attended, series_of_episode
+from sessions_app.models import Assignment, CaseReview, Episode, Session
+
+EVENT_WORDS = {
+    Session.Status.NO_SHOW: lambda: _("did not come"),
+    Session.Status.LATE_CANCEL: lambda: _("cancelled"),
+    Session.Status.CLINIC_CANCEL: lambda: _("we cancelled"),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the reading it was drawn from."""
+
+    figure: CourseFigure
+    reading: Reading
+
+    @property
+    def series(self) -> Series:
+        return self.reading.series
+
+    @property
+    def model_label(self) -> str:
+        return self.reading.model.label if self.reading.model else ""
+
+
+def _place(day: date, days: list[date]) -> float:
+    """Where a day lies on the session axis: half-way after the last session before it."""
+    return max(1.0, bisect_right(days, day) + 0.5)
+
+
+def _events(episode: Episode, days: list[date]) -> list[Event]:
+    found = []
+    for session in episode.sessions.exclude(
+        status__in=[Session.Status.ATTENDED, Session.Status.BOOKED]
+    ):
+        words = EVENT_WORDS.get(Session.Status(session.status))
+        if words is not None:
+            found.append(Event(_place(session.held_on, days), words()))
+    leads = list(
+        Assignment.objects.filter(episode=episode, part=Assignment.Part.LEAD).order_by("from_on")
+    )
+    found += [Event(_place(lead.from_on, days), _("transfer")) for lead in leads[1:]]
+    for review in CaseReview.objects.filter(episode=episode):
+        at = review.session_number or max(1, bisect_right(days, review.reviewed_on))
+        found.append(Event(float(at), str(review.get_decision_display())))
+    return found
+
+
+def figure_of(
+    reading: Reading, episode: Episode, alliance: Series | None, days: list[date]
+) -> CourseFigure:
+    """Describe one series with everything that is drawn beside it."""
+    s, criteria = reading.series, reading.series.criteria
+    first = s.scores[0]
+    zone = None
+    if criteria is not None and len(s.scores) > 1:
+        zone = (first - criteria.reliable_change, first + criteria.reliable_change)
+    return CourseFigure(
+        scores=list(zip(s.t, s.scores, strict=True)),
+        low=s.low,
+        high=s.high,
+        better=criteria.better if criteria else "higher",
+        title=s.measure.title,
+        expected=list(
+            zip(
+                reading.expected_t,
+                reading.expected_mean,
+                reading.expected_low80,
+                reading.expected_high80,
+                strict=True,
+            )
+        ),
+        forecast=list(
+            zip(
+                reading.forecast_t,
+                reading.forecast_mean,
+                reading.forecast_low80,
+                reading.forecast_high80,
+                strict=True,
+            )
+        )
+        if episode.is_open
+        else [],
+        cutoff=criteria.cutoff if criteria else None,
+        no_change=zone,
+        alliance=list(zip(alliance.t, alliance.scores, strict=True)) if alliance else (),
+        alliance_cutoff=alliance.norm.cutoff if alliance and alliance.norm else None,
+        alliance_high=alliance.high if alliance else 40.0,
+        events=_events(episode, days),
+        note=_("measured since %s") % date_format(s.dates[0], "j F Y") if s.mid_care else "",
+        dates=[date_format(day, "j M Y") for day in s.dates],
+    )
+
+
+def pictures_of(episode: Episode) -> list[Picture]:
+    """Every series of an episode, the client's own first; alliance under the client's own."""
+    readings = read_episode(episode.pk)
+    readings.sort(
+        key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)
+    )
+    alliance = series_of_episode(episode, [Measure.Purpose.ALLIANCE])
+    by_person = {s.respondent_id: s for s in reversed(alliance)}
+    frame = attended(episode_ids=[episode.pk])
+    days = sorted(frame["held_on"].tolist())
+    return [
+        Picture(figure_of(r, episode, by_person.get(r.series.respondent_id), days), r)
+        for r in readings
+    ]
