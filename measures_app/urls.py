@@ -1,10 +1,11 @@
 from django.urls import path
 
+import sessions_app.converters  # noqa: F401 - names the path converter "code"
 from measures_app.views import entry, imports, today
 
 urlpatterns = [
     path("today/", today.today, name="today"),
-    path("clients/<str:code>/sessions/new/", entry.new, name="session_new"),
+    path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:pk>/", imports.draft, name="import_draft"),

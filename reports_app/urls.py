@@ -1,3 +1,20 @@
-from __future__ import annotations
+from django.urls import path
 
-urlpatterns: list = []
+import sessions_app.converters  # noqa: F401 - names the path converter "code"
+from reports_app.views import agency, clients, home, practice, review, rules
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("caseload/", clients.caseload, name="caseload"),
+    path("clients/<code:code>/", clients.client, name="client"),
+    path("clients/<code:code>/case-review.pdf", clients.case_review, name="case_review_pdf"),
+    path("review/", review.queue, name="review"),
+    path("review/<code:code>/", review.case, name="review_case"),
+    path("review/<code:code>/take-up/", review.take_up, name="review_take_up"),
+    path("practice/", practice.practice, name="practice"),
+    path("agency/", agency.agency, name="agency"),
+    path("reports/", agency.reports, name="reports"),
+    path("reports/<str:month>/", agency.month, name="report"),
+    path("reports/<str:month>/<str:format>/", agency.download, name="report_download"),
+    path("rules/", rules.rules, name="rules"),
+]

@@ -8,83 +8,156 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+NULL = "\\N"
+ATTEMPTS = 5
+
+
+class CannotReserve(RuntimeError):
+    """Others took numbers from the same sequence each time we tried."""
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value.translate(ESCAPES)
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return str(value)  # numbers, Decimals, dates, aware datetimes, UUIDs
+
+
+def _bytes(value: Any) -> str:
+    return "\\\\x" + bytes(value).hex()
+
+
+def _json(value: Any) -> str:
+    # A string is taken for JSON that somebody wrote already.
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.translate(ESCAPES)
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list | tuple):
+        return _elements(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _plain(value)
+
+
+def _elements(values: Sequence[Any]) -> str:
+    return "{" + ",".join(map(_element, values)) + "}"
 
 
 def _array(values: Sequence[Any]) -> str:
-    return "{" + ",".join("NULL" if v is None else str(v) for v in values) + "}"
+    return _elements(values).translate(ESCAPES)
 
 
-def _text(value: Any) -> str:
-    """A value as COPY's text format writes it."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, bytes | memoryview):
-        return "\\\\x" + bytes(value).hex()
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False).translate(ESCAPES)
-    if isinstance(value, list | tuple):
-        return _array(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value).translate(ESCAPES)
+def _writer(field: Any) -> Callable[[Any], str]:
+    """How a field's values stand in COPY's text format."""
+    if isinstance(field, models.JSONField):
+        return _json
+    if isinstance(field, ArrayField):
+        return _array
+    if isinstance(field, models.BinaryField):
+        return _bytes
+    return _plain
 
 
 def copy_rows(
-    model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    constants: Mapping[str, Any] | None = None,
 ) -> int:
     """Insert many rows of a model.
 
     Parameters
     ----------
     fields : sequence of str
-        Field names; every column without a database default must be among them.
+        Field names (`client`, `client_id` and `id` alike). Every column without a database
+        default must be here or among the constants; `auto_now_add` isn't one.
     rows : iterable of sequences
-        Values in the order of `fields`: a dict is JSON, a list or tuple an array (of a JSON
-        field: wrap a list in a dict, or give its text).
+        Values in the order of `fields`, None for NULL. For a JSON field anything that JSON
+        knows, or its text; for an array field a list or tuple.
+    constants : mapping, optional
+        Values that are the same in all rows: they aren't sent a million times.
 
     Returns
     -------
     int
         Rows inserted.
     """
-    table = model._meta.db_table
-    columns = ", ".join(f'"{model._meta.get_field(name).column}"' for name in fields)
-    temporary = f"copy_{table}"
+    constants = dict(constants or {})
+    copied = [model._meta.get_field(name) for name in fields]
+    writers = [_writer(field) for field in copied]
+    quoted = [f'"{field.column}"' for field in copied]
     buffer = io.StringIO()
     for row in rows:
-        buffer.write("\t".join(map(_text, row)))
+        cells = [
+            NULL if value is None else write(value)
+            for write, value in zip(writers, row, strict=True)
+        ]
+        buffer.write("\t".join(cells))
         buffer.write("\n")
     buffer.seek(0)
+    same = [model._meta.get_field(name) for name in constants]
+    values = [
+        field.get_db_prep_save(value, connection)
+        for field, value in zip(same, constants.values(), strict=True)
+    ]
+    table = model._meta.db_table
+    temporary = f'"copy_{table}"'
+    columns = ", ".join(quoted)
+    into = ", ".join(quoted + [f'"{field.column}"' for field in same])
+    # A bare parameter in a SELECT has no type of its own.
+    chosen = ", ".join(quoted + [f"CAST(%s AS {field.db_type(connection)})" for field in same])
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {temporary}")
         cursor.execute(
-            f"CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS "
-            f"SELECT {columns} FROM {table} WITH NO DATA"
+            f'CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {columns} FROM "{table}" '
+            "WITH NO DATA"
         )
         cursor.cursor.copy_expert(f"COPY {temporary} ({columns}) FROM STDIN", buffer)
-        cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {temporary}")
+        cursor.execute(
+            f'INSERT INTO "{table}" ({into}) SELECT {chosen} FROM {temporary}', values or None
+        )
         inserted: int = cursor.rowcount
         cursor.execute(f"DROP TABLE {temporary}")
     return inserted
 
 
 def reserve_ids(model: type[models.Model], count: int) -> range:
-    """`count` new primary keys of a model, one after the other, nobody else's."""
+    """`count` new primary keys of a model, one after the other, nobody else's.
+
+    Each is drawn from the model's sequence, so an ordinary insert at the same moment can't get
+    one of them; numbers drawn in vain are left out, as a rolled-back insert's are.
+
+    Raises
+    ------
+    CannotReserve
+        When others were in between at every attempt.
+    """
+    if count <= 0:
+        return range(0)
+    key = model._meta.pk.column
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [model._meta.db_table])
+        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [model._meta.db_table, key])
         (sequence,) = cursor.fetchone()
-        # One lock for the whole range: two loaders can't interleave.
+        # Two loaders wait for one another rather than spoil each other's row of numbers.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [sequence])
-        cursor.execute("SELECT nextval(%s)", [sequence])
-        (first,) = cursor.fetchone()
-        cursor.execute("SELECT setval(%s, %s)", [sequence, first + max(count, 1) - 1])
-    return range(first, first + count)
+        for _attempt in range(ATTEMPTS):
+            cursor.execute(
+                "SELECT min(n), max(n) FROM "
+                "(SELECT nextval(%s) AS n FROM generate_series(1, %s)) AS drawn",
+                [sequence, count],
+            )
+            first, last = cursor.fetchone()
+            if last - first + 1 == count:
+                return range(first, last + 1)
+    raise CannotReserve(f"{count} ids in a row of {model._meta.label} were not to be had.")

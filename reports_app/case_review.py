@@ -1,0 +1,201 @@
+"""What the client page and the case review on paper share, and the PDF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Prefetch
+from django.http import Http404
+from django.template.loader import render_to_string
+from django.utils.formats import date_format
+
+from measures_app.charts import course_svg, figure_table, number
+from measures_app.models import Administration, Flag, Measure
+from measures_app.picture import Picture, pictures_of
+from measures_app.sentences import class_words, flag_sentence, headline, starter_questions
+from reports_app.paper import render_pdf
+from sessions_app import clinic_time
+from sessions_app.models import CaseReview, Client, Episode, Installation, Meeting, Session
+
+ROWS_ON_PAPER = 26
+GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session as the list shows it, with its scores by purpose."""
+
+    session: Session
+    number: int | None
+    outcome: str
+    alliance: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture ready for a template: SVG, table and words."""
+
+    picture: Picture
+    svg: str
+    table: list[dict[str, str]]
+    headline: str
+    so_far: str
+    facts: list[tuple[str, str]]
+    provisional: str
+    who: str
+
+
+def _facts(picture: Picture) -> list[tuple[str, str]]:
+    s = picture.series
+    rows = [("first", number(s.scores[0])), ("now", number(s.scores[-1]))]
+    if s.criteria is not None:
+        rows.append(("reliable change", number(s.criteria.reliable_change)))
+        if s.criteria.cutoff is not None:
+            rows.append(("cutoff", number(s.criteria.cutoff)))
+    ahead = picture.reading.forecast_t
+    if ahead:
+        i = len(ahead) - 1
+        low, high = picture.reading.forecast_low80[i], picture.reading.forecast_high80[i]
+        rows.append((f"likely at session {ahead[i]} (80 %)", f"{number(low)} – {number(high)}"))
+    return rows
+
+
+def shown_pictures(episode: Episode) -> list[Shown]:
+    found = []
+    for picture in pictures_of(episode):
+        s = picture.series
+        found.append(
+            Shown(
+                picture=picture,
+                svg=course_svg(picture.figure),
+                table=figure_table(picture.figure),
+                headline=headline(picture.reading),
+                so_far=class_words(picture.reading.change_class),
+                facts=_facts(picture),
+                provisional=s.norm.provisional if s.norm else "",
+                who="" if s.relation == "self" else s.relation,
+            )
+        )
+    return found
+
+
+def session_rows(episode: Episode) -> list[SessionRow]:
+    """All sessions, newest first, with the client's own scores."""
+    scored: dict[int, dict[str, str]] = {}
+    administrations = Administration.objects.current().filter(
+        episode=episode, session__isnull=False, respondent__relation="self"
+    )
+    for row in administrations.select_related("measure"):
+        kind = "alliance" if row.measure.purpose == Measure.Purpose.ALLIANCE else "outcome"
+        if row.total is not None:
+            words = number(float(row.total)) + (" *" if row.supersedes_id else "")
+        else:
+            words = str(row.get_not_taken_display()) if row.not_taken else "incomplete"
+        scored.setdefault(row.session_id or 0, {})[kind] = words
+    count, rows = 0, []
+    for session in episode.sessions.select_related("meeting").order_by(
+        "held_on", "meeting__starts_at", "pk"
+    ):
+        counts = (
+            session.status == Session.Status.ATTENDED
+            and session.meeting.kind == Meeting.Kind.TREATMENT
+        )
+        count += counts
+        values = scored.get(session.pk, {})
+        rows.append(
+            SessionRow(
+                session,
+                count if counts else None,
+                values.get("outcome", ""),
+                values.get("alliance", ""),
+            )
+        )
+    return rows[::-1]
+
+
+def corrections_of(episode: Episode) -> list[Administration]:
+    """Scores that were corrected or voided: the old value stays visible."""
+    return list(
+        Administration.objects.filter(episode=episode)
+        .exclude(superseded_at=None, voided=False)
+        .select_related("measure", "superseded_by__recorded_by", "voided_by")
+        .order_by("-taken_at")
+    )
+
+
+def chosen_episode(client: Client, user: Any, wanted: str | None = None) -> Episode:
+    """The episode in the address, else the newest open one, else the newest."""
+    episodes = list(
+        Episode.objects.visible_to(user)
+        .filter(client=client)
+        .select_related("programme", "site")
+        .prefetch_related(
+            Prefetch("assignments", to_attr="dated_assignments"),
+        )
+        .order_by("closed_on", "-opened_on")
+    )
+    if wanted:
+        episodes = [episode for episode in episodes if str(episode.pk) == wanted]
+    if not episodes:
+        raise Http404
+    open_ones = [episode for episode in episodes if episode.is_open]
+    return (open_ones or sorted(episodes, key=lambda e: e.opened_on, reverse=True))[0]
+
+
+def _good_alliance(pictures: list[Shown]) -> bool:
+    for shown in pictures:
+        alliance = shown.picture.figure.alliance
+        if alliance:
+            return alliance[-1][1] >= GOOD_ALLIANCE_SHARE * shown.picture.figure.alliance_high
+    return False
+
+
+def case_context(client: Client, user: Any, wanted: str | None = None) -> dict[str, Any]:
+    """Everything that is said about a client, for page and paper alike."""
+    episode = chosen_episode(client, user, wanted)
+    episode.client = client
+    pictures = shown_pictures(episode)
+    flags = list(
+        Flag.objects.visible_to(user).live().filter(episode=episode).order_by("raised_on", "pk")
+    )
+    reviews = list(
+        CaseReview.objects.filter(episode=episode).select_related("recorded_by", "client__key")
+    )
+    rows = session_rows(episode)
+    held = [row for row in rows if row.number is not None]
+    rules = [flag.rule for flag in flags if flag.kind == Flag.Kind.REVIEW]
+    return {
+        "client": client,
+        "episode": episode,
+        "others": Episode.objects.visible_to(user).filter(client=client).exclude(pk=episode.pk),
+        "lead": episode.assignments.filter(part="lead", to_on=None)
+        .select_related("clinician")
+        .first(),
+        "pictures": pictures,
+        "main": pictures[0] if pictures else None,
+        "flags": [(flag, flag_sentence(flag.rule, flag.evidence)) for flag in flags],
+        "reviews": reviews[::-1],
+        "sessions": rows,
+        "session_count": len(held),
+        "next_number": len(held) + 1,
+        "corrections": corrections_of(episode),
+        "questions": starter_questions(rules, good_alliance=_good_alliance(pictures)),
+        "today": clinic_time.today(),
+    }
+
+
+def case_review_html(client: Client, user: Any) -> str:
+    context = case_context(client, user)
+    installation = Installation.objects.first()
+    context["clinic_name"] = installation.clinic_name if installation else ""
+    context["printed"] = date_format(clinic_time.today(), "j F Y")
+    rows = context["main"].table if context["main"] else []
+    context["table_rows"] = rows[-ROWS_ON_PAPER:]
+    context["table_cut"] = max(0, len(rows) - ROWS_ON_PAPER)
+    return render_to_string("paper/case_review.html", context)
+
+
+def case_review_pdf(client: Client, user: Any) -> bytes:
+    """Two pages for a ten-minute talk: the same picture and numbers as the screen."""
+    return render_pdf(case_review_html(client, user))

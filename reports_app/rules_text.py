@@ -1,0 +1,29 @@
+"""What each rule looks at, in words: the rules page and the help beside a flag."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+MEANING = {
+    "not_on_track": _(
+        "The newest score lies beyond the worse end of what was expected from this start for "
+        "80 of 100 clients. Never on fewer than two scores."
+    ),
+    "deteriorated": _(
+        "The newest score is worse than the first by more than measurement error allows."
+    ),
+    "no_progress": _("No reliable improvement by the second checkpoint."),
+    "at_risk_of_stopping": _("The chance of stopping before an agreed end is high: a weak signal."),
+    "overdue": _(
+        "No session for more than twice the client's own rhythm. A gap of our own making, or "
+        "sessions not entered yet, hold it back."
+    ),
+    "lost_in_transfer": _("Handed over and not seen by the new clinician within four weeks."),
+    "ready_to_finish": _("Good news: recovered and steady, or well and steady."),
+    "alliance_low": _("The client's alliance score is below the cutoff: useful, never an alarm."),
+    "alliance_falling": _("The alliance fell by more than its own measurement error."),
+    "checkpoint": _(
+        "No reliable improvement yet at the first checkpoint: most clients stand there and most of "
+        "them still improve, so it is for the two of you to talk about."
+    ),
+}

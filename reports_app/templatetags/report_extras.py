@@ -1,0 +1,63 @@
+"""How a metric's numbers are written, the same on screen and paper."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.translation import gettext as _
+
+from reports_app.explain import LABELS, percent
+from reports_app.metrics import Metric
+
+register = template.Library()
+COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
+          "collateral_raters"}  # fmt: skip
+PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
+         "severity_adjusted_effect_size"}  # fmt: skip
+
+
+def _written(metric: Metric, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if metric.metric in COUNTS:
+        return f"{int(value):,}".replace(",", "\u202f")
+    if metric.metric in PLAIN:
+        return f"{value:.2f}" if "effect" in metric.metric else f"{value:.1f}"
+    return percent(value)
+
+
+@register.filter
+def metric_label(metric: Metric) -> str:
+    return str(LABELS[metric.metric])
+
+
+@register.filter
+def metric_value(metric: Metric) -> str:
+    return _written(metric, metric.value)
+
+
+@register.filter
+def metric_interval(metric: Metric) -> str:
+    if metric.low is None or metric.high is None:
+        return "–"
+    return f"{_written(metric, metric.low)} – {_written(metric, metric.high)}"
+
+
+@register.filter
+def metric_n(metric: Metric) -> str:
+    if metric.denominator is None:
+        return "–"
+    if metric.numerator is None:
+        return f"{int(metric.denominator)}"
+    return _("%(k)d of %(n)d") % {"k": int(metric.numerator), "n": int(metric.denominator)}
+
+
+@register.filter
+def metric_bounds(metric: Metric) -> str:
+    if metric.worst is None or metric.best is None:
+        return "–"
+    return f"{percent(metric.worst)} – {percent(metric.best)}"
+
+
+@register.filter
+def share(value: float | None) -> str:
+    return percent(value)

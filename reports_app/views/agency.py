@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from measures_app.charts import IntervalRow, interval_svg
+from reports_app import actions
+from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
+from reports_app.explain import LABELS
+from reports_app.metrics import Metric
+from reports_app.models import EpisodeSummary, ReportRun
+from reports_app.paper import PaperUnavailable, missing
+from reports_app.periods import Month, PeriodProblem, months_back, parse_month
+from sessions_app import access, audit, clinic_time, policies
+from sessions_app.context import acting_as, system
+from sessions_app.models import Programme
+
+TREND_MONTHS = 12
+TREND = ("people_served", "episodes_opened", "episodes_ended", "reliably_improved",
+         "deteriorated", "ended_planned", "both_measures_rate")  # fmt: skip
+HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
+             "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
+
+
+def this_month() -> Month:
+    return Month(clinic_time.today().replace(day=1))
+
+
+def month_or_404(text: str) -> Month:
+    try:
+        return parse_month(text)
+    except PeriodProblem:
+        raise Http404 from None
+
+
+def chosen_programme(request: HttpRequest) -> Programme | None:
+    name = request.GET.get("programme", "")
+    if not name:
+        return None
+    programme = Programme.objects.filter(name=name).first()
+    if programme is None:
+        raise Http404
+    return programme
+
+
+def _masked(metric: Metric, limit: int) -> bool:
+    """On a director's screen, rates of very few people are withheld: they could be recognised."""
+    return metric.denominator is not None and 0 < metric.denominator < limit
+
+
+def _chart(metrics: list[Metric], limit: int) -> str:
+    rows = [
+        IntervalRow(
+            f"{LABELS[m.metric]}" + (f" ({m.measure})" if m.measure else ""),
+            None if _masked(m, limit) else m.value,
+            m.low,
+            m.high,
+            int(m.denominator or 0),
+        )
+        for m in metrics
+        if m.metric in HEADLINES
+    ]
+    return interval_svg(rows) if rows else ""
+
+
+def _trend(month: Month, programme: Programme | None, limit: int) -> list[dict[str, Any]]:
+    rows = []
+    for each in months_back(month, TREND_MONTHS):
+        by_name: dict[str, Metric] = {}
+        for metric in make_report(each, programme).metrics:
+            by_name.setdefault(metric.metric, metric)
+        shown = [by_name.get(name) for name in TREND]
+        rows.append(
+            {"month": each, "metrics": [m if m and not _masked(m, limit) else None for m in shown]}
+        )
+    return rows
+
+
+@access.needs("see_aggregates")
+def agency(request: HttpRequest) -> HttpResponse:
+    """How are the people we serve doing?"""
+    month = (
+        month_or_404(request.GET["month"]) if request.GET.get("month") else this_month().previous()
+    )
+    programme = chosen_programme(request)
+    limit = int(policies.get("small_cell_limit"))
+    with acting_as(system("report")):
+        report = make_report(month, programme)
+        trend = _trend(month, programme, limit)
+    audit.record("read", subject_kind="report", subject=str(month), what="agency page")
+    context = {
+        **page_context(report),
+        "chart": _chart(report.metrics, limit),
+        "masked": {id(m) for m in report.metrics if _masked(m, limit)},
+        "limit": limit,
+        "trend": trend,
+        "trend_labels": [LABELS[name] for name in TREND],
+        "programmes": Programme.objects.all(),
+        "programme": programme,
+        "months": months_back(this_month(), TREND_MONTHS)[::-1],
+        "month": month,
+    }
+    return render(request, "reports/agency.html", context)
+
+
+@access.needs("export_reports")
+def reports(request: HttpRequest) -> HttpResponse:
+    """Which month? The newest finished one."""
+    return redirect("report", str(this_month().previous()))
+
+
+@access.needs("export_reports")
+def month(request: HttpRequest, month: str) -> HttpResponse:
+    """The month on one page, with its files."""
+    shown, programme = month_or_404(month), chosen_programme(request)
+    with acting_as(system("report")):
+        report = make_report(shown, programme)
+    audit.record("read", subject_kind="report", subject=str(shown), what="month page")
+    context = {
+        **page_context(report),
+        "month": shown,
+        "before": shown.previous(),
+        "after": shown.next() if shown.next().start <= clinic_time.today() else None,
+        "programme": programme,
+        "programmes": Programme.objects.all(),
+        "runs": ReportRun.objects.filter(period=str(shown)).prefetch_related("editions")[:10],
+        "formats": FORMATS,
+        "paper_missing": missing(),
+        "empty": not EpisodeSummary.objects.exists(),
+    }
+    return render(request, "reports/month.html", context)
+
+
+@access.needs("export_reports")
+def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
+    """A month's file: kept, and the same to the byte when nothing changed."""
+    if format not in FORMATS:
+        raise Http404
+    shown, programme = month_or_404(month), chosen_programme(request)
+    try:
+        edition, name = actions.keep_edition(
+            month=shown, programme=programme, format=format, by=request.user
+        )
+    except PaperUnavailable as problem:
+        return HttpResponse(str(problem), status=503, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(bytes(edition.content), content_type=CONTENT_TYPES[format])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+    response.headers["ETag"] = f'"{edition.checksum}"'
+    return response
+
+
+def month_url(month: Month) -> str:
+    return reverse("report", args=[str(month)])
