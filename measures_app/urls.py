@@ -1,12 +1,14 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from measures_app.views import entry, imports, today
+from measures_app.views import catalogue, entry, imports, today
 
 urlpatterns = [
     path("today/", today.today, name="today"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
+    path("measures/", catalogue.index, name="measures"),
+    path("measures/<slug:code>/", catalogue.measure, name="measure"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:pk>/", imports.draft, name="import_draft"),
 ]

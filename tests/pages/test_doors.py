@@ -1,0 +1,151 @@
+"""Every door, every role: what may be opened, and what looks absent."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from measures_app import actions as measure_actions
+from measures_app import measures
+from reports_app.nightly import run_night
+from sessions_app import clinic_time
+from sessions_app.context import acting_as
+from tests.cast import BY, ROLES, Clinic
+
+# door -> {role: status}; roles in the order of ROLES:
+#        alice (treats Ana), sofia (supervises Alice), dora, fred, adam, ruth (stranger)
+DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
+    "/": (302, 302, 302, 302, 302, 302),
+    "/today/": (200, 404, 404, 404, 404, 200),
+    "/schedule/": (404, 404, 404, 200, 404, 404),
+    "/caseload/": (200, 200, 404, 404, 404, 200),
+    "/clients/": (200, 200, 404, 200, 404, 200),
+    "/clients/new/": (404, 404, 404, 200, 404, 404),
+    "/clients/{ana}/": (200, 200, 404, 404, 404, 404),
+    "/clients/{ana}/case-review.pdf": (200, 200, 404, 404, 404, 404),
+    "/clients/{ana}/sessions/new/": (200, 200, 404, 404, 404, 404),
+    "/sessions/{session}/": (200, 200, 404, 404, 404, 404),
+    "/review/": (200, 200, 404, 404, 404, 200),
+    "/review/{ana}/": (200, 200, 404, 404, 404, 404),
+    "/practice/": (200, 404, 404, 404, 404, 200),
+    "/agency/": (404, 404, 200, 404, 404, 404),
+    "/reports/": (404, 404, 302, 404, 404, 404),
+    "/reports/{month}/": (404, 404, 200, 404, 404, 404),
+    "/reports/{month}/csv/": (404, 404, 200, 404, 404, 404),
+    "/rules/": (200, 200, 200, 404, 200, 200),
+    "/measures/": (200, 200, 404, 404, 200, 200),
+    "/measures/outcome-adult/": (200, 200, 404, 404, 200, 200),
+    "/import/": (404, 404, 404, 404, 200, 404),
+    "/import/{uuid}/": (404, 404, 404, 404, 404, 404),
+    "/people/": (404, 404, 404, 404, 200, 404),
+    "/settings/": (404, 404, 404, 404, 200, 404),
+    "/audit/": (404, 404, 404, 404, 200, 404),
+    "/sign-in/": (302, 302, 302, 302, 302, 302),
+    "/api/v1/clients/": (200, 200, 403, 200, 403, 200),
+    "/api/v1/clients/{ana}/": (200, 200, 403, 200, 403, 404),
+    "/api/v1/episodes/": (200, 200, 403, 200, 403, 200),
+    "/api/v1/episodes/{episode}/": (200, 200, 403, 200, 403, 404),
+    "/api/v1/sessions/": (200, 200, 403, 200, 403, 200),
+    "/api/v1/sessions/{session}/": (200, 200, 403, 200, 403, 404),
+    "/api/v1/administrations/": (200, 200, 403, 403, 403, 200),
+    "/api/v1/administrations/{score}/": (200, 200, 403, 403, 403, 404),
+    "/api/v1/flags/": (200, 200, 403, 403, 403, 200),
+    "/api/v1/flags/{flag}/": (404, 404, 403, 403, 403, 404),
+    "/healthz": (200, 200, 200, 200, 200, 200),
+}
+# Doors that are not in the table: open to all, or only answering to POST (tested beside it).
+ELSEWHERE = {
+    "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
+    "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
+    "review/<code:code>/take-up/", "first-administrator/<str:token>/",
+}  # fmt: skip
+
+
+@pytest.fixture
+def places(clinic: Clinic) -> dict[str, Any]:
+    with acting_as(BY):
+        measures.sync_library()
+        scores = [
+            measure_actions.record_administration(
+                episode=clinic.episodes["ana"],
+                session=session,
+                measure=measures.get_measure("outcome-adult"),
+                total=total,
+                provenance="paper",
+                by=BY,
+            )
+            for session, total in zip(
+                clinic.sessions["ana"], (18.0, 17.5, 16, 15.2, 14, 10), strict=True
+            )
+        ]
+        run_night(clinic_time.today())
+    return {
+        "ana": clinic.ana.code,
+        "session": clinic.sessions["ana"][0].pk,
+        "episode": clinic.episodes["ana"].pk,
+        "score": scores[0].pk,
+        "flag": 10**9,
+        "uuid": uuid.uuid4(),
+        "month": f"{clinic_time.today():%Y-%m}",
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_opens_its_doors_and_no_other(
+    role: str, places: dict[str, Any], browser_of: Callable[[str], Browser]
+) -> None:
+    browser, column = browser_of(role), ROLES.index(role)
+    found = {door: browser.get(door.format(**places)).status_code for door in DOORS}
+    assert found == {door: statuses[column] for door, statuses in DOORS.items()}
+
+
+def test_nobody_signed_out_gets_further_than_the_sign_in(places: dict[str, Any]) -> None:
+    browser = Browser()
+    for door in DOORS:
+        response = browser.get(door.format(**places))
+        if door in ("/healthz", "/sign-in/"):
+            assert response.status_code == 200
+        elif door.startswith("/api/"):
+            assert response.status_code == 403, door
+        else:
+            assert response.status_code == 302, door
+            assert response["Location"].startswith("/sign-in/"), door
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> list[str]:
+    found = []
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        found += [route] if isinstance(pattern, URLPattern) else _routes(pattern, route)
+    return found
+
+
+def _shape(route: str) -> str:
+    """A route with every variable part as a star, regular expressions' signs taken off."""
+    route = re.sub(r"\(\?P<\w+>(?:\[[^\]]*\]|[^)])*\)", "*", route)
+    return re.sub(r"<[^>]+>|\{\w+\}", "*", route).replace("^", "").replace("$", "").strip("/")
+
+
+def test_no_door_is_missing_from_the_table() -> None:
+    """A new page or API route must be given a row, or a reason to stand elsewhere."""
+    known = {_shape(door) for door in DOORS} | {_shape(route) for route in ELSEWHERE}
+    routes = [_shape(route) for route in _routes(get_resolver())]
+    assert not [route for route in routes if not any(_matches(route, k) for k in known)]
+
+
+def _matches(route: str, known: str) -> bool:
+    """A row with a concrete value (`csv`, `outcome-adult`) stands for its route's variable."""
+    left, right = route.rstrip("/").split("/"), known.rstrip("/").split("/")
+    return len(left) == len(right) and all(a in (b, "*") for a, b in zip(left, right, strict=True))
+
+
+def test_every_answer_carries_the_strict_headers(places: dict[str, Any], browser_of: Any) -> None:
+    response = browser_of("alice").get("/caseload/")
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    assert response["Cache-Control"] == "no-store"
