@@ -6,7 +6,7 @@ decided here as well, because clients stop after what their clinicians could see
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -56,7 +56,6 @@ class Courses:
     attended: np.ndarray
     residual: np.ndarray  # last seen residual, in SDs; 0 before the second score
     transferred_on: np.ndarray  # day number; 0: never
-    extra: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def _round(points: np.ndarray) -> np.ndarray:
@@ -107,7 +106,8 @@ class _State:
         self.first = first
         common = rng.standard_normal(n)
         own = rng.standard_normal(n)
-        rho = truth.random_correlation
+        # The clinicians' part of the slope has nothing to do with u0: the clients' part bears it.
+        rho = truth.random_correlation * truth.random_sd[1] / truth.client_slope_sd
         self.u0 = truth.random_sd[0] * common
         slope = rho * common + np.sqrt(1 - rho**2) * own
         self.u1 = truth.client_slope_sd * slope
@@ -117,7 +117,7 @@ class _State:
         )
         self.carried = np.zeros(n)  # what the leads so far added
         self.ar = np.sqrt(truth.ar_variance) * rng.standard_normal(n)
-        # A few clinicians' clients are seldom asked: some missingness clusters in episodes.
+        # Missing measures cluster: some clients are seldom asked.
         self.seldom = rng.random(n) < 0.04
 
     def step(self, active: np.ndarray) -> dict[str, np.ndarray]:
@@ -187,7 +187,9 @@ class _State:
 
     def _alliance(self, came: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         truth, rng = self.truth, self.rng
-        mean = np.minimum(truth.alliance_mean + truth.alliance_drift * self.t[came], 36.5)
+        mean = np.minimum(
+            truth.alliance_mean + truth.alliance_drift * self.t[came], truth.alliance_highest_mean
+        )
         y = (
             mean
             + self.warmth[self.lead[came]]

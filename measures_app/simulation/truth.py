@@ -32,12 +32,13 @@ class Truth:
     ar_variance: float = 11.0
     noise_variance: float = 6.0
     icc: float = 0.05  # share of clinicians in the variance around expectation at session 8
-    alliance_mean: float = 34.5
-    alliance_sd: tuple[float, float, float] = (1.3, 2.4, 2.0)  # clinician, client, session
-    alliance_drift: float = 0.35  # points a session, towards 36.5 in all
+    alliance_mean: float = 36.6
+    alliance_sd: tuple[float, float, float] = (1.0, 2.3, 2.0)  # clinician, client, session
+    alliance_drift: float = 0.3  # points a session, up to alliance_highest_mean
+    alliance_highest_mean: float = 38.6
     alliance_to_slope: float = 0.12  # correlation of a client's alliance with their slope
     # Hazards after an attended session; a residual is in SDs around the expected response.
-    stop: tuple[float, ...] = (-3.05, -0.45, -0.40, 0.45, 0.50)  # 1, residual, alliance/4, ns, t=1
+    stop: tuple[float, ...] = (-3.35, -0.45, -0.40, 0.45, 0.50)  # 1, residual, alliance/4, ns, t=1
     agree: tuple[float, ...] = (-5.2, 0.16, 1.7, 0.30)  # 1, t, over the cutoff, residual
     other_endings: tuple[float, ...] = (0.004, 0.007, 0.004, 0.002, 0.0002)
     stop_after_no_show: float = 0.13
