@@ -26,6 +26,7 @@ PAPER = {
     "surface": "#ffffff",
 }
 Point = tuple[float, float]
+LABEL_ROOM = 380.0  # of an interval chart, for the words
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def _events(figure: CourseFigure, x: _Axis, top: float, bottom: float, right: fl
 
 def course_svg(figure: CourseFigure, *, width: int = 780, height: int = 400) -> SafeString:
     """The course as SVG text: score line, expected band, cutoff, reliable change, alliance."""
-    left, right_room, top = 40.0, 84.0, 46.0
+    left, right_room = 40.0, 84.0
+    top = 46.0 if figure.events else 16.0
     has_alliance = bool(figure.alliance)
     panel = 66.0 if has_alliance else 0.0
     bottom = height - 30 - (panel + 18 if has_alliance else 0)
@@ -213,7 +215,7 @@ def course_svg(figure: CourseFigure, *, width: int = 780, height: int = 400) -> 
     step = max(1, math.ceil((x.high - 1) / 16))
     for t in range(1, int(x.high) + 1, step):
         parts.append(_text(x(t), foot, str(t), anchor="middle", size=11))
-    parts.append(_text(right + 8, foot, _("session"), size=11))
+    parts.append(_text(right + 18, foot, _("session"), size=11))
     title = figure.title or _("Course of scores")
     return mark_safe(  # every text above went through escape
         f'<svg class="chart" role="img" viewBox="0 0 {width} {height}" '
@@ -377,11 +379,11 @@ class IntervalRow:
 
 
 def interval_svg(
-    rows: Sequence[IntervalRow], *, low: float = 0.0, high: float = 1.0, width: int = 640
+    rows: Sequence[IntervalRow], *, low: float = 0.0, high: float = 1.0, width: int = 780
 ) -> SafeString:
     """Points with intervals, one row each, on a shared axis; words and n beside them."""
     height = 30 * len(rows) + 26
-    x = _Axis(low, high, 250, width - 60)
+    x = _Axis(low, high, LABEL_ROOM, width - 60)
     parts = []
     for tick in _ticks(low, high):
         label = f"{100 * tick:.0f} %" if high <= 1.0 else number(tick)
@@ -392,9 +394,9 @@ def interval_svg(
         )
     for index, row in enumerate(rows):
         y = 20 + 30 * index
-        parts.append(_text(0, y + 4, row.label[:40], css="strong", colour=PAPER["score"]))
+        parts.append(_text(0, y + 4, row.label, css="strong", colour=PAPER["score"]))
         if row.value is None:
-            parts.append(_text(250, y + 4, _("too few to say"), size=11))
+            parts.append(_text(LABEL_ROOM, y + 4, _("too few to say"), size=11))
             continue
         if row.low is not None and row.high is not None:
             parts.append(

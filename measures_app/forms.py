@@ -109,6 +109,9 @@ class SessionForm(forms.Form):
                 self.fields[name].disabled = True
         for form in due:
             self._add(form)
+        first = next((f for f in self.fields.values() if isinstance(f, MarkField)), None)
+        if first is not None:
+            first.widget.attrs["autofocus"] = True
 
     def _add(self, due: Due) -> None:
         words = due.words.get("items", {})

@@ -179,6 +179,15 @@ def case_context(client: Client, user: Any, wanted: str | None = None) -> dict[s
         "sessions": rows,
         "session_count": len(held),
         "next_number": len(held) + 1,
+        "booked_today": next(
+            (
+                row.session
+                for row in rows
+                if row.session.status == Session.Status.BOOKED
+                and row.session.held_on == clinic_time.today()
+            ),
+            None,
+        ),
         "corrections": corrections_of(episode),
         "questions": starter_questions(rules, good_alliance=_good_alliance(pictures)),
         "today": clinic_time.today(),

@@ -29,6 +29,7 @@ OUTSIDE_OUTCOME = ("died", "assessment_only")
 ADJUSTED_NOTE = (
     "(last - expected from intake) / SD; near 0 by construction until a reference year is frozen"
 )
+FEWEST_PAIRS = 3
 CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 
 
@@ -209,13 +210,13 @@ def _effects(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
     coverage = len(pairs) / len(rows) if len(rows) else None
     first, last = pairs["first_score"].to_numpy(float), pairs["last_score"].to_numpy(float)
     spread = float(np.std(starters, ddof=1)) if len(starters) > 1 else 0.0
-    if len(pairs) < 2 or spread == 0.0:
+    if min(len(pairs), len(starters)) < FEWEST_PAIRS or spread == 0.0:
         for name in ("effect_size", "severity_adjusted_effect_size"):
             yield make(
                 name,
                 denominator=len(pairs),
                 coverage=coverage,
-                note="fewer than two pairs of differing scores",
+                note="too few differing first scores",
             )
         return
     size = effect_size(first, last, better, starters=starters)  # type: ignore[arg-type]  # better is one of the two words
@@ -224,7 +225,7 @@ def _effects(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
         coverage=coverage, note=f"g; plain d = {size.d:.3f}",
     )  # fmt: skip
     known = pairs.dropna(subset=["expected_last"])
-    if len(known) < 2:
+    if len(known) < FEWEST_PAIRS:
         yield make(
             "severity_adjusted_effect_size", denominator=len(known), note="no expected response yet"
         )

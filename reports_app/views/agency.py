@@ -52,9 +52,10 @@ def _masked(metric: Metric, limit: int) -> bool:
 
 
 def _chart(metrics: list[Metric], limit: int) -> str:
+    several = len({m.measure for m in metrics if m.measure}) > 1
     rows = [
         IntervalRow(
-            f"{LABELS[m.metric]}" + (f" ({m.measure})" if m.measure else ""),
+            f"{LABELS[m.metric]}" + (f" ({m.measure})" if m.measure and several else ""),
             None if _masked(m, limit) else m.value,
             m.low,
             m.high,
