@@ -36,7 +36,6 @@ from sessions_app.models import (
 
 EPOCH = date(1970, 1, 1)
 BY = system("simulation")
-DAY = 24 * 60
 MARKS = ['"' + str(tenths / 10) + '"' for tenths in range(101)] + ["null"]  # [-1] is untouched
 
 
@@ -68,8 +67,13 @@ def day_number(day: date) -> int:
 
 
 @lru_cache(maxsize=65536)
+def _day(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).isoformat()
+
+
 def _date(day: int) -> str | None:
-    return (EPOCH + timedelta(days=day)).isoformat() if day else None
+    """A day that may be missing: 0. (A birth day never is: somebody was born on that very day.)"""
+    return _day(day) if day else None
 
 
 @lru_cache(maxsize=65536)
@@ -163,7 +167,7 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> range:
                 codes[i],
                 places.sites[site[i]],
                 language[i],
-                int(str(_date(birth[i]))[:4]),
+                int(_day(birth[i])[:4]),
                 gender[i],
                 {"referral_source": source[i]},
                 _date(died[i]),
@@ -185,7 +189,7 @@ def _identities(keys: range, names: list[str], birth: list[int]) -> None:
         wrapped.append((key, *sealing.wrap(secret, f"client-key:{key}")))
         known = {
             "name": name,
-            "birth_date": _date(born),
+            "birth_date": _day(born),
             "email": f"{name.replace(' ', '.').lower()}@mail.example",
         }
         sealed.append((key, sealing.encrypt(secret, json.dumps(known).encode(), f"identity:{key}")))
