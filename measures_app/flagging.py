@@ -130,7 +130,10 @@ def speak(
             for reason in about_scores
             if reason is not None
         ]
-    attendance = history_of(facts, None, unconfirmed=unconfirmed)
+    # Attendance rules, too, wait for two scores: those of the longest series.
+    scored = [reading for reading in facts.readings if reading.series.criteria is not None]
+    longest = max(scored, key=lambda reading: len(reading.series.scores), default=None)
+    attendance = history_of(facts, longest, unconfirmed=unconfirmed)
     spoken += [
         Spoken(facts, reason, "", history=attendance)
         for reason in (
