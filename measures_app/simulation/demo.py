@@ -29,9 +29,9 @@ from sessions_app.models import (
 CLINIC_NAME = "Riverside Community Clinic (demo)"
 SITES = ("Riverside", "Hillcrest")
 TEAMS = ("Adults", "Young people and families")
-CLIENTS, MONTHS, SEED = 90, 12, 20
-TODAY_FROM, TODAY_MOST = 9, 3  # sessions of simulated clients today, each clinician
-ARRIVED = 2
+CLIENTS, MONTHS, SEED = 110, 12, 20
+TODAY_FROM, TODAY_MOST = 9, 2  # sessions of simulated clients a morning, each clinician
+ARRIVED = 3
 FRIDAY = 4
 
 Role = RoleGrant.Role
