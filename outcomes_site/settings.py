@@ -52,8 +52,10 @@ ALLOWED_HOSTS = environment.words(
     example="outcomes.example.org",
     default=None if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
 )
-if "localhost" not in ALLOWED_HOSTS:
-    ALLOWED_HOSTS.append("localhost")  # a container's own health check; links use PUBLIC_URL
+# A container's own health check, and `up`, which promises both names; links use PUBLIC_URL.
+for _own in ("localhost", "127.0.0.1", "[::1]") if IS_LOCAL else ("localhost",):
+    if _own not in ALLOWED_HOSTS:
+        ALLOWED_HOSTS.append(_own)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- the house ---------------------------------------------------------------------------------

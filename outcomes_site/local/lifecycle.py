@@ -189,7 +189,9 @@ def run(arguments: Sequence[str]) -> None:
     if not _needs_database(arguments):
         os.environ.setdefault("ENVIRONMENT", "test" if command == "test" else "local")
         os.environ["WITHOUT_DATABASE"] = "yes"
-        if command != "check" or os.environ["ENVIRONMENT"] == "local":  # `check --deploy` is real
+        # The tests' settings have their own defaults, and hand their environment on to an `up`;
+        # `check --deploy` is about the real ones.
+        if command != "test" and (command != "check" or os.environ["ENVIRONMENT"] == "local"):
             _stand_in_settings()
         execute_from_command_line(list(arguments))
         return
