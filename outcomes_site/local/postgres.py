@@ -48,6 +48,9 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "jit": "off",
     "log_timezone": "UTC",
+    # Statements and the details of errors hold people's data; logs don't.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 QUICK_AND_FORGETFUL = {
     "fsync": "off",
@@ -269,7 +272,7 @@ class EmbeddedPostgres:
         command = [sys.executable, "-m", "outcomes_site.local.postgres", self.folder.parent]
         if not self.durable:
             command.append("--forgetful")
-        with self.log.open("ab") as log:
+        with processes.open_log(self.log) as log:
             begins_at = log.tell()
             keeper = subprocess.Popen(
                 [os.fspath(part) for part in command],

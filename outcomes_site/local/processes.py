@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 PR_SET_PDEATHSIG = 1
 CHECKOUT = Path(__file__).resolve().parents[2]  # where modules are found, wherever we are called
@@ -21,6 +21,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]  # where modules are found, where
 
 def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A log to append to, readable by us alone."""
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def start(
@@ -49,7 +54,7 @@ def start(
     as_user: dict[str, Any] = {}
     if user is not None:
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    with log.open("ab") as output:
+    with open_log(log) as output:
         return subprocess.Popen(
             [os.fspath(part) for part in command],
             stdin=subprocess.DEVNULL,

@@ -174,3 +174,18 @@ def test_a_login_without_the_right_is_given_the_lines_for_one_who_has_it(cluster
     with pytest.raises(database.CannotPrepare) as refused:
         database.prepare_database(postgres.connection_url(running.socket, "guest"))
     assert f"CREATE ROLE {database.OWNER} NOLOGIN;" in str(refused.value)
+
+
+def test_a_row_that_is_refused_leaves_its_values_out_of_the_log(cluster):
+    url = cluster.start().url
+    with closing(psycopg2.connect(url)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TEMP TABLE person (name text UNIQUE)")
+        cursor.execute("INSERT INTO person VALUES ('Ada Moreno')")
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            cursor.execute("INSERT INTO person VALUES ('Ada Moreno')")
+    cluster.release()
+    log = cluster.log.read_text()
+    assert "duplicate key" in log
+    assert "Moreno" not in log
+    assert stat.S_IMODE(cluster.log.stat().st_mode) == 0o600
