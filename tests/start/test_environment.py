@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import subprocess
 import sys
@@ -116,10 +117,20 @@ def test_the_first_key_is_the_current_one(monkeypatch):
     assert list(environment.keys("MASTER_KEYS", why="")) == ["new", "old"]
 
 
-def _production(**given: str) -> subprocess.CompletedProcess[str]:
+IN_PRODUCTION = {
+    "SECRET_KEY": base64.b64encode(hashlib.sha512(b"long and varied").digest()).decode(),
+    "MASTER_KEYS": f"k1:{KEY}",
+    "SEARCH_KEY": KEY,
+    "PUBLIC_URL": "https://outcomes.example.org",
+    "ALLOWED_HOSTS": "outcomes.example.org",
+    "DATABASE_URL": "postgresql://outcomes_web@postgres/outcomes",
+}
+
+
+def _production(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
     bare = {"PATH": os.environ["PATH"], "ENVIRONMENT": "production"}
     return subprocess.run(
-        [sys.executable, "-c", "import outcomes_site.settings as s; print(s.MASTER_KEY_ID)"],
+        [sys.executable, *arguments],
         env=bare | given,
         cwd=ROOT,
         capture_output=True,
@@ -130,20 +141,19 @@ def _production(**given: str) -> subprocess.CompletedProcess[str]:
 
 def test_production_has_no_default_for_what_must_be_its_own():
     """Each missing variable is asked for in turn, and nothing else is."""
-    needed = {
-        "SECRET_KEY": "x" * 60,
-        "MASTER_KEYS": f"k1:{KEY}",
-        "SEARCH_KEY": KEY,
-        "PUBLIC_URL": "https://outcomes.example.org",
-        "ALLOWED_HOSTS": "outcomes.example.org",
-        "DATABASE_URL": "postgresql://outcomes_web@postgres/outcomes",
-    }
+    program = "import outcomes_site.settings as s; print(s.MASTER_KEY_ID)"
     given: dict[str, str] = {}
-    for name, text in needed.items():
-        started = _production(**given)
+    for name, text in IN_PRODUCTION.items():
+        started = _production("-c", program, **given)
         assert started.returncode != 0
         assert f"{name}: is not set." in started.stderr
         assert f"For example: {name}=" in started.stderr
         given[name] = text
-    started = _production(**given)
+    started = _production("-c", program, **given)
     assert (started.returncode, started.stdout) == (0, "k1\n"), started.stderr
+
+
+def test_production_settings_pass_the_deployment_check():
+    command = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    checked = _production(*command, **IN_PRODUCTION)
+    assert checked.returncode == 0, checked.stderr
