@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -17,6 +18,7 @@ from django.db import connection, models
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NULL = "\\N"
 ATTEMPTS = 5
+PORTION = 50_000
 
 
 class CannotReserve(RuntimeError):
@@ -70,6 +72,18 @@ def _writer(field: Any) -> Callable[[Any], str]:
     return _plain
 
 
+def _lines(writers: Sequence[Callable[[Any], str]], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as COPY reads them; nothing when there are none left."""
+    return "".join(
+        "\t".join(
+            NULL if value is None else write(value)
+            for write, value in zip(writers, row, strict=True)
+        )
+        + "\n"
+        for row in rows
+    )
+
+
 def copy_rows(
     model: type[models.Model],
     fields: Sequence[str],
@@ -98,15 +112,6 @@ def copy_rows(
     copied = [model._meta.get_field(name) for name in fields]
     writers = [_writer(field) for field in copied]
     quoted = [f'"{field.column}"' for field in copied]
-    buffer = io.StringIO()
-    for row in rows:
-        cells = [
-            NULL if value is None else write(value)
-            for write, value in zip(writers, row, strict=True)
-        ]
-        buffer.write("\t".join(cells))
-        buffer.write("\n")
-    buffer.seek(0)
     same = [model._meta.get_field(name) for name in constants]
     values = [
         field.get_db_prep_save(value, connection)
@@ -123,7 +128,11 @@ def copy_rows(
             f'CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {columns} FROM "{table}" '
             "WITH NO DATA"
         )
-        cursor.cursor.copy_expert(f"COPY {temporary} ({columns}) FROM STDIN", buffer)
+        remaining = iter(rows)
+        # In portions: a million rows as one text would take a gigabyte.
+        while chunk := _lines(writers, islice(remaining, PORTION)):
+            command = f"COPY {temporary} ({columns}) FROM STDIN"
+            cursor.cursor.copy_expert(command, io.StringIO(chunk))
         cursor.execute(
             f'INSERT INTO "{table}" ({into}) SELECT {chosen} FROM {temporary}', values or None
         )

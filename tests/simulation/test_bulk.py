@@ -90,6 +90,15 @@ def test_an_immutable_measure_version_takes_decimals(clinic):
         assert (kept.high, kept.definition, kept.source_text) == (40, {"a": 1}, AWKWARD)
 
 
+def test_many_portions_are_one_insert(clinic, monkeypatch):
+    monkeypatch.setattr(bulk, "PORTION", 4)
+    with acting_as(system("tests")):
+        for count in (4, 11):
+            rows = _client_rows(clinic, count, {})
+            assert bulk.copy_rows(Client, CLIENT, iter(rows), {"language": "en"}) == count
+            assert Client.objects.filter(pk__in=[row[0] for row in rows]).count() == count
+
+
 def test_no_rows_are_no_error(clinic):
     with acting_as(system("tests")):
         assert bulk.copy_rows(Client, ["code"], []) == 0
