@@ -2,7 +2,8 @@
 
 Policies call functions that raise without an actor context, so that forgetting the context is
 an error and never an empty page. The functions run as the tables' owner (SECURITY DEFINER) and
-are called once a statement, as uncorrelated sub-selects. They say again what access.py says.
+are called once a statement, as uncorrelated sub-selects (a bare call of a stable function in a
+condition would be made for each row). They say again what access.py says.
 """
 
 from __future__ import annotations
@@ -32,33 +33,33 @@ CREATE FUNCTION outcomes_has_role(wanted text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT EXISTS (
         SELECT 1 FROM sessions_app_rolegrant g JOIN sessions_app_user u ON u.id = g.user_id
-        WHERE g.user_id = outcomes_user() AND u.is_active AND g.role = wanted
-          AND g.from_on <= outcomes_today() AND (g.to_on IS NULL OR g.to_on >= outcomes_today()))
+        WHERE g.user_id = (SELECT outcomes_user()) AND u.is_active AND g.role = wanted
+          AND (SELECT outcomes_today()) BETWEEN g.from_on AND COALESCE(g.to_on, 'infinity'))
 $$;
 
 CREATE FUNCTION outcomes_granted_programmes(wanted text) RETURNS SETOF bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT g.programme_id FROM sessions_app_rolegrant g
-    WHERE g.user_id = outcomes_user() AND g.programme_id IS NOT NULL
+    WHERE g.user_id = (SELECT outcomes_user()) AND g.programme_id IS NOT NULL
       AND (wanted IS NULL OR g.role = wanted)
-      AND g.from_on <= outcomes_today() AND (g.to_on IS NULL OR g.to_on >= outcomes_today())
+      AND (SELECT outcomes_today()) BETWEEN g.from_on AND COALESCE(g.to_on, 'infinity')
 $$;
 
 CREATE FUNCTION outcomes_my_clinicians() RETURNS SETOF bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT c.id FROM sessions_app_clinician c
-    WHERE c.user_id = outcomes_user() AND outcomes_has_role('clinician')
+    WHERE c.user_id = (SELECT outcomes_user()) AND (SELECT outcomes_has_role('clinician'))
     UNION
     SELECT s.clinician_id FROM sessions_app_supervision s
-    WHERE s.supervisor_id = outcomes_user() AND outcomes_has_role('supervisor')
-      AND s.from_on <= outcomes_today() AND (s.to_on IS NULL OR s.to_on >= outcomes_today())
+    WHERE s.supervisor_id = (SELECT outcomes_user()) AND (SELECT outcomes_has_role('supervisor'))
+      AND (SELECT outcomes_today()) BETWEEN s.from_on AND COALESCE(s.to_on, 'infinity')
 $$;
 
 CREATE FUNCTION outcomes_former_days() RETURNS integer
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT COALESCE((
         SELECT (p.value #>> '{}')::integer FROM sessions_app_policy p
-        WHERE p.key = 'former_assignment_days' AND p.from_on <= outcomes_today()
+        WHERE p.key = 'former_assignment_days' AND p.from_on <= (SELECT outcomes_today())
         ORDER BY p.from_on DESC, p.id DESC LIMIT 1), 90)
 $$;
 
@@ -68,7 +69,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
         SELECT DISTINCT a.episode_id, e.client_id
         FROM sessions_app_assignment a JOIN sessions_app_episode e ON e.id = a.episode_id
         WHERE a.clinician_id IN (SELECT outcomes_my_clinicians())
-          AND (a.to_on IS NULL OR a.to_on >= outcomes_today() - outcomes_former_days()))
+          AND COALESCE(a.to_on, 'infinity')
+              >= (SELECT outcomes_today()) - (SELECT outcomes_former_days()))
     SELECT e.id FROM sessions_app_episode e
     JOIN sessions_app_programme p ON p.id = e.programme_id
     WHERE e.client_id IN (SELECT client_id FROM direct)
@@ -88,8 +90,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     WHERE EXISTS (
         SELECT 1 FROM sessions_app_rolegrant g
         LEFT JOIN sessions_app_team t ON t.id = g.team_id
-        WHERE g.user_id = outcomes_user() AND g.role = 'front_desk'
-          AND g.from_on <= outcomes_today() AND (g.to_on IS NULL OR g.to_on >= outcomes_today())
+        WHERE g.user_id = (SELECT outcomes_user()) AND g.role = 'front_desk'
+          AND (SELECT outcomes_today()) BETWEEN g.from_on AND COALESCE(g.to_on, 'infinity')
           AND (g.scope = 'clinic' OR g.site_id = s.id OR t.site_id = s.id))
 $$;
 
@@ -101,7 +103,7 @@ $$;
 CREATE FUNCTION outcomes_desk_episodes() RETURNS SETOF bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT e.id FROM sessions_app_episode e
-    WHERE outcomes_has_role('front_desk')
+    WHERE (SELECT outcomes_has_role('front_desk'))
       AND (e.programme_id IN (SELECT outcomes_granted_programmes('front_desk'))
            OR (e.site_id IN (SELECT outcomes_desk_sites())
                AND e.programme_id IN (SELECT outcomes_open_programmes())))
@@ -121,7 +123,7 @@ $$;
 CREATE FUNCTION outcomes_desk_clients() RETURNS SETOF bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT c.id FROM sessions_app_client c
-    WHERE outcomes_has_role('front_desk')
+    WHERE (SELECT outcomes_has_role('front_desk'))
       AND (c.id IN (SELECT e.client_id FROM sessions_app_episode e
                     WHERE e.id IN (SELECT outcomes_desk_episodes()))
            OR (c.site_id IN (SELECT outcomes_desk_sites())
