@@ -10,7 +10,8 @@ from measures_app.charts import IntervalRow, interval_svg
 from reports_app import actions
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
 from reports_app.explain import LABELS
-from reports_app.metrics import Metric
+from reports_app.extract import extract_months
+from reports_app.metrics import Metric, monthly_metrics
 from reports_app.models import EpisodeSummary, ReportRun
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.periods import Month, PeriodProblem, months_back, parse_month
@@ -69,13 +70,16 @@ def _chart(metrics: list[Metric], limit: int) -> str:
 
 def _trend(month: Month, programme: Programme | None, limit: int) -> list[dict[str, Any]]:
     rows = []
-    for each in months_back(month, TREND_MONTHS):
+    for data in extract_months(months_back(month, TREND_MONTHS), programme):
         by_name: dict[str, Metric] = {}
-        for metric in make_report(each, programme).metrics:
+        for metric in monthly_metrics(data):
             by_name.setdefault(metric.metric, metric)
         shown = [by_name.get(name) for name in TREND]
         rows.append(
-            {"month": each, "metrics": [m if m and not _masked(m, limit) else None for m in shown]}
+            {
+                "month": data.month,
+                "metrics": [m if m and not _masked(m, limit) else None for m in shown],
+            }
         )
     return rows
 
