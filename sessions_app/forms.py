@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from sessions_app import clinic_time
 from sessions_app.models import Client, Clinician, Episode, Meeting, Programme, Site
@@ -60,6 +62,64 @@ class RegisterForm(forms.Form):
 
     def __init__(self, *args: Any, programmes: Any, clinicians: Any, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {"opened_on": clinic_time.today(), "language": "en"})
+        super().__init__(*args, **kwargs)
+        self.fields["programme"].queryset = programmes  # type: ignore[attr-defined]  # ModelChoiceField
+        self.fields["lead"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+
+
+class EndingForm(forms.Form):
+    """How and when an episode ended."""
+
+    ending = forms.ChoiceField(
+        label=_("How it ended"),
+        choices=[c for c in Episode.Ending.choices if c[0]],
+        widget=forms.RadioSelect,
+    )
+    on = forms.DateField(label=_("On"), widget=DayInput())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"on": clinic_time.today()})
+        super().__init__(*args, **kwargs)
+
+
+class ClinicianWithLoad(forms.ModelChoiceField):
+    """A clinician with how many clients they have now; nothing about results."""
+
+    load: Mapping[int, int] = {}
+
+    def label_from_instance(self, obj: Any) -> str:
+        load = self.load.get(obj.pk, 0)
+        return ngettext(
+            "%(name)s · %(load)d open client", "%(name)s · %(load)d open clients", load
+        ) % {"name": obj.name, "load": load}
+
+
+class TransferForm(forms.Form):
+    """Who goes on, from when, and why."""
+
+    to = ClinicianWithLoad(Clinician.objects.none(), label=_("Who goes on with this client"))
+    on = forms.DateField(label=_("From"), widget=DayInput())
+    reason = forms.CharField(label=_("Why, in a sentence"), max_length=200)
+
+    def __init__(self, *args: Any, clinicians: Any, load: Mapping[int, int], **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"on": clinic_time.today()})
+        super().__init__(*args, **kwargs)
+        self.fields["to"].load = load  # type: ignore[attr-defined]  # ClinicianWithLoad
+        self.fields["to"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+
+
+class ReturnForm(forms.Form):
+    """A further episode of a client who is known."""
+
+    programme = forms.ModelChoiceField(Programme.objects.none(), label=_("Programme"))
+    lead = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    opened_on = forms.DateField(label=_("Care begins on"), widget=DayInput())
+    purpose = forms.ChoiceField(
+        choices=Episode.Purpose.choices, label=_("Purpose agreed with the client")
+    )
+
+    def __init__(self, *args: Any, programmes: Any, clinicians: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"opened_on": clinic_time.today()})
         super().__init__(*args, **kwargs)
         self.fields["programme"].queryset = programmes  # type: ignore[attr-defined]  # ModelChoiceField
         self.fields["lead"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField

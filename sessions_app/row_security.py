@@ -130,6 +130,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
                AND NOT EXISTS (SELECT 1 FROM sessions_app_episode e WHERE e.client_id = c.id)))
 $$;
 
+-- How many open episodes each clinician leads: numbers alone, for whoever hands over a case.
+CREATE FUNCTION outcomes_open_leads() RETURNS TABLE (clinician_id bigint, open_episodes bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+    SELECT a.clinician_id, count(*) FROM sessions_app_assignment a
+    JOIN sessions_app_episode e ON e.id = a.episode_id
+    WHERE (SELECT outcomes_has_role('supervisor'))
+      AND a.part = 'lead' AND a.to_on IS NULL AND e.closed_on IS NULL
+    GROUP BY a.clinician_id
+$$;
+
 CREATE FUNCTION outcomes_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = '42501';

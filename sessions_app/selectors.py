@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from django.db import connection
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from sessions_app import access
@@ -89,6 +90,13 @@ def open_programmes(user: Any) -> QuerySet[Programme]:
 
 def working_clinicians(day: date) -> QuerySet[Clinician]:
     return Clinician.objects.filter(Q(active_to=None) | Q(active_to__gte=day))
+
+
+def open_leads() -> dict[int, int]:
+    """How many open episodes each clinician leads; a supervisor's question, counts alone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clinician_id, open_episodes FROM outcomes_open_leads()")
+        return dict(cursor.fetchall())
 
 
 def open_episode_of(client: Client, user: Any) -> Episode | None:

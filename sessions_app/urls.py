@@ -1,6 +1,7 @@
 from django.urls import path
 
-from sessions_app.views import clients, people, schedule, sign_in
+import sessions_app.converters  # noqa: F401 - names the path converter "code"
+from sessions_app.views import care, clients, people, schedule, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
@@ -8,6 +9,9 @@ urlpatterns = [
     path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
     path("clients/", clients.index, name="clients"),
     path("clients/new/", clients.new, name="client_new"),
+    path("clients/<code:code>/ending/", care.ending, name="ending"),
+    path("clients/<code:code>/transfer/", care.transfer, name="transfer"),
+    path("clients/<code:code>/return/", care.returning, name="returning"),
     path("schedule/", schedule.day, name="schedule"),
     path("schedule/upload/", schedule.upload, name="schedule_upload"),
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),

@@ -64,6 +64,7 @@ def client(request: HttpRequest, code: str) -> HttpResponse:
     audit.client_read(shown, "progress page")
     context = case_context(shown, request.user, request.GET.get("episode"))
     context["paper_missing"] = missing()
+    context["may_close"] = access.may(request.user, "close_episode")
     context["may_enter"] = access.may(request.user, "enter_scores")
     return render(request, "reports/client.html", context)
 

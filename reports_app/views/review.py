@@ -126,7 +126,11 @@ def case(request: HttpRequest, code: str) -> HttpResponse:
         audit.client_read(client, "review page")
         ahead = clinic_time.today() + timedelta(weeks=FOLLOW_UP_WEEKS)
         form = DecisionForm(initial={"seen_reviews": seen, "follow_up_on": ahead})
-    context |= {"form": form, "may_decide": access.may(request.user, "decide")}
+    context |= {
+        "form": form,
+        "may_decide": access.may(request.user, "decide"),
+        "may_transfer": access.may(request.user, "transfer"),
+    }
     return render(request, "reports/review_case.html", context, status=status)
 
 

@@ -1,0 +1,134 @@
+"""The turns in a course of care: it ends, it changes hands, somebody comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from sessions_app import access, actions, audit, clinic_time, selectors
+from sessions_app.forms import EndingForm, ReturnForm, TransferForm, add_problems
+from sessions_app.models import Assignment, Client, Episode
+
+UNPROCESSABLE = 422
+
+
+def _in_care(code: str, user: Any) -> Episode:
+    """The client's newest open episode in clinical scope; 404 where there is none to see."""
+    episode = (
+        Episode.objects.visible_to(user)
+        .filter(client__code=code, closed_on=None)
+        .select_related("client__identity", "client__key", "programme", "site")
+        .order_by("-opened_on", "-pk")
+        .first()
+    )
+    if episode is None:
+        raise Http404
+    return episode
+
+
+def _turn(
+    request: HttpRequest,
+    form: Any,
+    template: str,
+    context: dict[str, Any],
+    perform: Callable[[], Any],
+) -> HttpResponse | None:
+    """Show the form, or do what it says; None when it was done."""
+    if request.method == "POST" and form.is_valid():
+        try:
+            perform()
+        except ValidationError as problem:
+            add_problems(form, problem)
+        else:
+            return None
+    status = UNPROCESSABLE if form.errors else 200
+    return render(request, template, {"form": form, **context}, status=status)
+
+
+@access.needs("close_episode")
+def ending(request: HttpRequest, code: str) -> HttpResponse:
+    """How did care end?"""
+    episode = _in_care(code, request.user)
+    if request.method != "POST":
+        audit.client_read(episode.client, "ending page")
+    form = EndingForm(request.POST if request.method == "POST" else None)
+    shown = _turn(
+        request,
+        form,
+        "clients/ending.html",
+        {"client": episode.client, "episode": episode},
+        lambda: actions.close_episode(episode=episode, by=request.user, **form.cleaned_data),
+    )
+    if shown is not None:
+        return shown
+    messages.success(request, _("The episode has ended; its course stays readable."))
+    return redirect(episode.client)
+
+
+@access.needs("transfer")
+def transfer(request: HttpRequest, code: str) -> HttpResponse:
+    """Who goes on with this client? Present load is shown, results are not."""
+    episode = _in_care(code, request.user)
+    if request.method != "POST":
+        audit.client_read(episode.client, "transfer page")
+    lead = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
+    form = TransferForm(
+        request.POST if request.method == "POST" else None,
+        clinicians=selectors.working_clinicians(clinic_time.today())
+        .exclude(pk=lead.clinician_id if lead else None)
+        .order_by("name"),
+        load=selectors.open_leads(),
+    )
+    shown = _turn(
+        request,
+        form,
+        "clients/transfer.html",
+        {"client": episode.client, "episode": episode, "lead": lead},
+        lambda: actions.transfer_episode(episode=episode, by=request.user, **form.cleaned_data),
+    )
+    if shown is not None:
+        return shown
+    messages.success(
+        request, _("%(name)s goes on with this client.") % {"name": form.cleaned_data["to"].name}
+    )
+    return redirect("review")
+
+
+@access.needs("register_clients")
+def returning(request: HttpRequest, code: str) -> HttpResponse:
+    """A client who was here before begins a new course of care."""
+    client = (
+        Client.objects.registered_to(request.user)
+        .select_related("identity", "key", "site")
+        .filter(code=code)
+        .first()
+    )
+    if client is None:
+        raise Http404
+    form = ReturnForm(
+        request.POST if request.method == "POST" else None,
+        programmes=selectors.open_programmes(request.user),
+        clinicians=selectors.working_clinicians(clinic_time.today()),
+    )
+    shown = _turn(
+        request,
+        form,
+        "clients/returning.html",
+        {"client": client, "present": selectors.open_episode_of(client, request.user)},
+        lambda: actions.open_episode(
+            client=client,
+            purpose_agreed_on=form.cleaned_data["opened_on"],
+            by=request.user,
+            **form.cleaned_data,
+        ),
+    )
+    if shown is not None:
+        return shown
+    messages.success(request, _("A new episode begins for %(code)s.") % {"code": client.code})
+    return redirect("clients")
