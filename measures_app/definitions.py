@@ -24,13 +24,21 @@ TOP_KEYS = (
     "code", "title", "purpose", "rater", "better", "low", "high", "step", "age_from", "age_to",
     "licence", "authored_by", "checked_by", "next_review", "sources", "rule", "max_missing",
     "multiplier", "comparable_with", "item_scale", "items", "subscales", "alerts", "wording",
-    "norms",
+    "norms", "codes", "url", "groups", "scores",
 )  # fmt: skip
 NORM_KEYS = (
     "population", "country", "age_from", "age_to", "mean", "sd", "reliability", "cutoff",
     "at_cutoff", "reliable_change", "rc_inclusive", "provisional", "source", "from_on", "default",
 )  # fmt: skip
-ITEM_KEYS = ("id", "kind", "low", "high", "step", "reverse", "choices")
+ITEM_KEYS = (
+    "id", "kind", "low", "high", "step", "reverse", "choices", "scored", "group", "link_id",
+    "unit", "codes", "answer_codes",
+)  # fmt: skip
+CODE_KEYS = ("system", "code", "display", "version")
+ANSWER_CODE_KEYS = ("value", *CODE_KEYS)
+GROUP_KEYS = ("id", "within", "link_id", "codes")
+SCORE_KEYS = ("link_id", "codes", "unit")
+LISTS = ("sources", "authored_by", "checked_by", "norms", "codes", "groups")
 REQUIRED = ("code", "title", "purpose", "better", "low", "high", "licence", "sources")
 
 
@@ -62,6 +70,13 @@ class ItemDefinition:
     step: float = 0.1
     reverse: bool = False
     choices: tuple[float, ...] | None = None
+    # What other systems call it, and where it stands; none of this changes a score.
+    scored: bool = True  # False: asked, and part of no total
+    group: str = ""
+    link_id: str = ""  # where a questionnaire elsewhere names it otherwise
+    unit: str = ""
+    codes: tuple[dict[str, Any], ...] = ()
+    answer_codes: tuple[dict[str, Any], ...] = ()  # each with the `value` it stands for
 
 
 @dataclass(frozen=True)
@@ -103,13 +118,17 @@ class MeasureDefinition:
     alerts: dict[str, float] = field(default_factory=dict)
     wording: dict[str, Any] = field(default_factory=dict)
     norms: tuple[dict[str, Any], ...] = ()
+    codes: tuple[dict[str, Any], ...] = ()
+    url: str = ""
+    groups: tuple[dict[str, Any], ...] = ()
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # by "total" or subscale
 
     def instrument(self) -> scoring.Instrument:
         """The items and scales in the core's terms."""
         items = tuple(
             scoring.Item(i.id, i.low, i.high, i.step, i.reverse, i.choices) for i in self.items
         )
-        ids = tuple(i.id for i in self.items)
+        ids = tuple(i.id for i in self.items if i.scored)
         rule: Any = self.rule
         scales = [scoring.Scale("total", ids, rule, self.max_missing, self.multiplier)]
         scales += [
@@ -131,7 +150,7 @@ class MeasureDefinition:
         return Score(
             total=total.decimal,
             prorated=total.prorated,
-            missing=tuple(i.id for i in self.items if given.get(i.id) is None),
+            missing=tuple(i.id for i in self.items if i.scored and given.get(i.id) is None),
             subscales={name: scores[name].decimal for name in self.subscales},
             alerts=tuple(
                 item
@@ -145,7 +164,9 @@ class MeasureDefinition:
         """Hash of what changes a score, and of nothing else."""
         content = {
             "items": [
-                [i.id, i.low, i.high, i.step, i.reverse, list(i.choices or ())] for i in self.items
+                [i.id, i.low, i.high, i.step, i.reverse, list(i.choices or ())]
+                for i in self.items
+                if i.scored
             ],
             "rule": [self.rule, self.max_missing, self.multiplier],
             "range": [self.low, self.high, self.step],
@@ -155,17 +176,23 @@ class MeasureDefinition:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def words(self, language: str) -> dict[str, Any]:
-        """The wording in a language, English where there is none in it."""
-        found: dict[str, Any] = self.wording.get(language) or self.wording.get("en") or {}
+        """The wording in a language; English, or else the first there is, where it has none."""
+        first: dict[str, Any] = next(iter(self.wording.values()), {})
+        found: dict[str, Any] = self.wording.get(language) or self.wording.get("en") or first
         return found
 
     def to_dict(self) -> dict[str, Any]:
         content = dict(self.__dict__)
         content["items"] = [
-            {**item.__dict__, "choices": list(item.choices) if item.choices else None}
+            {
+                **item.__dict__,
+                "choices": list(item.choices) if item.choices else None,
+                "codes": list(item.codes),
+                "answer_codes": list(item.answer_codes),
+            }
             for item in self.items
         ]
-        for name in ("sources", "authored_by", "checked_by", "norms"):
+        for name in LISTS:
             content[name] = list(content[name])
         return content
 
@@ -174,11 +201,16 @@ class MeasureDefinition:
         kept = dict(content)
         kept["items"] = tuple(
             ItemDefinition(
-                **{**item, "choices": tuple(item["choices"]) if item.get("choices") else None}
+                **{
+                    **item,
+                    "choices": tuple(item["choices"]) if item.get("choices") else None,
+                    "codes": tuple(item.get("codes", ())),
+                    "answer_codes": tuple(item.get("answer_codes", ())),
+                }
             )
             for item in kept.get("items", ())
         )
-        for name in ("sources", "authored_by", "checked_by", "norms"):
+        for name in LISTS:
             kept[name] = tuple(kept.get(name, ()))
         return cls(**kept)
 
@@ -234,10 +266,39 @@ class _Reader:
             if choices:
                 settings.setdefault("kind", "choice")
                 settings.update(low=min(choices), high=max(choices), step=1.0)
+            for key, allowed in (("codes", CODE_KEYS), ("answer_codes", ANSWER_CODE_KEYS)):
+                settings[key] = self.codes(settings.get(key, []), allowed, f"item {number}")
             found.append(
                 ItemDefinition(**{**settings, "choices": tuple(choices) if choices else None})
             )
         return tuple(found)
+
+    def codes(
+        self, tables: list[dict[str, Any]], allowed: tuple[str, ...], where: str
+    ) -> tuple[dict[str, Any], ...]:
+        for table in tables:
+            self.check_keys(table, allowed, f"a code of {where}")
+            if not table.get("code"):
+                self.fault("codes", f"a code of {where} is empty")
+        return tuple(tables)
+
+    def groups(self, items: tuple[ItemDefinition, ...]) -> tuple[dict[str, Any], ...]:
+        """Groups in the order in which they open; one within another comes after it."""
+        known: set[str] = set()
+        groups = self.document.get("groups", [])
+        for group in groups:
+            self.check_keys(group, GROUP_KEYS, "a group")
+            self.codes(group.get("codes", []), CODE_KEYS, "a group")
+            name, within = group.get("id", ""), group.get("within", "")
+            if not name or name in known:
+                self.fault("groups", f"the group id “{name}” is empty or stands twice")
+            if within and within not in known:
+                self.fault("groups", f"group “{name}” is within “{within}”, not defined before it")
+            known.add(name)
+        for item in items:
+            if item.group and item.group not in known:
+                self.fault(item.id, f"item “{item.id}” is in group “{item.group}”, not defined")
+        return tuple(groups)
 
     def norms(self) -> tuple[dict[str, Any], ...]:
         rows = []
@@ -263,12 +324,20 @@ class _Reader:
         if document.get("better") not in ("higher", "lower") and "better" in document:
             self.fault("better", "better must be “higher” or “lower”")
         items, norms = self.items(), self.norms()
+        groups = self.groups(items)
+        codes = self.codes(document.get("codes", []), CODE_KEYS, "the measure")
+        for name, table in document.get("scores", {}).items():
+            self.check_keys(table, SCORE_KEYS, f"score {name}")
+            self.codes(table.get("codes", []), CODE_KEYS, f"score {name}")
+            if name != "total" and name not in document.get("subscales", {}):
+                self.fault(name, f"the score “{name}” is neither the total nor a subscale")
         if self.faults:
             raise DefinitionProblem(self.faults)
         plain = {
             key: document[key]
             for key in TOP_KEYS
-            if key in document and key not in ("items", "norms", "item_scale", "next_review")
+            if key in document
+            and key not in ("items", "norms", "item_scale", "next_review", "codes", "groups")
         }
         for key in ("sources", "authored_by", "checked_by"):
             plain[key] = tuple(plain.get(key, ()))
@@ -276,6 +345,8 @@ class _Reader:
             **plain,
             items=items,
             norms=norms,
+            codes=codes,
+            groups=groups,
             next_review=str(document.get("next_review", "")),
         )
         self._check_whole(definition)
@@ -286,7 +357,9 @@ class _Reader:
     def _check_whole(self, definition: MeasureDefinition) -> None:
         if definition.low >= definition.high:
             self.fault("low", "low must be below high")
-        if not definition.items:
+        if not any(item.scored for item in definition.items):
+            if definition.items:
+                self.fault("items", "no item is scored")
             return
         try:
             attainable = definition.instrument().range_of("total")
@@ -299,6 +372,14 @@ class _Reader:
                 f"the items come to {attainable[0]:g} to {attainable[1]:g}, the measure says "
                 f"{definition.low:g} to {definition.high:g}",
             )
+        for item in definition.items:
+            values = {float(choice) for choice in item.choices or ()}
+            for coded in item.answer_codes:
+                if values and float(coded.get("value", "nan")) not in values:
+                    self.fault(item.id, f"a code of item “{item.id}” names no choice of it")
+        self._check_wording(definition)
+
+    def _check_wording(self, definition: MeasureDefinition) -> None:
         ids = {item.id for item in definition.items}
         for item in definition.alerts:
             if item not in ids:
