@@ -2,6 +2,7 @@
 "use strict";
 
 const LINE = 100;
+const HABIT_MS = 1000;
 
 function valueOf(field) {
   const text = field.value.trim().replace(",", ".");
@@ -22,12 +23,23 @@ function showTotal(measure) {
   out.textContent = whole ? (tenths / 10).toFixed(1) : "–";
 }
 
+let movedOn = { to: null, at: 0 };
+
 function moveOn(field) {
   const fields = [...document.querySelectorAll("[data-mark]")];
   const next = fields[fields.indexOf(field) + 1];
-  (next ?? document.querySelector("form.entry button[type=submit]")).focus();
+  const to = next ?? document.querySelector("form.entry button[type=submit]");
+  to.focus();
   if (next) next.select();
+  movedOn = { to, at: performance.now() };
 }
+
+// Whoever presses Tab from habit is there already: that one must not skip a line.
+document.addEventListener("keydown", (event) => {
+  const there = event.target === movedOn.to && performance.now() - movedOn.at < HABIT_MS;
+  movedOn = { to: null, at: 0 };
+  if (there && event.key === "Tab" && !event.shiftKey) event.preventDefault();
+});
 
 for (const measure of document.querySelectorAll("[data-measure]")) {
   measure.addEventListener("input", (event) => {
