@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from measures_app.definitions import ItemDefinition
 from measures_app.due import Due
 from measures_app.models import Administration
 from sessions_app import clinic_time
@@ -25,19 +26,38 @@ from sessions_app.models import Meeting, Session
 LINE_MM = 100
 
 
-class MarkField(forms.CharField):
-    """A mark on a line, in millimetres or on the scale; None when left empty."""
+def plain(value: Any) -> str:
+    """A bound or step as people write it: 10, not 10.0."""
+    return f"{Decimal(str(value)).normalize():f}"
 
-    def __init__(self, *, low: float, high: float, **options: Any) -> None:
-        self.low, self.high = Decimal(str(low)), Decimal(str(high))
+
+class AnswerField(forms.CharField):
+    """An answer as typed from paper; None when left empty. What is wrong names the item.
+
+    A mark on a line is whole millimetres of 100, or on the scale with a point; a choice is its
+    number.
+    """
+
+    def __init__(self, *, item: ItemDefinition, label: str, **options: Any) -> None:
+        self.item = item
         super().__init__(
             required=False,
-            max_length=6,
+            label=label,
+            max_length=12,
             widget=forms.TextInput(
-                attrs={"inputmode": "decimal", "autocomplete": "off", "data-mark": f"{high:g}"}
+                attrs={
+                    "inputmode": "decimal",
+                    "autocomplete": "off",
+                    "data-mark": item.kind,
+                    "data-low": plain(item.low),
+                    "data-high": plain(item.high),
+                }
             ),
             **options,
         )
+
+    def _refuse(self, why: str) -> ValidationError:
+        return ValidationError(f"{self.label}: {why}")
 
     def clean(self, value: Any) -> Decimal | None:
         text = str(value or "").strip().replace(",", ".")
@@ -46,24 +66,37 @@ class MarkField(forms.CharField):
         try:
             number = Decimal(text)
         except InvalidOperation:
-            raise ValidationError(_("“%s” is not a number.") % text) from None
-        if text.isdigit():
+            raise self._refuse(_("“%s” is not a number.") % text) from None
+        low, high, step = (
+            Decimal(str(bound)) for bound in (self.item.low, self.item.high, self.item.step)
+        )
+        if self.item.kind == "vas" and text.isdigit():
             if number > LINE_MM:
-                raise ValidationError(_("The line is 100 mm long."))
-            number = self.low + (self.high - self.low) * number / LINE_MM
-        if not number.is_finite() or not self.low <= number <= self.high:
-            raise ValidationError(
-                _("Between %(low)s and %(high)s.") % {"low": self.low, "high": self.high}
+                raise self._refuse(_("the line is 100 mm long, not %s.") % text)
+            number = low + (high - low) * number / LINE_MM
+        if not number.is_finite() or not low <= number <= high:
+            raise self._refuse(
+                _("between %(low)s and %(high)s, not %(given)s.")
+                % {"low": plain(low), "high": plain(high), "given": text}
             )
-        if number * 10 % 1:
-            raise ValidationError(_("Tenths are the finest mark."))
-        return number.quantize(Decimal("0.1"))
+        if (number - low) % step:
+            raise self._refuse(_("%(step)s is the finest step.") % {"step": plain(step)})
+        return number.quantize(step)
+
+
+DETAILS = ("kind", "format", "telehealth", "obstacle")
+CALLED_OFF = (Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
 
 
 class SessionForm(forms.Form):
     """A session as it was held, with the measures that were due."""
 
-    key = forms.UUIDField(widget=forms.HiddenInput)
+    key = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(
+            ("required", "invalid"), gettext_lazy("This page is no longer whole: open it again.")
+        ),
+    )
     held_on = forms.DateField(label=gettext_lazy("Day"), widget=DayInput())
     time = forms.TimeField(label=gettext_lazy("Time"), widget=TimeInput(), required=False)
     status = forms.ChoiceField(
@@ -82,6 +115,9 @@ class SessionForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=Meeting.Kind.choices)
     format = forms.ChoiceField(label=gettext_lazy("Format"), choices=Meeting.Format.choices)
     telehealth = forms.BooleanField(label=gettext_lazy("By video or phone"), required=False)
+    another = forms.BooleanField(
+        label=gettext_lazy("A further session on the same day"), required=False
+    )
 
     def __init__(
         self, *args: Any, due: list[Due], session: Session | None = None, **kwargs: Any
@@ -107,26 +143,25 @@ class SessionForm(forms.Form):
         if session is not None:
             for name in ("held_on", "time", "minutes", "kind", "format", "telehealth"):
                 self.fields[name].disabled = True
+            del self.fields["another"]
         for form in due:
             self._add(form)
-        first = next((f for f in self.fields.values() if isinstance(f, MarkField)), None)
-        if first is not None:
+        first = next((f for f in self.fields.values() if isinstance(f, AnswerField)), None)
+        if first is not None and not self.is_bound:
             first.widget.attrs["autofocus"] = True
 
     def _add(self, due: Due) -> None:
         words = due.words.get("items", {})
         for item in due.definition.items:
-            self.fields[f"{due.key}_{item.id}"] = MarkField(
-                low=item.low, high=item.high, label=words.get(item.id, {}).get("label", item.id)
+            self.fields[f"{due.key}_{item.id}"] = AnswerField(
+                item=item, label=words.get(item.id, {}).get("label", item.id)
             )
         if not due.definition.items:
-            self.fields[f"{due.key}_total"] = forms.DecimalField(
-                label=_("Total"),
-                required=False,
-                min_value=due.version.low,
-                max_value=due.version.high,
-                widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-            )
+            whole = ItemDefinition(
+                "total", "choice", float(due.version.low), float(due.version.high),
+                float(due.version.step),
+            )  # fmt: skip
+            self.fields[f"{due.key}_total"] = AnswerField(item=whole, label=_("Total"))
         self.fields[f"{due.key}_not_taken"] = forms.ChoiceField(
             label=_("Not taken"),
             required=False,
@@ -153,22 +188,35 @@ class SessionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        seen = given.get("status") == Session.Status.ATTENDED
-        if given.get("held_on") and given["held_on"] > clinic_time.today():
-            self.add_error("held_on", _("The session lies in the future."))
+        for problem in self.errors.get("key", ()):
+            self.add_error(None, problem)
+        status = given.get("status")
+        ahead = given.get("held_on") is not None and given["held_on"] > clinic_time.today()
+        if ahead and status not in CALLED_OFF:
+            self.add_error(
+                "status" if self.session else "held_on", _("The session lies in the future.")
+            )
         for due in self.due:
             reading = self.answers_to(due)
             scored = "answers" in reading or "total" in reading
             first = next(name for name in self.fields if name.startswith(f"{due.key}_"))
             if scored and reading.get("not_taken"):
                 self.add_error(f"{due.key}_not_taken", _("It was either taken or not."))
-            if scored and not seen:
+            if scored and status != Session.Status.ATTENDED:
                 self.add_error(first, _("A score needs a session that was attended."))
         return given
 
-    def body(self) -> dict[str, Any]:
-        """What identifies this submission: all that was typed, but for the key."""
-        return {name: str(self.cleaned_data.get(name)) for name in self.fields if name != "key"}
+    def typed_for(self, due: Due) -> bool:
+        """Whether anything was typed for one measure."""
+        return any(
+            str(value).strip()
+            for name, value in self.data.items()
+            if name.startswith(f"{due.key}_")
+        )
+
+    def details_open(self) -> bool:
+        """Whether the rarer facts of a session need to be seen at once."""
+        return any(name in self.errors for name in DETAILS)
 
     def measure_groups(self) -> list[dict[str, Any]]:
         """The measures' fields in order, for the template."""
@@ -181,8 +229,20 @@ class SessionForm(forms.Form):
                     if name.startswith(f"{due.key}_") and not name.endswith("_not_taken")
                 ],
                 "not_taken": self[f"{due.key}_not_taken"],
-                "low": due.version.low,
+                "lines": any(item.kind == "vas" for item in due.definition.items),
+                "adds_up": _adds_up(due),
                 "high": due.version.high,
             }
             for due in self.due
         ]
+
+
+def _adds_up(due: Due) -> bool:
+    """Whether the total is the plain sum of the answers, so that a page can add along."""
+    definition = due.definition
+    return (
+        bool(definition.items)
+        and definition.rule == "total"
+        and definition.multiplier == 1
+        and not any(item.reverse for item in definition.items)
+    )

@@ -7,6 +7,7 @@ urlpatterns = [
     path("today/", today.today, name="today"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
+    path("sessions/<int:pk>/picture/", entry.picture, name="session_picture"),
     path("measures/", catalogue.index, name="measures"),
     path("measures/<slug:code>/", catalogue.measure, name="measure"),
     path("import/", imports.start, name="import"),

@@ -35,6 +35,24 @@ def body_hash(body: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def replayed(*, key: uuid.UUID | str, body: Any, by: Any) -> Outcome | None:
+    """What came of this submission when it was carried out before; None for a first arrival.
+
+    Asked before a body is read: what was new at the first arrival isn't at the second.
+
+    Raises
+    ------
+    KeyReused
+        When the key came before with another body.
+    """
+    kept = Submission.objects.filter(key=key, actor=str(actor_of(by))).first()
+    if kept is None:
+        return None
+    if kept.body_hash != body_hash(body):
+        raise KeyReused("This form was sent before with other content.")
+    return Outcome(kept.result, True)
+
+
 def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]) -> Outcome:
     """Carry out `perform` once for a key; its JSON-able result is kept and replayed.
 

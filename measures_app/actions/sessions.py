@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from measures_app.actions.administrations import record_administration
 from measures_app.due import Due
 from measures_app.models import Administration
-from sessions_app import actions
+from sessions_app import actions, clinic_time
 from sessions_app.models import Episode, Session
 
 
@@ -26,13 +27,17 @@ def record_session_with_measures(
     session: Session | None = None,
     obstacle: str = "",
     provenance: str = Administration.Provenance.PAPER,
+    another: bool = True,
     **meeting: Any,
 ) -> Session:
     """A session's attendance and its measures in one go: all of it is kept, or nothing.
 
     A `ValidationError` about a score is keyed `<due key>_<item>`, as the entry form names it.
+    Without `another`, a second session of the episode on that day is refused (`another`).
     """
     if session is None:
+        if not another:
+            _refuse_second(episode, held_on)
         session = actions.record_session(
             episode=episode,
             held_on=held_on,
@@ -64,3 +69,20 @@ def record_session_with_measures(
                 else problem.messages
             ) from None
     return session
+
+
+def _refuse_second(episode: Episode, day: date) -> None:
+    """Two tabs, or two people: the episode's row is held, so that one of them is first."""
+    Episode.objects.select_for_update(of=("self",)).get(pk=episode.pk)
+    there = episode.sessions.filter(held_on=day).select_related("meeting").first()
+    if there is not None:
+        at = there.meeting.starts_at.astimezone(clinic_time.zone())
+        raise ValidationError(
+            {
+                "another": _(
+                    "There is a session on this day already, at %(time)s (%(status)s). Nothing "
+                    "was kept yet: open that one, or say here that this is a further one."
+                )
+                % {"time": f"{at:%H:%M}", "status": there.get_status_display()}
+            }
+        )

@@ -1,23 +1,25 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from measures_app.actions.sessions import record_session_with_measures
-from measures_app.due import due_at
+from measures_app.due import Due, due_at
+from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
 from sessions_app import access, audit, clinic_time
 from sessions_app.forms import add_problems
-from sessions_app.models import Client, Episode, Session
-from sessions_app.submissions import KeyReused, once
+from sessions_app.models import Client, Episode, Respondent, Session
+from sessions_app.submissions import KeyReused, once, replayed
 
 OK, UNPROCESSABLE, CONFLICT = 200, 422, 409
+NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
 
 
 def _episode_of(client: Client, user: Any) -> Episode:
@@ -33,11 +35,55 @@ def _episode_of(client: Client, user: Any) -> Episode:
     return episode
 
 
+def session_or_404(pk: int, user: Any) -> Session:
+    session = (
+        Session.objects.visible_to(user)
+        .select_related(
+            "meeting", "episode__client__identity", "episode__client__key", "episode__site"
+        )
+        .filter(pk=pk)
+        .first()
+    )
+    if session is None:
+        raise Http404
+    return session
+
+
+def _there(session: Session | None) -> list[Administration]:
+    """Scores that the session has already."""
+    if session is None:
+        return []
+    return list(
+        Administration.objects.scored()
+        .filter(session=session)
+        .select_related("measure", "respondent")
+    )
+
+
 def _page(
-    request: HttpRequest, form: SessionForm, episode: Episode, status: int = OK
+    request: HttpRequest, form: SessionForm, episode: Episode, status: int = OK, kept: Any = None
 ) -> HttpResponse:
-    context = {"form": form, "episode": episode, "client": episode.client}
+    context = {
+        "form": form,
+        "episode": episode,
+        "client": episode.client,
+        "there": _there(form.session),
+        "same_day": _same_day(form, episode),
+        "kept": kept,
+    }
     return render(request, "entry/session.html", context, status=status)
+
+
+def _same_day(form: SessionForm, episode: Episode) -> Session | None:
+    if "another" not in form.errors:
+        return None
+    return episode.sessions.filter(held_on=form.cleaned_data["held_on"]).first()
+
+
+def _body(request: HttpRequest, episode: Episode) -> dict[str, Any]:
+    """What identifies a submission: all that was sent, whatever is due by the time it is read."""
+    sent = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
+    return {**sent, "episode": episode.pk}
 
 
 def _keep(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResponse:
@@ -55,42 +101,83 @@ def _keep(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResp
             kind=given["kind"],
             format=given["format"],
             telehealth=given["telehealth"],
+            another=given.get("another", True),
             readings=[(due, form.answers_to(due)) for due in form.due],
             by=request.user,
         )
         return session.pk
 
     try:
-        body = {**form.body(), "episode": episode.pk}
-        once(key=given["key"], body=body, by=request.user, perform=perform)
-    except KeyReused:
-        form.add_error(
-            None, _("This form was sent before with other answers; those stand. Look again.")
+        kept = once(
+            key=given["key"], body=_body(request, episode), by=request.user, perform=perform
         )
-        return _page(request, form, episode, CONFLICT)
     except ValidationError as problem:
         add_problems(form, problem)
-        return _page(request, form, episode, UNPROCESSABLE)
-    messages.success(request, _("Kept."))
-    return redirect(episode.client)
+        status = CONFLICT if "another" in form.errors else UNPROCESSABLE
+        return _page(request, form, episode, status)
+    return redirect("session_picture", kept.result)
+
+
+def _sent_before(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResponse | None:
+    """The answer to a form that was sent before; None for one that comes for the first time."""
+    try:
+        key = uuid.UUID(request.POST.get("key", ""))
+    except ValueError:
+        return None  # the form says so
+    try:
+        kept = replayed(key=key, body=_body(request, episode), by=request.user)
+    except KeyReused:
+        # What was typed stays on the page, under a new key: it can be sent as what it is.
+        form.data = form.data.copy()
+        form.data["key"] = str(uuid.uuid4())
+        form.full_clean()
+        form.add_error(
+            None,
+            _(
+                "This form was sent before with other answers, and those are kept. What is "
+                "below now is not: correct the kept scores, or send it as a further session."
+            ),
+        )
+        return _page(request, form, episode, CONFLICT)
+    return None if kept is None else redirect("session_picture", kept.result)
+
+
+def _refuse_taken(form: SessionForm, taken: list[Due], there: list[Administration]) -> None:
+    """Someone else, or another tab, was first: what was typed stays to be compared."""
+    totals = {(row.measure_id, row.respondent_id): row.total for row in there}
+    for due in taken:
+        if form.typed_for(due):
+            first = next(name for name in form.fields if name.startswith(f"{due.key}_"))
+            form.add_error(
+                first,
+                _(
+                    "“%(title)s” was entered for this session meanwhile: %(total)s. What you "
+                    "typed isn't kept: clear it, and correct the score if yours is right."
+                )
+                % {"title": due.title, "total": totals[(due.measure.pk, due.respondent.pk)]},
+            )
 
 
 def _enter(request: HttpRequest, episode: Episode, session: Session | None) -> HttpResponse:
     day = session.held_on if session else clinic_time.today()
     due = due_at(episode, day, session)
-    if session is not None:
-        taken = {
-            (row.measure_id, row.respondent_id)
-            for row in Administration.objects.scored().filter(session=session)
-        }
-        due = [d for d in due if (d.measure.pk, d.respondent.pk) not in taken]
+    there = _there(session)
+    scored = {(row.measure_id, row.respondent_id) for row in there}
+    taken = [d for d in due if (d.measure.pk, d.respondent.pk) in scored]
     if request.method != "POST":
         audit.client_read(episode.client, "session entry")
-        return _page(request, SessionForm(due=due, session=session), episode)
+        open_ones = [d for d in due if d not in taken]
+        return _page(request, SessionForm(due=open_ones, session=session), episode)
     form = SessionForm(request.POST, due=due, session=session)
-    if not form.is_valid():
-        return _page(request, form, episode, UNPROCESSABLE)
-    return _keep(request, form, episode)
+    before = _sent_before(request, form, episode)
+    if before is not None:
+        return before
+    if form.is_valid():
+        _refuse_taken(form, taken, there)
+        if form.is_valid():
+            return _keep(request, form, episode)
+        return _page(request, form, episode, CONFLICT)
+    return _page(request, form, episode, UNPROCESSABLE)
 
 
 @access.needs("enter_scores")
@@ -105,14 +192,26 @@ def new(request: HttpRequest, code: str) -> HttpResponse:
 @access.needs("enter_scores")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The same for a booked session; scores that are there already aren't asked again."""
-    session = (
-        Session.objects.visible_to(request.user)
-        .select_related(
-            "meeting", "episode__client__identity", "episode__client__key", "episode__site"
-        )
-        .filter(pk=pk)
-        .first()
-    )
-    if session is None:
-        raise Http404
+    session = session_or_404(pk, request.user)
     return _enter(request, session.episode, session)
+
+
+@access.needs("see_clinical")
+def picture(request: HttpRequest, pk: int) -> HttpResponse:
+    """Where does it stand now? To be looked at together: the client's own series, no alarms."""
+    session = session_or_404(pk, request.user)
+    audit.client_read(session.episode.client, "picture")
+    rows = (
+        Administration.objects.current()
+        .filter(session=session)
+        .select_related("measure", "respondent")
+    )
+    context = {
+        "session": session,
+        "client": session.episode.client,
+        "feedback": feedback_on(session),
+        "rows": rows,
+        "self": Respondent.Relation.SELF,
+        "may_enter": access.may(request.user, "enter_scores"),
+    }
+    return render(request, "entry/picture.html", context)

@@ -9,8 +9,11 @@ function valueOf(field) {
   if (text === "") return null;
   const number = Number(text);
   if (Number.isNaN(number)) return null;
-  const scale = Number(field.dataset.mark);
-  return /^\d+$/.test(text) ? (number * scale) / LINE : number;
+  const low = Number(field.dataset.low);
+  const high = Number(field.dataset.high);
+  const millimetres = field.dataset.mark === "vas" && /^\d+$/.test(text);
+  const value = millimetres ? low + ((high - low) * number) / LINE : number;
+  return value < low || value > high ? null : value;
 }
 
 function showTotal(measure) {
@@ -20,7 +23,16 @@ function showTotal(measure) {
   // Tenths are added as whole numbers: three times 0.1 is 0.3 and nothing else.
   const whole = values.every((value) => value !== null);
   const tenths = values.reduce((sum, value) => sum + Math.round((value ?? 0) * 10), 0);
-  out.textContent = whole ? (tenths / 10).toFixed(1) : "–";
+  out.textContent = whole ? (tenths / 10).toFixed(tenths % 10 ? 1 : 0) : "–";
+}
+
+function isWhole(field) {
+  const text = field.value;
+  if (field.dataset.mark !== "vas") {
+    return /^\d+$/.test(text) && text.length >= field.dataset.high.length;
+  }
+  // "10" may become "100", and a point means the scale itself: those wait for Tab.
+  return (/^\d\d$/.test(text) && text !== "10") || text === "100" || /^\d[.,]\d$/.test(text);
 }
 
 let movedOn = { to: null, at: 0 };
@@ -45,10 +57,25 @@ for (const measure of document.querySelectorAll("[data-measure]")) {
   measure.addEventListener("input", (event) => {
     showTotal(measure);
     const field = event.target;
-    if (!field.matches("[data-mark]") || event.inputType === "deleteContentBackward") return;
-    // "10" may become "100", and a point means the scale itself: those wait for Tab.
-    const done = /^\d\d$/.test(field.value) && field.value !== "10";
-    if (done || field.value === "100" || /^\d[.,]\d$/.test(field.value)) moveOn(field);
+    // Only a digit typed at the end moves on: putting right what is there doesn't.
+    const typed = event.inputType === "insertText" && field.selectionEnd === field.value.length;
+    if (field.matches("[data-mark]") && typed && isWhole(field)) moveOn(field);
   });
   showTotal(measure);
 }
+
+// A second press while the first is on its way is the same sending: the key says so, but a page
+// that is being left needn't send twice.
+const form = document.querySelector("form.entry");
+form.addEventListener("submit", (event) => {
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => delete form.dataset.sent);
+
+// What stood in the way is asked when somebody didn't come.
+const status = form.querySelector("[name=status]");
+const details = form.querySelector("details");
+status.addEventListener("change", () => {
+  if (status.value !== "attended") details.open = true;
+});

@@ -34,6 +34,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/clients/{ana}/transfer/": (404, 200, 404, 404, 404, 404),
     "/clients/{ana}/return/": (404, 404, 404, 200, 404, 404),
     "/sessions/{session}/": (200, 200, 404, 404, 404, 404),
+    "/sessions/{session}/picture/": (200, 200, 404, 404, 404, 404),
     "/review/": (200, 200, 404, 404, 404, 200),
     "/review/{ana}/": (200, 200, 404, 404, 404, 404),
     "/practice/": (200, 404, 404, 404, 404, 200),

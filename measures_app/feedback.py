@@ -1,0 +1,133 @@
+"""What is looked at together right after the last answer: the client's own words and picture.
+
+The stored model is read, nothing waits for the night. No alarm words: a flag's reason is the
+clinician's, on the client page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from measures_app.charts import course_svg, figure_table, number
+from measures_app.expected import Reading
+from measures_app.measures import definition_of
+from measures_app.models import Administration, Measure
+from measures_app.picture import Picture, pictures_of
+from sessions_app.models import Respondent, Session
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """One series as the client sees it."""
+
+    picture: Picture
+    sentence: str
+    svg: str
+    table: list[dict[str, str]]
+
+    @property
+    def title(self) -> str:
+        return str(self.picture.series.measure.title)
+
+
+def client_sentence(reading: Reading) -> str:
+    """Where the last score stands, in one plain sentence to the client."""
+    s = reading.series
+    if len(s.scores) < 2:
+        return _("This is where you start: from the next time on we see how it goes.")
+    if reading.change_class == "deteriorated":
+        if s.criteria is not None and s.criteria.better == "lower":
+            return _("Higher than at the start: worth talking about.")
+        return _("Lower than at the start: worth talking about.")
+    if reading.standing == "worse":
+        return _("Not yet what one would expect from where you started: worth talking about.")
+    if reading.standing == "better":
+        return _("Better than expected from where you started.")
+    if reading.standing == "within":
+        return _("About what was expected from where you started.")
+    return _("%(first)s at the start, %(last)s now.") % {
+        "first": number(s.scores[0]),
+        "last": number(s.scores[-1]),
+    }
+
+
+def _answer(row: Administration, item: str) -> Decimal | None:
+    value = (row.answers or {}).get(item)
+    return None if value in (None, "") else Decimal(str(value))
+
+
+def _moved_most(now: Administration, before: Administration) -> tuple[str, Decimal] | None:
+    """The item that moved most since last time, with its change; None where none moved."""
+    words: dict[str, Any] = definition_of(now.version).words(now.language).get("items", {})
+    moves = []
+    for item in now.answers or {}:
+        here, there = _answer(now, item), _answer(before, item)
+        if here is not None and there is not None and here != there:
+            moves.append((words.get(item, {}).get("label", item), here - there))
+    return max(moves, key=lambda move: abs(move[1])) if moves else None
+
+
+def alliance_sentence(session: Session) -> str:
+    """The alliance at this session, and what moved since the time before; empty without one."""
+    rows = list(
+        Administration.objects.scored()
+        .filter(
+            episode=session.episode_id,
+            measure__purpose=Measure.Purpose.ALLIANCE,
+            respondent__relation=Respondent.Relation.SELF,
+            taken_at__lte=session.meeting.starts_at,
+        )
+        .select_related("version")
+        .order_by("-taken_at", "-pk")[:2]
+    )
+    if not rows or rows[0].session_id != session.pk:
+        return ""
+    now = rows[0]
+    text = _("How we work together: %(total)s of %(high)s") % {
+        "total": number(float(now.total or 0)),
+        "high": number(float(now.version.high)),
+    }
+    if len(rows) == 1 or rows[1].version.measure_id != now.version.measure_id:
+        return f"{text}."
+    change = (now.total or Decimal(0)) - (rows[1].total or Decimal(0))
+    if change == 0:
+        text += _(", as last time")
+    elif change > 0:
+        text += _(", %(by)s more than last time") % {"by": number(float(change))}
+    else:
+        text += _(", %(by)s less than last time") % {"by": number(float(-change))}
+    moved = _moved_most(now, rows[1])
+    if moved is not None:
+        sign = "+" if moved[1] > 0 else "−"
+        text += _("; what moved most: %(item)s (%(change)s)") % {
+            "item": moved[0],
+            "change": f"{sign}{number(abs(float(moved[1])))}",
+        }
+    return f"{text}."
+
+
+@dataclass(frozen=True)
+class Together:
+    """Everything the page shows: the client's own series, and the alliance in a sentence."""
+
+    series: list[Feedback]
+    alliance: str
+
+
+def feedback_on(session: Session) -> Together:
+    """The client's own series of the session's episode, without events, decisions or forecast."""
+    found = []
+    for picture in pictures_of(session.episode):
+        if picture.series.relation != Respondent.Relation.SELF:
+            continue
+        figure = replace(picture.figure, events=(), forecast=())
+        found.append(
+            Feedback(
+                picture, client_sentence(picture.reading), course_svg(figure), figure_table(figure)
+            )
+        )
+    return Together(found, alliance_sentence(session))

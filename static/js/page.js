@@ -1,0 +1,11 @@
+// After wrong input the first field to put right has the focus, or what is said above the form.
+"use strict";
+
+const wrong =
+  document.querySelector("main [aria-invalid=true]") ??
+  document.querySelector("main .errorlist.nonfield, main .problems");
+if (wrong) {
+  if (!wrong.matches("input, select, textarea")) wrong.tabIndex = -1;
+  wrong.focus();
+  if (wrong.matches("input[type=text], input[type=number], input[type=email]")) wrong.select();
+}
