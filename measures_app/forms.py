@@ -1,6 +1,7 @@
 """Quick entry from paper: attendance and every due measure on one page, typed without a mouse.
 
-A mark on the 100 mm line is typed as whole millimetres ("64"), or on the scale itself ("6.4").
+A mark on the 100 mm line is typed as whole millimetres ("64", "09"), or on the scale itself
+("6.4"). A bare "9" could be either and is asked about.
 Untouched is missing; zero is an answer.
 """
 
@@ -24,6 +25,7 @@ from sessions_app.forms import DayInput, TimeInput
 from sessions_app.models import Meeting, Session
 
 LINE_MM = 100
+TWO_READINGS = frozenset(str(n) for n in range(1, 11))
 
 
 def plain(value: Any) -> str:
@@ -34,8 +36,8 @@ def plain(value: Any) -> str:
 class AnswerField(forms.CharField):
     """An answer as typed from paper; None when left empty. What is wrong names the item.
 
-    A mark on a line is whole millimetres of 100, or on the scale with a point; a choice is its
-    number.
+    A mark on a line is whole millimetres of 100 (two digits at least), or on the scale with a
+    point; a choice is its number.
     """
 
     def __init__(self, *, item: ItemDefinition, label: str, **options: Any) -> None:
@@ -71,6 +73,12 @@ class AnswerField(forms.CharField):
             Decimal(str(bound)) for bound in (self.item.low, self.item.high, self.item.step)
         )
         if self.item.kind == "vas" and text.isdigit():
+            if text in TWO_READINGS:
+                # 9 may be 9 mm or 9 of 10: a guess would be out by ninety per cent.
+                raise self._refuse(
+                    _("%(given)s could be millimetres or the scale: write %(mm)s or %(scale)s.")
+                    % {"given": text, "mm": f"0{text}", "scale": f"{text}.0"}
+                )
             if number > LINE_MM:
                 raise self._refuse(_("the line is 100 mm long, not %s.") % text)
             number = low + (high - low) * number / LINE_MM

@@ -12,6 +12,8 @@ function valueOf(field) {
   const low = Number(field.dataset.low);
   const high = Number(field.dataset.high);
   const millimetres = field.dataset.mark === "vas" && /^\d+$/.test(text);
+  // 9 may be 9 mm or 9 of 10: sending it asks, so no total is shown meanwhile.
+  if (millimetres && /^([1-9]|10)$/.test(text)) return null;
   const value = millimetres ? low + ((high - low) * number) / LINE : number;
   return value < low || value > high ? null : value;
 }

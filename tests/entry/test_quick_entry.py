@@ -108,6 +108,8 @@ def test_an_untouched_line_is_missing_and_makes_no_total(paper: Any) -> None:
         ("10.1", "Close to me: between 0 and 10, not 10.1."),
         ("-1", "Close to me: between 0 and 10, not -1."),
         ("6.45", "Close to me: 0.1 is the finest step."),
+        ("9", "Close to me: 9 could be millimetres or the scale: write 09 or 9.0."),
+        ("10", "Close to me: 10 could be millimetres or the scale: write 010 or 10.0."),
         ("six", "Close to me: “six” is not a number."),
         ("NaN", "Close to me: between 0 and 10, not NaN."),
     ],
@@ -223,12 +225,16 @@ def test_the_picture_says_where_it_stands_in_one_plain_sentence(
     paper: Any, clinic: Clinic, browser_of: Callable[[str], Browser]
 ) -> None:
     location = paper().send(
-        MARKS, alliance__heard="88", alliance__goals="80", alliance__approach="90", alliance__overall="9"
+        MARKS,
+        alliance__heard="88",
+        alliance__goals="80",
+        alliance__approach="90",
+        alliance__overall="09",
     )["Location"]
     response = browser_of("alice").get(location)
     text = response.content.decode()
     assert "This is where you start" in text
-    assert "How we work together: 34.8 of 40." in text
+    assert "How we work together: 26.7 of 40." in text
     assert "not_on_track" not in text
     assert browser_of("ruth").get(location).status_code == 404
     assert browser_of("fred").get(location).status_code == 404
