@@ -48,9 +48,12 @@ def _url_of(name: str) -> str:
 
 
 def _schema_hash() -> str:
-    """Changes whenever the schema may have: migrations, and the SQL that they import."""
+    """Changes whenever what `migrate` makes may have: schema, SQL it imports, bundled rows."""
     known = hashlib.sha256(django.__version__.encode())
-    files = [ROOT / "outcomes_site" / "database.py"]
+    files = [ROOT / "outcomes_site" / "database.py", ROOT / "outcomes_site" / "reference.py"]
+    files += [ROOT / "outcomes_site" / "management" / "commands" / "migrate.py"]
+    files += [*(ROOT / "measures_app" / "library").glob("*.toml")]
+    files += [ROOT / "measures_app" / "measures.py", ROOT / "measures_app" / "definitions.py"]
     for app in APPS:
         files += [*(ROOT / app / "migrations").glob("*.py"), *(ROOT / app).glob("*security*.py")]
     for file in sorted(files):

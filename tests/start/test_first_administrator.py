@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.http import Http404
 
+from measures_app import measures
 from outcomes_site import first_administrator
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent, Installation, RoleGrant, User
@@ -62,3 +65,19 @@ def test_no_token_is_no_key():
     Installation.objects.update(first_admin_token_hash="")
     with pytest.raises(Http404):
         first_administrator.create(token="", **ADA)
+
+
+def test_a_command_prints_the_link_until_somebody_can_sign_in(capsys):
+    call_command("first_administrator")
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("http://localhost:8000/first-administrator/")
+    token = link.rstrip("/").rpartition("/")[2]
+    first_administrator.create(token=token, **ADA)
+    with pytest.raises(CommandError, match="invited"):
+        call_command("first_administrator")
+
+
+def test_a_new_clinic_has_the_bundled_measures_before_its_first_night():
+    with acting_as(system("test")):
+        assert measures.get_measure("outcome-adult").active
+        assert measures.get_measure("alliance-adult").active

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from outcomes_site import database
+from outcomes_site import database, reference
 
 
 def _dsn(settings_dict: dict[str, Any]) -> str:
@@ -52,3 +52,5 @@ class Command(migrate.Command):
                 raise CommandError(str(problem)) from problem
             with database.as_owner(connection):
                 super().handle(*args, **options)
+        if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
+            reference.sync()

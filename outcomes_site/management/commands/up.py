@@ -9,7 +9,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 
-from outcomes_site import first_administrator
+from outcomes_site import first_administrator, reference
 from outcomes_site.local import lifecycle, supervisor
 from outcomes_site.local.folder import Folder
 from sessions_app.context import acting_as, system
@@ -40,6 +40,8 @@ class Command(BaseCommand):
             self._say("Making the tables ...")
             connections.close_all()
             call_command("migrate", verbosity=0)
+        else:
+            reference.sync()  # a new version may bring new measures without a migration
         if options["demo"]:
             self._load_demo(services.folder)
         token = first_administrator.issue_token()
