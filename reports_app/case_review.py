@@ -119,7 +119,13 @@ def corrections_of(episode: Episode) -> list[Administration]:
     return list(
         Administration.objects.filter(episode=episode)
         .exclude(superseded_at=None, voided=False)
-        .select_related("measure", "superseded_by__recorded_by", "voided_by")
+        .select_related(
+            "client__key",
+            "measure",
+            "superseded_by__client__key",
+            "superseded_by__recorded_by",
+            "voided_by",
+        )
         .order_by("-taken_at")
     )
 

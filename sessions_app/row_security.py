@@ -213,3 +213,27 @@ def append_only(table: str) -> str:
         f"FOR EACH STATEMENT EXECUTE FUNCTION outcomes_refuse_change();\n"
         f"REVOKE UPDATE, DELETE ON {table} FROM outcomes_app;\n"
     )
+
+
+def filed_together(table: str, columns: tuple[str, str], other: str, keys: tuple[str, str]) -> str:
+    """SQL of a composite foreign key: both columns name the same row of the other table.
+
+    So a score can't name one client's episode and another client, whoever writes it.
+    """
+    name = f"{table}_{columns[0]}_with_{columns[1]}"
+    return (
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({', '.join(columns)})\n"
+        f"REFERENCES {other} ({', '.join(keys)}) DEFERRABLE INITIALLY DEFERRED;\n"
+    )
+
+
+def written_once(table: str, *columns: str) -> str:
+    """SQL that lets the application change these columns alone, and delete nothing."""
+    return f"REVOKE UPDATE, DELETE ON {table} FROM outcomes_app;\n" + (
+        f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO outcomes_app;\n" if columns else ""
+    )
+
+
+def kept(table: str) -> str:
+    """SQL that lets the application delete no row: it ends, is superseded or erased instead."""
+    return f"REVOKE DELETE ON {table} FROM outcomes_app;\n"

@@ -173,7 +173,9 @@ def record_administration(
         recorded_by=user_of(by),
         age_years=age,
         supersedes=earlier,
-        correction_reason="taken after all" if earlier else "",
+        correction_reason_sealed=client.seal(
+            "taken after all" if earlier else "", "correction-reason"
+        ),
     )
     audit.record(
         "score entered",
@@ -228,7 +230,7 @@ def correct_administration(
         recorded_by=user_of(by),
         age_years=old.age_years,
         supersedes=old,
-        correction_reason=reason.strip(),
+        correction_reason_sealed=old.client.seal(reason.strip(), "correction-reason"),
     )
     audit.record(
         "score corrected",
@@ -253,8 +255,8 @@ def void_administration(*, administration: Administration, reason: str, by: Any)
     row.voided = True
     row.voided_at = clinic_time.now()
     row.voided_by = user_of(by)
-    row.void_reason = reason.strip()
-    row.save(update_fields=["voided", "voided_at", "voided_by", "void_reason"])
+    row.void_reason_sealed = row.client.seal(reason.strip(), "void-reason")
+    row.save(update_fields=["voided", "voided_at", "voided_by", "void_reason_sealed"])
     audit.record(
         "score voided",
         subject_kind="client",

@@ -73,14 +73,14 @@ class Administration(models.Model):
     supersedes = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
-    correction_reason = models.CharField(max_length=200, blank=True, default="")
+    correction_reason_sealed = models.BinaryField(blank=True, default=b"")
     superseded_at = models.DateTimeField(null=True, blank=True)
     voided = models.BooleanField(default=False)
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    void_reason = models.CharField(max_length=200, blank=True, default="")
+    void_reason_sealed = models.BinaryField(blank=True, default=b"")
 
     objects = ScopedManager.from_queryset(AdministrationQuerySet)()
 
@@ -97,16 +97,16 @@ class Administration(models.Model):
                 name="not_taken_has_no_score",
             ),
             models.CheckConstraint(
-                condition=Q(voided=False, voided_at=None, voided_by=None, void_reason="")
+                condition=Q(voided=False, voided_at=None, voided_by=None, void_reason_sealed=b"")
                 | (
                     Q(voided=True, voided_at__isnull=False, voided_by__isnull=False)
-                    & ~Q(void_reason="")
+                    & ~Q(void_reason_sealed=b"")
                 ),
                 name="voided_says_who_when_why",
             ),
             models.CheckConstraint(
-                condition=Q(supersedes=None, correction_reason="")
-                | (Q(supersedes__isnull=False) & ~Q(correction_reason="")),
+                condition=Q(supersedes=None, correction_reason_sealed=b"")
+                | (Q(supersedes__isnull=False) & ~Q(correction_reason_sealed=b"")),
                 name="correction_says_why",
             ),
         ]
@@ -118,3 +118,11 @@ class Administration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.measure_id} on {self.taken_on}"
+
+    @property
+    def correction_reason(self) -> str:
+        return self.client.unseal(self.correction_reason_sealed, "correction-reason")
+
+    @property
+    def void_reason(self) -> str:
+        return self.client.unseal(self.void_reason_sealed, "void-reason")

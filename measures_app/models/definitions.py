@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
+
+AGES_IN_ORDER = Q(age_from=None) | Q(age_to=None) | Q(age_to__gte=F("age_from"))
 
 
 class Measure(models.Model):
@@ -66,7 +68,8 @@ class MeasureVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["measure", "version"], name="measure_version_once"),
             models.UniqueConstraint(fields=["measure", "checksum"], name="measure_text_once"),
-            models.CheckConstraint(condition=Q(low__lt=models.F("high")), name="range_not_empty"),
+            models.CheckConstraint(condition=Q(low__lt=F("high")), name="range_not_empty"),
+            models.CheckConstraint(condition=AGES_IN_ORDER, name="version_ages_in_order"),
         ]
 
     def __str__(self) -> str:
@@ -123,6 +126,7 @@ class NormRow(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["measure", "checksum"], name="norm_row_once"),
             models.CheckConstraint(condition=~Q(source=""), name="norm_row_has_source"),
+            models.CheckConstraint(condition=AGES_IN_ORDER, name="norm_ages_in_order"),
         ]
 
     def __str__(self) -> str:

@@ -141,7 +141,7 @@ def _lists(table: Any, *names: str) -> list[list[Any]]:
     return [table[name].tolist() for name in names]
 
 
-def _clients(clinic: SimulatedClinic, places: _Places) -> range:
+def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[bytes]]:
     table = clinic.clients
     keys = bulk.reserve_ids(Client, len(table))
     birth, gender, language, source, site, registered, died = _lists(
@@ -176,16 +176,17 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> range:
             for i, key in enumerate(keys)
         ),
     )
-    _identities(keys, table["name"].tolist(), birth)
-    return keys
+    return keys, _identities(keys, table["name"].tolist(), birth)
 
 
-def _identities(keys: range, names: list[str], birth: list[int]) -> None:
-    """Keys and sealed identities as registering a person makes them."""
+def _identities(keys: range, names: list[str], birth: list[int]) -> list[bytes]:
+    """Keys and sealed identities as registering a person makes them; the keys, unwrapped."""
     hashes: dict[str, set[bytes]] = {}
+    secrets = []
     wrapped, sealed, found = [], [], []
     for key, name, born in zip(keys, names, birth, strict=True):
         secret = sealing.new_key()
+        secrets.append(secret)
         wrapped.append((key, *sealing.wrap(secret, f"client-key:{key}")))
         known = {
             "name": name,
@@ -202,6 +203,7 @@ def _identities(keys: range, names: list[str], birth: list[int]) -> None:
     bulk.copy_rows(ClientKey, ["client", "wrapped", "master_key_id"], wrapped)
     bulk.copy_rows(ClientIdentity, ["client", "sealed"], sealed)
     bulk.copy_rows(NameHash, ["client", "hash"], found)
+    return secrets
 
 
 def _respondents(clinic: SimulatedClinic, clients: range) -> range:
@@ -223,7 +225,9 @@ def _respondents(clinic: SimulatedClinic, clients: range) -> range:
     return keys
 
 
-def _episodes(clinic: SimulatedClinic, places: _Places, clients: range) -> range:
+def _episodes(
+    clinic: SimulatedClinic, places: _Places, clients: range, secrets: list[bytes]
+) -> range:
     table = clinic.episodes
     keys = bulk.reserve_ids(Episode, len(table))
     closed = table["closed_on"].tolist()
@@ -266,16 +270,23 @@ def _episodes(clinic: SimulatedClinic, places: _Places, clients: range) -> range
         {"origin": Episode.Origin.SIMULATED, "reference": ""},
     )
     handed = clinic.assignments
+    of_client = table["client"].to_numpy()[handed["episode"].to_numpy()].tolist()
+    reasons = [
+        sealing.encrypt(secrets[number], why.encode(), f"assignment-why:{clients[number]}")
+        if why
+        else b""
+        for number, why in zip(of_client, handed["why"].tolist(), strict=True)
+    ]
     bulk.copy_rows(
         Assignment,
-        ["episode", "clinician", "part", "from_on", "to_on", "why"],
+        ["episode", "clinician", "part", "from_on", "to_on", "why_sealed"],
         zip(
             _ids(keys, handed["episode"]),
             [places.clinicians[number] for number in handed["clinician"].tolist()],
             handed["part"].tolist(),
             map(_date, handed["from_on"].tolist()),
             map(_date, handed["to_on"].tolist()),
-            handed["why"].tolist(),
+            reasons,
             strict=True,
         ),
     )
@@ -390,7 +401,12 @@ def _administrations(
             age,
             strict=True,
         ),
-        {"prorated": False, "correction_reason": "", "voided": False, "void_reason": ""},
+        {
+            "prorated": False,
+            "correction_reason_sealed": b"",
+            "voided": False,
+            "void_reason_sealed": b"",
+        },
     )
 
 
@@ -413,9 +429,9 @@ def store(clinic: SimulatedClinic, staff: Sequence[Clinician] | None = None) -> 
     """
     refuse_real_clients()
     places = _Places(clinic, staff)
-    clients = _clients(clinic, places)
+    clients, secrets = _clients(clinic, places)
     respondents = _respondents(clinic, clients)
-    episodes = _episodes(clinic, places, clients)
+    episodes = _episodes(clinic, places, clients, secrets)
     sessions = _diary(clinic, places, clients, episodes)
     _administrations(clinic, places, (clients, respondents, episodes, sessions))
     counts = clinic.counts()

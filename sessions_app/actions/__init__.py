@@ -12,11 +12,18 @@ from sessions_app.actions.care import (
     mark_arrived,
     open_episode,
     record_case_review,
+    record_review_result,
     record_session,
     set_attendance,
     transfer_episode,
 )
-from sessions_app.actions.clients import add_respondent, new_code, register_client
+from sessions_app.actions.clients import (
+    add_respondent,
+    erase_identity,
+    new_code,
+    register_client,
+    rewrap_keys,
+)
 from sessions_app.actions.people import (
     add_clinician,
     add_programme,
@@ -41,13 +48,16 @@ __all__ = [
     "book_session",
     "close_episode",
     "end_role",
+    "erase_identity",
     "grant_role",
     "mark_arrived",
     "new_code",
     "open_episode",
     "record_case_review",
+    "record_review_result",
     "record_session",
     "register_client",
+    "rewrap_keys",
     "set_attendance",
     "set_policy",
     "supervise",

@@ -90,7 +90,11 @@ def assign_clinician(
     ):
         raise ValidationError({"clinician": "The episode has a lead: transfer it instead."})
     assignment = Assignment.objects.create(
-        episode=episode, clinician=clinician, part=part, from_on=from_on, why=why
+        episode=episode,
+        clinician=clinician,
+        part=part,
+        from_on=from_on,
+        why_sealed=episode.client.seal(why, "assignment-why"),
     )
     audit.record(
         "clinician assigned",
@@ -119,8 +123,8 @@ def transfer_episode(
         if on < current.from_on:
             raise ValidationError({"on": "The transfer lies before the present assignment."})
         current.to_on = on
-        current.why = reason
-        current.save(update_fields=["to_on", "why"])
+        current.why_sealed = episode.client.seal(reason, "assignment-why")
+        current.save(update_fields=["to_on", "why_sealed"])
     return assign_clinician(episode=episode, clinician=to, from_on=on, why=reason, by=by)
 
 
@@ -289,4 +293,20 @@ def record_case_review(
     audit.record(
         "decision recorded", subject_kind="client", subject=client.code, by=by, decision=decision
     )
+    return review
+
+
+@transaction.atomic
+def record_review_result(*, review: CaseReview, result: str, by: Any) -> CaseReview:
+    """What came of a decision, said once at its follow-up."""
+    access.require(by, "decide")
+    if not result.strip():
+        raise ValidationError({"result": "Say what came of it."})
+    review = CaseReview.objects.select_for_update().select_related("client").get(pk=review.pk)
+    if review.result_at is not None:
+        raise ValidationError({"result": "What came of it was recorded already."})
+    review.result_sealed = review.client.seal(result.strip(), "review-result")
+    review.result_at, review.result_by = clinic_time.now(), user_of(by)
+    review.save(update_fields=["result_sealed", "result_at", "result_by"])
+    audit.record("result recorded", subject_kind="client", subject=review.client.code, by=by)
     return review

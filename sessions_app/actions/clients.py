@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -13,11 +15,14 @@ from sessions_app.models import (
     Client,
     ClientIdentity,
     ClientKey,
+    EntryLink,
     ExternalId,
     NameHash,
     Respondent,
     Site,
 )
+
+ERASURE_REASONS = ("request", "retention", "registered_in_error")
 
 # No letters or digits that are mistaken for one another when read aloud or written by hand.
 LETTERS = "ACDEFGHJKLMNPQRTUVWXY"
@@ -96,20 +101,87 @@ def add_respondent(
     by: Any,
     label: str = "",
     language: str = "en",
+    phone: str = "",
+    email: str = "",
+    may_see: Sequence[str] = (),
     from_on: date | None = None,
 ) -> Respondent:
-    """Someone beside the client who answers about them, with a series of their own."""
+    """Someone beside the client who answers about them, with a series of their own.
+
+    `label` says what they are to the client ("mother"), never who; `may_see` holds the relations
+    whose series they may be shown beside their own.
+    """
     access.require(by, "register_clients")
     if relation == Respondent.Relation.SELF:
         raise ValidationError({"relation": "The client is there already."})
+    if unknown := set(may_see) - set(Respondent.Relation.values):
+        raise ValidationError({"may_see": f"There is no relation {sorted(unknown)[0]!r}."})
+    contact = {key: value for key, value in (("phone", phone), ("email", email)) if value}
     respondent = Respondent.objects.create(
         client=client,
         relation=relation,
         label=label,
         language=language,
+        contact_sealed=client.seal(json.dumps(contact) if contact else "", "respondent-contact"),
+        may_see=sorted(set(may_see)),
         from_on=from_on or clinic_time.today(),
     )
     audit.record(
         "respondent added", subject_kind="client", subject=client.code, by=by, relation=relation
     )
     return respondent
+
+
+@transaction.atomic
+def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
+    """Destroy a client's key and all that names them; scores and dates stay, without a person.
+
+    Sealed notes and reasons remain as ciphertext that nothing opens. The audit row is the ledger
+    that a restored backup replays. `reason` is a code (`request`, `retention`), never a text.
+    """
+    access.require(by, "erase_identity")
+    if reason not in ERASURE_REASONS:
+        raise ValidationError({"reason": f"Give one of: {', '.join(ERASURE_REASONS)}."})
+    key = ClientKey.objects.select_for_update().get(client=client)
+    if key.destroyed_at is not None:
+        raise ValidationError({"client": "This client's identity was erased already."})
+    key.wrapped, key.destroyed_at = b"", clinic_time.now()
+    key.save(update_fields=["wrapped", "destroyed_at"])
+    ClientIdentity.objects.filter(client=client).delete()
+    NameHash.objects.filter(client=client).delete()
+    ExternalId.objects.filter(client=client).delete()
+    Respondent.objects.filter(client=client).update(label="", contact_sealed=b"")
+    EntryLink.objects.filter(client=client, revoked_at=None).update(revoked_at=clinic_time.now())
+    client.attributes = {}
+    client.save(update_fields=["attributes"])
+    for known in ("key", "identity"):
+        client._state.fields_cache.pop(known, None)
+    client.__dict__.pop("secret", None)
+    audit.record(
+        "identity erased", subject_kind="client", subject=client.code, by=by, reason=reason
+    )
+    return client
+
+
+@transaction.atomic
+def rewrap_keys(*, by: Any, limit: int = 1000) -> int:
+    """Wrap up to `limit` client keys that an older master key wraps under the current one.
+
+    Returns how many; call until it returns 0, then the old master key may be taken away. What is
+    sealed under the clients' own keys needn't be touched.
+    """
+    access.require(by, "rotate_keys")
+    keys = list(
+        ClientKey.objects.select_for_update(skip_locked=True)
+        .exclude(master_key_id=settings.MASTER_KEY_ID)
+        .filter(destroyed_at=None)
+        .order_by("pk")[:limit]
+    )
+    for key in keys:
+        place = f"client-key:{key.pk}"
+        secret = sealing.unwrap(bytes(key.wrapped), key.master_key_id, place)
+        key.wrapped, key.master_key_id = sealing.wrap(secret, place)
+    ClientKey.objects.bulk_update(keys, ["wrapped", "master_key_id"])
+    if keys:
+        audit.record("keys rewrapped", by=by, keys=len(keys), master_key=settings.MASTER_KEY_ID)
+    return len(keys)

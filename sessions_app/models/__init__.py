@@ -16,6 +16,7 @@ from sessions_app.models.clients import (
 )
 from sessions_app.models.infrastructure import (
     AuditEvent,
+    AuditHorizon,
     AuditSeal,
     EntryLink,
     Job,
@@ -37,6 +38,7 @@ from sessions_app.models.users import User
 __all__ = [
     "Assignment",
     "AuditEvent",
+    "AuditHorizon",
     "AuditSeal",
     "CaseReview",
     "Client",

@@ -86,6 +86,8 @@ class Episode(models.Model):
                 condition=~Q(reference=""),
                 name="episode_reference_once",
             ),
+            # What the composite foreign keys of row_security.filed_together refer to.
+            models.UniqueConstraint(fields=["id", "client"], name="episode_of_one_client"),
         ]
         indexes = [models.Index(fields=["programme", "closed_on"])]
 
@@ -111,7 +113,7 @@ class Assignment(models.Model):
     part = models.CharField(max_length=14, choices=Part.choices, default=Part.LEAD)
     from_on = models.DateField()
     to_on = models.DateField(null=True, blank=True)
-    why = models.CharField(max_length=200, blank=True, default="")
+    why_sealed = models.BinaryField(blank=True, default=b"")
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 
@@ -129,6 +131,10 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clinician_id} {self.part} of {self.episode_id}"
+
+    @property
+    def why(self) -> str:
+        return self.episode.client.unseal(self.why_sealed, "assignment-why")
 
 
 class Meeting(models.Model):
@@ -222,7 +228,8 @@ class Session(models.Model):
     class Meta:
         ordering = ["held_on", "meeting__starts_at", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["meeting", "episode"], name="episode_once_a_meeting")
+            models.UniqueConstraint(fields=["meeting", "episode"], name="episode_once_a_meeting"),
+            models.UniqueConstraint(fields=["id", "episode"], name="session_of_one_episode"),
         ]
         indexes = [
             models.Index(fields=["episode", "held_on"]),
@@ -259,7 +266,11 @@ class CaseReview(models.Model):
     note_sealed = models.BinaryField(blank=True, default=b"")
     client_said_sealed = models.BinaryField(blank=True, default=b"")
     follow_up_on = models.DateField(null=True, blank=True)
-    result = models.CharField(max_length=200, blank=True, default="")
+    result_sealed = models.BinaryField(blank=True, default=b"")
+    result_at = models.DateTimeField(null=True, blank=True)
+    result_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 
@@ -269,7 +280,12 @@ class CaseReview(models.Model):
             models.CheckConstraint(
                 condition=Q(follow_up_on=None) | Q(follow_up_on__gte=F("reviewed_on")),
                 name="follow_up_after_review",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(result_at=None, result_by=None, result_sealed=b"")
+                | (Q(result_at__isnull=False, result_by__isnull=False) & ~Q(result_sealed=b"")),
+                name="review_result_says_who_when",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -282,3 +298,7 @@ class CaseReview(models.Model):
     @property
     def client_said(self) -> str:
         return self.client.unseal(self.client_said_sealed, "review-client-said")
+
+    @property
+    def result(self) -> str:
+        return self.client.unseal(self.result_sealed, "review-result")

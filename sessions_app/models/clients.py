@@ -71,7 +71,14 @@ class Client(models.Model):
         return sealing.encrypt(self.secret, text.encode(), f"{place}:{self.pk}") if text else b""
 
     def unseal(self, sealed: bytes | memoryview | None, place: str) -> str:
-        if not sealed:
+        """The text, or nothing when the key was destroyed: what was erased reads as empty.
+
+        Raises
+        ------
+        sealing.CannotOpen
+            When the ciphertext belongs elsewhere or was tampered with.
+        """
+        if not sealed or self.key.destroyed_at is not None:
             return ""
         return sealing.decrypt(self.secret, bytes(sealed), f"{place}:{self.pk}").decode()
 
@@ -115,10 +122,7 @@ class ClientIdentity(models.Model):
 
     def opened(self) -> dict[str, Any]:
         """`{"name", "birth_date", "phone", "email", "note"}`, those that are known."""
-        try:
-            text = self.client.unseal(self.sealed, "identity")
-        except sealing.CannotOpen:
-            return {}
+        text = self.client.unseal(self.sealed, "identity")
         return json.loads(text) if text else {}
 
     @property
@@ -185,7 +189,14 @@ class Respondent(models.Model):
                 condition=models.Q(relation="self"),
                 name="one_self_respondent",
             ),
+            models.UniqueConstraint(fields=["id", "client"], name="respondent_of_one_client"),
         ]
 
     def __str__(self) -> str:
         return self.label or self.get_relation_display()
+
+    @property
+    def contact(self) -> dict[str, str]:
+        """`{"phone", "email"}`, those that are known; hidden from the other respondents."""
+        text = self.client.unseal(self.contact_sealed, "respondent-contact")
+        return json.loads(text) if text else {}

@@ -128,3 +128,21 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_id}-{self.last_id}"
+
+
+class AuditHorizon(models.Model):
+    """One row: how far audit ids had gone at a moment, and the first transaction after it.
+
+    Once every transaction before `next_transaction` is over, no row up to `last_id` can appear
+    any more, however long the transaction that drew its id took: those rows may be sealed.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    last_id = models.BigIntegerField()
+    next_transaction = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_audit_horizon")]
+
+    def __str__(self) -> str:
+        return f"up to {self.last_id}"

@@ -79,6 +79,14 @@ class Clinician(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(active_from=None)
+                | Q(active_to=None)
+                | Q(active_to__gte=F("active_from")),
+                name="clinician_leaves_after_coming",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
