@@ -1,7 +1,8 @@
 """The hash chain over committed audit rows: a change of the past becomes visible.
 
-Sealing trails behind: a row's id is drawn before its transaction commits, so only ids below
-the oldest transaction still under way are safe to seal; `SETTLED` is the plain bound used.
+Sealing trails behind: a row's id is drawn before its transaction commits, and a transaction may
+take minutes. So the sealer notes how far ids had gone (AuditHorizon) and seals up to there once
+every transaction that was under way then is over.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.db import connection
 
 from sessions_app import clinic_time
 from sessions_app.context import acting_as, system
-from sessions_app.models import AuditEvent, AuditSeal
+from sessions_app.models import AuditEvent, AuditHorizon, AuditSeal
 
 SETTLED = timedelta(minutes=1)
 LOCK = 7_263_519
@@ -51,6 +52,45 @@ def _digest(previous: str, rows: list[AuditEvent]) -> str:
     return chain.hexdigest()
 
 
+def _next_transaction() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        return int(cursor.fetchone()[0])
+
+
+def _under_way(before: int) -> bool:
+    """Whether another transaction of this database that began before that one still runs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_snapshot_xip(pg_current_snapshot()) AS x "
+            "JOIN pg_stat_activity AS a "
+            "ON a.backend_xid::text::bigint = x::text::bigint %% 4294967296 "
+            "WHERE a.datname = current_database() AND x::text::bigint < %s)",
+            [before],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _settled_up_to() -> int:
+    """The highest id below which no audit row can appear any more."""
+    horizon = AuditHorizon.objects.first()
+    following = _next_transaction()
+    if horizon is not None and horizon.next_transaction <= following:
+        if _under_way(horizon.next_transaction):
+            return 0
+        before = horizon.last_id
+    else:  # none yet, or restored into a younger cluster, whose count begins again
+        before = 0
+    # A row is a minute old when it counts: between its id and its transaction's lies no minute.
+    old = AuditEvent.objects.filter(at__lt=clinic_time.now() - SETTLED)
+    newest = old.order_by("-pk").values_list("pk", flat=True).first() or 0
+    following = _next_transaction()
+    AuditHorizon.objects.update_or_create(
+        pk=1, defaults={"last_id": max(newest, before), "next_transaction": following}
+    )
+    return before if _under_way(following) else max(newest, before)
+
+
 def seal() -> int:
     """Seal the settled rows after the last seal; returns how many. One sealer at a time."""
     sealed = 0
@@ -59,11 +99,12 @@ def seal() -> int:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
             if not cursor.fetchone()[0]:
                 return 0
+        settled = _settled_up_to()
         while True:
             last = AuditSeal.objects.order_by("-last_id").first()
             rows = list(
                 AuditEvent.objects.filter(
-                    pk__gt=last.last_id if last else 0, at__lt=clinic_time.now() - SETTLED
+                    pk__gt=last.last_id if last else 0, pk__lte=settled
                 ).order_by("pk")[:BLOCK]
             )
             if not rows:
