@@ -16,10 +16,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
-from measures_app.definitions import MeasureDefinition, parse_definition
+from measures_app.definition_reader import parse_definition
+from measures_app.definitions import MeasureDefinition
 from measures_app.models import Measure, MeasureVersion, NormRow, Wording
 from measures_app.psychometrics.norms import reliable_change_threshold
-from sessions_app import access, audit
+from sessions_app import access, audit, clinic_time
 from sessions_app.context import system
 
 LIBRARY = Path(__file__).parent / "library"
@@ -41,11 +42,9 @@ def _add_norms(measure: Measure, definition: MeasureDefinition) -> None:
         NormRow.objects.create(measure=measure, checksum=digest, **values)
 
 
-@transaction.atomic
-def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any) -> MeasureVersion:
-    """Keep a definition as a new version of its measure; a known text changes nothing."""
-    access.require(by, "manage_measures")
-    measure, _created = Measure.objects.get_or_create(
+def _measure_of(definition: MeasureDefinition) -> Measure:
+    """The measure a definition belongs to, locked; what it is for and who answers stay."""
+    Measure.objects.get_or_create(
         code=definition.code,
         defaults={
             "title": definition.title,
@@ -53,15 +52,54 @@ def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any)
             "rater": definition.rater,
         },
     )
+    measure = Measure.objects.select_for_update().get(code=definition.code)
+    for name in ("purpose", "rater"):
+        was, now = getattr(measure, name), getattr(definition, name)
+        if was != now:
+            raise ValidationError(
+                {name: f"{measure.code} is a measure with {name} {was}, not {now}: choose a code."}
+            )
+    if measure.title != definition.title:
+        measure.title = definition.title
+        measure.save(update_fields=["title"])
+    return measure
+
+
+def _continued(measure: Measure, definition: MeasureDefinition) -> MeasureVersion | None:
+    """The version whose series a definition continues by review, if it names one."""
+    if not definition.comparable_with:
+        return None
+    found = measure.versions.filter(scoring_hash=definition.comparable_with).first()
+    if found is None:
+        raise ValidationError(
+            {"comparable_with": f"No version of {measure.code} has this scoring hash."}
+        )
+    here = (definition.low, definition.high, definition.better)
+    if (float(found.low), float(found.high), found.better) != here:
+        raise ValidationError(
+            {"comparable_with": "Series of different range or direction can't be joined."}
+        )
+    # A chain of joins is one series, named by its first version.
+    return found.comparable_with or found
+
+
+@transaction.atomic
+def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any) -> MeasureVersion:
+    """Keep a definition as a new version of its measure; a known text changes nothing.
+
+    Raises
+    ------
+    ValidationError
+        If the code belongs to a measure for another purpose or rater, or `comparable_with`
+        joins what can't be joined.
+    """
+    access.require(by, "manage_measures")
+    measure = _measure_of(definition)
     digest = _checksum(source_text)
     known = measure.versions.filter(checksum=digest).first()
     if known is not None:
         return known
-    comparable = None
-    if definition.comparable_with:
-        comparable = MeasureVersion.objects.filter(scoring_hash=definition.comparable_with).first()
-        if comparable is None:
-            raise ValidationError({"comparable_with": "No version has this scoring hash."})
+    comparable = _continued(measure, definition)
     number = (measure.versions.aggregate(n=Max("version"))["n"] or 0) + 1
     version = MeasureVersion.objects.create(
         measure=measure,
@@ -119,14 +157,15 @@ def current_version(measure: Measure) -> MeasureVersion:
 
 
 def norm_for(measure: Measure, age: int | None = None) -> NormRow | None:
-    """The norm row a new score is read with: the newest default that covers the age."""
-    rows = measure.norms.filter(default=True).order_by("-from_on", "-id")
+    """The norm row a new score is read with: the newest default in force that covers the age."""
+    today = clinic_time.today()
+    rows = list(measure.norms.filter(default=True, from_on__lte=today).order_by("-from_on", "-id"))
     for row in rows:
         too_young = age is not None and row.age_from is not None and age < row.age_from
         too_old = age is not None and row.age_to is not None and age > row.age_to
         if not too_young and not too_old:
             return row
-    return rows.first()
+    return rows[0] if rows else None
 
 
 def reliable_change_of(norm: NormRow | None) -> float | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from measures_app import measures
 from measures_app.models import Administration, Measure, MeasureVersion, NormRow
@@ -105,7 +106,7 @@ SCORE_COLUMNS = {
     "respondent__relation": "relation",
     "measure_id": "measure_id",
     "version_id": "version_id",
-    "version__scoring_hash": "scoring",
+    "joined_scoring": "scoring",
     "norm_id": "norm_id",
     "taken_on": "taken_on",
     "taken_at": "taken_at",
@@ -130,6 +131,9 @@ def scores(
     """Scores of all series, with t and `mid_care`, sorted by series and t."""
     rows = Administration.objects.filter(
         _known(as_of), total__isnull=False, measure__purpose__in=list(purposes)
+    ).annotate(
+        # Changed scoring is another series, unless a reviewed `comparable_with` joins the two.
+        joined_scoring=Coalesce("version__comparable_with__scoring_hash", "version__scoring_hash")
     )
     if episode_ids is not None:
         ids = list(episode_ids)

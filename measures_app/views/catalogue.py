@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from measures_app import measures
-from measures_app.definitions import DefinitionProblem, MeasureDefinition, parse_definition
+from measures_app.definition_reader import parse_definition
+from measures_app.definitions import DefinitionProblem, MeasureDefinition
 from measures_app.models import Measure, MeasureVersion
 from sessions_app import access
 from sessions_app.context import acting_as, system

@@ -104,14 +104,14 @@ def test_an_untouched_line_is_missing_and_makes_no_total(paper: Any) -> None:
 @pytest.mark.parametrize(
     ("mark", "why"),
     [
-        ("101", "Close to me: the line is 100 mm long, not 101."),
-        ("10.1", "Close to me: between 0 and 10, not 10.1."),
-        ("-1", "Close to me: between 0 and 10, not -1."),
-        ("6.45", "Close to me: 0.1 is the finest step."),
-        ("9", "Close to me: 9 could be millimetres or the scale: write 09 or 9.0."),
-        ("10", "Close to me: 10 could be millimetres or the scale: write 010 or 10.0."),
-        ("six", "Close to me: “six” is not a number."),
-        ("NaN", "Close to me: between 0 and 10, not NaN."),
+        ("101", "With those close to me: the line is 100 mm long, not 101."),
+        ("10.1", "With those close to me: between 0 and 10, not 10.1."),
+        ("-1", "With those close to me: between 0 and 10, not -1."),
+        ("6.45", "With those close to me: 0.1 is the finest step."),
+        ("9", "With those close to me: 9 could be millimetres or the scale: write 09 or 9.0."),
+        ("10", "With those close to me: 10 could be millimetres or the scale: write 010 or 10.0."),
+        ("six", "With those close to me: “six” is not a number."),
+        ("NaN", "With those close to me: between 0 and 10, not NaN."),
     ],
 )
 def test_what_the_line_cannot_hold_is_refused_naming_the_item(

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from measures_app import measures
-from measures_app.definitions import DefinitionProblem, parse_definition
+from measures_app.definition_reader import parse_definition
+from measures_app.definitions import DefinitionProblem
 from sessions_app.context import acting_as, system
 
 BAD_INPUT = 2
