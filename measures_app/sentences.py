@@ -16,18 +16,31 @@ def _n(numbers: dict[str, Any], key: str) -> str:
     return number(float(value)) if value is not None else "–"
 
 
+def _expected_words(numbers: dict[str, Any], values: dict[str, str]) -> str:
+    """Beyond which edge of the band the score lies; no edge where rounding hides the step."""
+    last, limit = numbers.get("last"), numbers.get("limit")
+    if last is None or limit is None or values["last"] == values["limit"]:
+        return _("Further from the goal than expected from this start: %(last)s.") % values
+    if float(last) < float(limit):
+        return _("Further from the goal than expected from this start: %(last)s, expected "
+                 "%(limit)s or more.") % values  # fmt: skip
+    return _("Further from the goal than expected from this start: %(last)s, expected %(limit)s "
+             "or less.") % values  # fmt: skip
+
+
 def flag_sentence(rule: str, numbers: dict[str, Any]) -> str:
     """What a flag says, in the reader's language."""
     values = {key: _n(numbers, key) for key in ("first", "last", "limit", "expected", "change")}
     if rule == "not_on_track":
         if numbers.get("by") == "band":
-            return _("Further from the goal than expected from this start: %(last)s, where "
-                     "%(limit)s is the edge of what was expected.") % values  # fmt: skip
+            return _expected_words(numbers, values)
         return _("More likely than not to end without a reliable change, if care goes on as now.")
     if rule == "deteriorated":
         if numbers.get("guarded"):
-            return _("Lower than at the start (%(first)s, now %(last)s); the first score may "
-                     "have been guarded.") % values  # fmt: skip
+            return _("Further from the goal than at the start (%(first)s, now %(last)s); the first "
+                     "score may have been guarded.") % values  # fmt: skip
+        if rises(numbers):
+            return _("Reliably higher than at the start: %(first)s then, %(last)s now.") % values
         return _("Reliably lower than at the start: %(first)s then, %(last)s now.") % values
     if rule == "no_progress":
         return _("No clear change by session %(t)d: %(first)s then, %(last)s now.") % {
@@ -61,6 +74,39 @@ def flag_sentence(rule: str, numbers: dict[str, Any]) -> str:
     return rule.replace("_", " ")
 
 
+def rises(numbers: dict[str, Any]) -> bool:
+    """Whether the score went up since the start: the worse way on a symptom measure."""
+    first, last = numbers.get("first"), numbers.get("last")
+    return first is not None and last is not None and float(last) > float(first)
+
+
+SHORT = {
+    "not_on_track": lambda numbers: _("further from the goal than expected"),
+    "deteriorated": lambda numbers: (
+        _("reliably higher than at the start")
+        if rises(numbers)
+        else _("reliably lower than at the start")
+    ),
+    "no_progress": lambda numbers: (
+        _("no clear change by session %(t)d") % {"t": int(numbers.get("t", 0))}
+    ),
+    "overdue": lambda numbers: _("no session for long"),
+    "lost_in_transfer": lambda numbers: _("not seen since the transfer"),
+    "at_risk_of_stopping": lambda numbers: _("may stop coming (a weak signal)"),
+    "ready_to_finish": lambda numbers: _("ready to finish?"),
+    "alliance_low": lambda numbers: _("alliance score low"),
+    "alliance_falling": lambda numbers: _("alliance score fell"),
+    "checkpoint": lambda numbers: _("no clear change at the first checkpoint"),
+    "item_alert": lambda numbers: _("an answer asks for a reply at once"),
+}
+
+
+def short_words(rule: str, numbers: dict[str, Any]) -> str:
+    """What a flag says beside another one of the same client: without the numbers again."""
+    words = SHORT.get(rule)
+    return words(numbers) if words else rule.replace("_", " ")
+
+
 def headline(reading: Reading) -> str:
     """Where a client stands, in one plain sentence about the last score."""
     s = reading.series
@@ -87,8 +133,7 @@ def _direction(reading: Reading) -> str:
     s = reading.series
     if s.criteria is None or len(s.scores) < 3:
         return ""
-    sign = 1 if s.criteria.better == "higher" else -1
-    lately = sign * (s.scores[-1] - s.scores[-3])
+    lately = s.scores[-1] - s.scores[-3]  # as the line is seen to go, whichever way is better
     small = s.criteria.reliable_change / 3
     if lately > small:
         return _(", and moving up lately")
@@ -101,12 +146,13 @@ CLASS_WORDS = {
     "recovered": lambda: _("recovered"),
     "improved": lambda: _("reliably better"),
     "unchanged": lambda: _("no reliable change"),
-    "deteriorated": lambda: _("lower than at the start"),
 }
 
 
-def class_words(name: str) -> str:
-    """A change class as people read it; empty for none."""
+def class_words(name: str, *, first: float = 0.0, last: float = 0.0) -> str:
+    """A change class as people read it; empty for none. The scores say which way is worse."""
+    if name == "deteriorated":
+        return _("higher than at the start") if last > first else _("lower than at the start")
     words = CLASS_WORDS.get(name)
     return words() if words else ""
 

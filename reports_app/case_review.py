@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Prefetch
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from measures_app.charts import course_svg, figure_table, number
 from measures_app.models import Administration, Flag, Measure
 from measures_app.picture import Picture, pictures_of
-from measures_app.sentences import class_words, flag_sentence, headline, starter_questions
+from measures_app.sentences import class_words, headline, starter_questions
+from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
 from sessions_app import clinic_time
 from sessions_app.models import CaseReview, Client, Episode, Installation, Meeting, Session
@@ -71,7 +72,9 @@ def shown_pictures(episode: Episode) -> list[Shown]:
                 svg=course_svg(picture.figure),
                 table=figure_table(picture.figure),
                 headline=headline(picture.reading),
-                so_far=class_words(picture.reading.change_class),
+                so_far=class_words(
+                    picture.reading.change_class, first=s.scores[0], last=s.scores[-1]
+                ),
                 facts=_facts(picture),
                 provisional=s.norm.provisional if s.norm else "",
                 who="" if s.relation == "self" else s.relation,
@@ -130,23 +133,41 @@ def corrections_of(episode: Episode) -> list[Administration]:
     )
 
 
-def chosen_episode(client: Client, user: Any, wanted: str | None = None) -> Episode:
-    """The episode in the address, else the newest open one, else the newest."""
+def chosen_episode(
+    client: Client, user: Any, wanted: str | None = None, *, for_review: bool = False
+) -> Episode:
+    """The episode in the address, else the newest open one, else the newest.
+
+    For a review an open one with something to review goes first.
+    """
     episodes = list(
         Episode.objects.visible_to(user)
         .filter(client=client)
         .select_related("programme", "site")
-        .prefetch_related(
-            Prefetch("assignments", to_attr="dated_assignments"),
-        )
-        .order_by("closed_on", "-opened_on")
+        .order_by("-opened_on", "-pk")
     )
     if wanted:
         episodes = [episode for episode in episodes if str(episode.pk) == wanted]
     if not episodes:
         raise Http404
     open_ones = [episode for episode in episodes if episode.is_open]
-    return (open_ones or sorted(episodes, key=lambda e: e.opened_on, reverse=True))[0]
+    if for_review and len(open_ones) > 1:
+        flagged = set(
+            Flag.objects.live().for_review().filter(client=client).values_list("episode", flat=True)
+        )
+        open_ones.sort(key=lambda episode: episode.pk not in flagged)
+    return (open_ones or episodes)[0]
+
+
+def noticed_of(flags: list[Flag]) -> list[tuple[str, str, list[Said]]]:
+    """What was noticed, as (badge style, badge words, sentences): reviews, good news, prompts."""
+    said = said_of(flags)
+    groups = (
+        ("invite", _("worth a conversation"), [s for s in said if s.asks_for_review]),
+        ("good", _("good news"), [s for s in said if s.good_news]),
+        ("", _("to talk about in the session"), [s for s in said if s.kind == Flag.Kind.PROMPT]),
+    )
+    return [group for group in groups if group[2]]
 
 
 def _good_alliance(pictures: list[Shown]) -> bool:
@@ -157,13 +178,15 @@ def _good_alliance(pictures: list[Shown]) -> bool:
     return False
 
 
-def case_context(client: Client, user: Any, wanted: str | None = None) -> dict[str, Any]:
+def case_context(
+    client: Client, user: Any, wanted: str | None = None, *, for_review: bool = False
+) -> dict[str, Any]:
     """Everything that is said about a client, for page and paper alike."""
-    episode = chosen_episode(client, user, wanted)
+    episode = chosen_episode(client, user, wanted, for_review=for_review)
     episode.client = client
     pictures = shown_pictures(episode)
     flags = list(
-        Flag.objects.visible_to(user).live().filter(episode=episode).order_by("raised_on", "pk")
+        Flag.objects.visible_to(user).live().filter(episode=episode).select_related("respondent")
     )
     reviews = list(
         CaseReview.objects.filter(episode=episode).select_related("recorded_by", "client__key")
@@ -180,7 +203,7 @@ def case_context(client: Client, user: Any, wanted: str | None = None) -> dict[s
         .first(),
         "pictures": pictures,
         "main": pictures[0] if pictures else None,
-        "flags": [(flag, flag_sentence(flag.rule, flag.evidence)) for flag in flags],
+        "noticed": noticed_of(flags),
         "reviews": reviews[::-1],
         "sessions": rows,
         "session_count": len(held),
@@ -200,8 +223,8 @@ def case_context(client: Client, user: Any, wanted: str | None = None) -> dict[s
     }
 
 
-def case_review_html(client: Client, user: Any) -> str:
-    context = case_context(client, user)
+def case_review_html(client: Client, user: Any, wanted: str | None = None) -> str:
+    context = case_context(client, user, wanted, for_review=True)
     installation = Installation.objects.first()
     context["clinic_name"] = installation.clinic_name if installation else ""
     context["printed"] = date_format(clinic_time.today(), "j F Y")
@@ -211,6 +234,6 @@ def case_review_html(client: Client, user: Any) -> str:
     return render_to_string("paper/case_review.html", context)
 
 
-def case_review_pdf(client: Client, user: Any) -> bytes:
+def case_review_pdf(client: Client, user: Any, wanted: str | None = None) -> bytes:
     """Two pages for a ten-minute talk: the same picture and numbers as the screen."""
-    return render_pdf(case_review_html(client, user))
+    return render_pdf(case_review_html(client, user, wanted))

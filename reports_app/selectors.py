@@ -12,21 +12,12 @@ from django.db.models import QuerySet
 
 from measures_app.charts import sparkline_svg
 from measures_app.models import Flag, Measure, NormRow, Trajectory
-from measures_app.sentences import class_words, flag_sentence
+from measures_app.sentences import class_words
 from reports_app.models import EpisodeSummary
+from reports_app.noticed import Said, said_of
 from sessions_app import clinic_time
 from sessions_app.models import Assignment, Clinician, Episode, Meeting, Session
 
-GOOD_NEWS = "ready_to_finish"
-# What a look is likely to change: being worse now weighs most, a date alone least.
-WEIGHT = {
-    "deteriorated": 1.0,
-    "not_on_track": 0.8,
-    "lost_in_transfer": 0.7,
-    "no_progress": 0.6,
-    "at_risk_of_stopping": 0.5,
-    "overdue": 0.5,
-}
 STANDING_WORDS = {
     "worse": "further than expected",
     "within": "about as expected",
@@ -42,18 +33,26 @@ class Row:
     trajectory: Trajectory | None = None
     spark: str = ""
     flags: list[Flag] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     sessions: int = 0
     last_seen: date | None = None
     next_on: date | None = None
     lead: str = ""
     standing: str = ""
     change: str = ""
-    benefit: float = 0.0
+    elsewhere: list[int] = field(default_factory=list)  # the client's other flagged episodes
 
     @property
     def client(self) -> Any:
         return self.episode.client
+
+    @property
+    def lead_said(self) -> Said | None:
+        return self.said[0] if self.said else None
+
+    @property
+    def more_said(self) -> list[Said]:
+        return self.said[1:]
 
     @property
     def noticed_on(self) -> date | None:
@@ -63,16 +62,19 @@ class Row:
     def owner(self) -> Any:
         return next((flag.owner for flag in self.flags if flag.owner_id), None)
 
-    @property
-    def good_news(self) -> bool:
-        return bool(self.flags) and all(flag.rule == GOOD_NEWS for flag in self.flags)
+
+# A list draws the scores alone; the curves are most of a trajectory's bytes.
+CURVES = [
+    "expected_t", "expected_mean", "expected_low80", "expected_high80",
+    "forecast_t", "forecast_mean", "forecast_low80", "forecast_high80", "dates", "t",
+]  # fmt: skip
 
 
 def _main_trajectories(ids: list[int]) -> dict[int, Trajectory]:
     """The client's own longest series of each episode."""
     chosen: dict[int, Trajectory] = {}
     rows = Trajectory.objects.filter(episode__in=ids).select_related("respondent", "measure")
-    for row in rows.order_by("pk"):
+    for row in rows.defer(*CURVES).order_by("pk"):
         there = chosen.get(row.episode_id)
         rank = (row.respondent.relation == "self", len(row.scores))
         if there is None or rank > (there.respondent.relation == "self", len(there.scores)):
@@ -112,7 +114,7 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
     summaries = {s.episode_id: s for s in EpisodeSummary.objects.filter(episode__in=ids)}
     by_episode: dict[int, list[Flag]] = defaultdict(list)
     live = Flag.objects.live() if flags is None else flags
-    for flag in live.filter(episode__in=ids).select_related("owner").order_by("raised_on", "pk"):
+    for flag in live.filter(episode__in=ids).select_related("owner", "respondent"):
         by_episode[flag.episode_id].append(flag)
     rows = []
     for episode in found:
@@ -121,62 +123,15 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
         if trajectory is not None:
             row.spark = sparkline_svg(trajectory.scores, cutoff=cutoffs.get(trajectory.measure_id))
             row.standing = STANDING_WORDS.get(trajectory.standing, "")
-            row.change = class_words(trajectory.change_class)
+            scores = trajectory.scores
+            row.change = class_words(trajectory.change_class, first=scores[0], last=scores[-1])
         row.sessions = summary.attended if summary else 0
         row.last_seen = summary.last_session_on if summary else None
         row.next_on = coming.get(episode.pk)
         row.lead = leads[episode.pk].name if episode.pk in leads else ""
-        row.sentences = [flag_sentence(flag.rule, flag.evidence) for flag in row.flags]
+        row.said = said_of(row.flags)
         rows.append(row)
     return rows
-
-
-def benefit_of(row: Row, today: date) -> float:
-    """Expected benefit of looking: how far a rule's reason weighs, more while care is young.
-
-    The weight of the strongest rule (docs/adr/0006), raised a little for each week nobody took
-    it up so that nothing stays open silently, and falling with the sessions already given: what
-    is changed early has more sessions to work in.
-    """
-    weight = max((WEIGHT.get(flag.rule, 0.0) for flag in row.flags), default=0.0)
-    weeks = (today - row.noticed_on).days / 7 if row.noticed_on else 0.0
-    waiting = 0.05 * min(weeks, 6.0) if row.owner is None else 0.0
-    remaining = 1.0 / (1.0 + max(0, row.sessions - 6) / 12)
-    return weight * remaining + waiting
-
-
-def queue_rows(user: Any) -> tuple[list[Row], list[Row]]:
-    """(worth a conversation, good news): one entry a client, by expected benefit of looking."""
-    live = Flag.objects.visible_to(user).live().for_review()
-    episodes = Episode.objects.visible_to(user).filter(pk__in=live.values("episode"))
-    rows = rows_of(episodes, live)  # type: ignore[arg-type]  # FlagQuerySet is a QuerySet[Flag]
-    today = clinic_time.today()
-    for row in rows:
-        row.benefit = benefit_of(row, today)
-    talk = sorted((r for r in rows if not r.good_news), key=lambda r: (-r.benefit, r.client.code))
-    good = sorted((r for r in rows if r.good_news), key=lambda r: r.client.code)
-    return talk, good
-
-
-def taken_up_share(user: Any, days: int = 35) -> tuple[int, int]:
-    """(taken up or decided within a week, raised) of review flags raised in the weeks before."""
-    today = clinic_time.today()
-    raised = (
-        Flag.objects.visible_to(user)
-        .for_review()
-        .exclude(rule=GOOD_NEWS)
-        .filter(
-            raised_on__gte=today - timedelta(days=days), raised_on__lte=today - timedelta(days=7)
-        )
-    )
-    in_time = 0
-    rows = list(raised.values_list("raised_on", "taken_up_at", "closed_on", "state"))
-    for raised_on, taken_up_at, closed_on, state in rows:
-        acted = [clinic_time.local_date(taken_up_at)] if taken_up_at else []
-        if state == Flag.State.DECIDED:
-            acted.append(closed_on)
-        in_time += bool(acted) and (min(acted) - raised_on).days <= 7
-    return in_time, len(rows)
 
 
 def hours_this_week(clinician: Clinician | None) -> float:

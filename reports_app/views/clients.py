@@ -3,17 +3,34 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from measures_app.models import Flag
 from reports_app.case_review import case_context, case_review_pdf
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.selectors import hours_this_week, rows_of
-from sessions_app import access, audit
-from sessions_app.models import Client, Episode
+from sessions_app import access, audit, clinic_time
+from sessions_app.models import Client, Episode, Session
 
 ROWS_A_PAGE = 50
-SHOW = {"flagged": "worth a conversation", "waiting": "nothing booked"}
+SHOW = ("", "flagged", "waiting")
+
+
+def _shown(episodes: Any, show: str) -> Any:
+    """The rows that a filter leaves, over the whole caseload and not over one page of it."""
+    if show == "flagged":
+        live = Flag.objects.live().filter(episode=OuterRef("pk"))
+        return episodes.filter(Exists(live.exclude(kind=Flag.Kind.PROMPT)))
+    if show == "waiting":
+        booked = Session.objects.filter(
+            episode=OuterRef("pk"),
+            status=Session.Status.BOOKED,
+            held_on__gte=clinic_time.today(),
+        )
+        return episodes.filter(~Exists(booked))
+    return episodes
 
 
 @access.needs("see_clinical")
@@ -21,26 +38,26 @@ def caseload(request: HttpRequest) -> HttpResponse:
     """Where does each of my clients stand?"""
     episodes = Episode.objects.visible_to(request.user).open()
     mine = getattr(request.user, "clinician", None)
-    if request.GET.get("whose") == "mine" and mine is not None:
-        episodes = episodes.filter(assignments__clinician=mine, assignments__to_on=None)
-    page = Paginator(episodes.order_by("-opened_on", "-pk"), ROWS_A_PAGE).get_page(
-        request.GET.get("page")
-    )
+    supervises = access.may(request.user, "review")
+    whose = "mine" if mine is not None and request.GET.get("whose") == "mine" else ""
+    if whose:
+        episodes = episodes.filter(assignments__clinician=mine, assignments__to_on=None).distinct()
+    show = request.GET.get("show", "")
+    total = episodes.count()
+    found = _shown(episodes, show).order_by("-opened_on", "-pk")
+    page = Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page"))
     ids = [episode.pk for episode in page.object_list]
     rows = rows_of(Episode.objects.filter(pk__in=ids).order_by("-opened_on", "-pk"))
-    show = request.GET.get("show", "")
-    if show == "flagged":
-        rows = [row for row in rows if row.flags]
-    elif show == "waiting":
-        rows = [row for row in rows if row.next_on is None]
     audit.record("read", subject_kind="caseload", rows=len(rows))
     context = {
         "rows": rows,
         "page": page,
-        "show": show,
-        "total": page.paginator.count,
+        "show": show if show in SHOW else "",
+        "whose": whose,
+        "both": mine is not None and supervises,
+        "treats_shown": supervises and not whose,
+        "total": total,
         "hours": hours_this_week(mine),
-        "filters": SHOW,
     }
     return render(request, "reports/caseload.html", context)
 
@@ -74,7 +91,7 @@ def case_review(request: HttpRequest, code: str) -> HttpResponse:
     """The same on two pages of paper."""
     shown = client_or_404(code, request.user)
     try:
-        content = case_review_pdf(shown, request.user)
+        content = case_review_pdf(shown, request.user, request.GET.get("episode"))
     except PaperUnavailable as problem:
         return HttpResponse(str(problem), status=503, content_type="text/plain; charset=utf-8")
     audit.record("exported", subject_kind="client", subject=shown.code, what="case review")

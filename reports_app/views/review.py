@@ -1,24 +1,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from measures_app import actions
-from reports_app.case_review import case_context
-from reports_app.selectors import queue_rows, taken_up_share
+from reports_app.case_review import case_context, chosen_episode
+from reports_app.paper import missing
+from reports_app.queue import queue_of, taken_up_share
 from reports_app.views.clients import client_or_404
 from sessions_app import access, audit, clinic_time, policies
 from sessions_app.forms import DayInput, add_problems
-from sessions_app.models import CaseReview, Episode
+from sessions_app.models import CaseReview
 
 FOLLOW_UP_WEEKS = 4
 
@@ -58,52 +59,39 @@ class DecisionForm(forms.Form):
 @access.needs("review", "decide")
 def queue(request: HttpRequest) -> HttpResponse:
     """Who is worth a conversation this week?"""
-    talk, good = queue_rows(request.user)
     budget = int(policies.get("review_budget_per_week"))
+    found = queue_of(request.user, budget)
     in_time, raised = taken_up_share(request.user)
-    audit.record("read", subject_kind="review queue", rows=len(talk) + len(good))
+    audit.record("read", subject_kind="review queue", rows=len(found.talk) + len(found.good))
     context = {
-        "rows": talk[:budget],
-        "beyond": talk[budget:],
-        "good": good,
+        "queue": found,
         "budget": budget,
         "in_time": in_time,
         "raised": raised,
+        "treats_shown": access.may(request.user, "review"),
     }
     return render(request, "reports/review.html", context)
-
-
-def _open_episode(code: str, user: Any) -> Episode:
-    client = client_or_404(code, user)
-    episode = (
-        Episode.objects.visible_to(user)
-        .filter(client=client)
-        .order_by("closed_on", "-opened_on")
-        .select_related("client")
-        .first()
-    )
-    if episode is None:
-        raise Http404
-    return episode
 
 
 @access.needs("review", "decide")
 @require_POST
 def take_up(request: HttpRequest, code: str) -> HttpResponse:
-    episode = _open_episode(code, request.user)
+    client = client_or_404(code, request.user)
+    episode = chosen_episode(client, request.user, request.POST.get("episode"), for_review=True)
+    episode.client = client
     try:
         actions.take_up(episode=episode, by=request.user)
     except ValidationError as problem:
         messages.error(request, " ".join(problem.messages))
         return redirect("review")
-    return redirect("review_case", code)
+    return redirect(f"{reverse('review_case', args=[code])}?episode={episode.pk}")
 
 
 @access.needs("review", "decide")
 def case(request: HttpRequest, code: str) -> HttpResponse:
     """What do we see, what did we decide before, and what now?"""
     client = client_or_404(code, request.user)
-    context = case_context(client, request.user)
+    context = case_context(client, request.user, request.GET.get("episode"), for_review=True)
     episode = context["episode"]
     seen = len(context["reviews"])
     status = 200
@@ -130,6 +118,7 @@ def case(request: HttpRequest, code: str) -> HttpResponse:
         "form": form,
         "may_decide": access.may(request.user, "decide"),
         "may_transfer": access.may(request.user, "transfer"),
+        "paper_missing": missing(),
     }
     return render(request, "reports/review_case.html", context, status=status)
 
