@@ -1,13 +1,16 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from reports_app.views import agency, clients, home, practice, review, rules
+from reports_app.views import agency, clients, form_sheets, home, practice, review, rules
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("caseload/", clients.caseload, name="caseload"),
     path("clients/<code:code>/", clients.client, name="client"),
     path("clients/<code:code>/case-review.pdf", clients.case_review, name="case_review_pdf"),
+    path("measures/<slug:code>/form.pdf", form_sheets.measure_form, name="measure_form"),
+    path("sessions/<int:pk>/forms.pdf", form_sheets.session_forms, name="session_forms"),
+    path("sessions/by-code/", form_sheets.by_code, name="session_by_code"),
     path("review/", review.queue, name="review"),
     path("review/<code:code>/", review.case, name="review_case"),
     path("review/<code:code>/take-up/", review.take_up, name="review_take_up"),
