@@ -1,8 +1,9 @@
 """Scores from files: read the table, read its rows through a mapping, write all or nothing."""
 
 from measures_app.imports.mapping import Mapping, MappingProblem, long_form, parse_mapping
-from measures_app.imports.rows import Problem, Record, read_rows
-from sessions_app.tables import MAX_BYTES, Table, TableProblem, read_table
+from measures_app.imports.reading import read_rows, set_aside
+from measures_app.imports.rows import Problem, Record
+from sessions_app.tables import MAX_BYTES, Table, TableProblem, read_table, too_large
 
 __all__ = [
     "MAX_BYTES",
@@ -16,4 +17,6 @@ __all__ = [
     "parse_mapping",
     "read_rows",
     "read_table",
+    "set_aside",
+    "too_large",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from measures_app.imports.dates import check_format
+
 ITEM = re.compile(r"item_(\w{1,20})")
 
 # What a row can say. `day`, `month` and `session_date` are three ways to say when.
@@ -38,7 +40,9 @@ FIELDS = (
     "ending",
 )
 DATES = ("opened_on", "care_began_on", "ended_on", "session_date")
-SETTINGS = ("source", "date_format", "ended_after_days")
+SETTINGS = ("source", "date_format", "ended_after_days", "encoding")
+# What a file of rows set aside says beside the rows themselves; no row's own content.
+HELD = ("held_row", "held_why")
 WHEN = ("session_date", "day", "month")
 
 
@@ -53,9 +57,10 @@ class Mapping:
     columns: dict[str, str]
     constants: dict[str, Any] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
-    source: str = "import"
+    source: str = ""  # of the clients' numbers; left empty they may be the clinic's own
     date_format: str = ""
     ended_after_days: int | None = None
+    encoding: str = ""
 
     def check_against(self, columns: tuple[str, ...]) -> None:
         """Every column named here is in the file; a row can say who, when, what.
@@ -92,6 +97,13 @@ class Mapping:
             raise MappingProblem("The mapping doesn't say " + "; nor ".join(problems) + ".")
 
 
+def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+    table = document.pop(name, {})
+    if not isinstance(table, dict):
+        raise MappingProblem(f"[{name}] must be a section: [{name}] and lines of name = value.")
+    return dict(table)
+
+
 def _known(name: str, allowed: tuple[str, ...], where: str) -> None:
     if name in allowed or ITEM.fullmatch(name):
         return
@@ -112,9 +124,9 @@ def parse_mapping(text: str) -> Mapping:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise MappingProblem(f"The mapping is no TOML: {problem}.") from None
-    constants = dict(document.pop("constants", {}))
-    columns = dict(document.pop("columns", {}))
-    values = dict(document.pop("values", {}))
+    constants = _section(document, "constants")
+    columns = _section(document, "columns")
+    values = _section(document, "values")
     if "measure" in document:
         constants["measure"] = document.pop("measure")
     if document:
@@ -130,6 +142,11 @@ def parse_mapping(text: str) -> Mapping:
             raise MappingProblem(f"[constants] {name} must be a date such as 2024-01-31.")
         if isinstance(value, dict | list):
             raise MappingProblem(f"[constants] {name} must be one value.")
+        if name in columns:
+            raise MappingProblem(
+                f"{name} is both a column and a constant: say one of the two (an empty cell "
+                "would be a guess)."
+            )
     for name, table in values.items():
         _known(name, FIELDS, "[values]")
         if not isinstance(table, dict):
@@ -137,13 +154,19 @@ def parse_mapping(text: str) -> Mapping:
     days = settings.get("ended_after_days")
     if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
         raise MappingProblem("[constants] ended_after_days must be a whole number of days.")
+    date_format = str(settings.get("date_format", ""))
+    try:
+        check_format(date_format)
+    except ValueError as problem:
+        raise MappingProblem(f"[constants] date_format: {problem}.") from None
     return Mapping(
         columns=columns,
         constants=constants,
         values={n: {str(k): str(v) for k, v in table.items()} for n, table in values.items()},
-        source=str(settings.get("source", "import")),
-        date_format=str(settings.get("date_format", "")),
+        source=str(settings.get("source", "")),
+        date_format=date_format,
         ended_after_days=days,
+        encoding=str(settings.get("encoding", "")),
     )
 
 
@@ -156,6 +179,6 @@ def long_form(columns: tuple[str, ...]) -> Mapping:
         When a column isn't one of ours: nothing is left out silently.
     """
     for name in columns:
-        if name:
+        if name not in HELD:
             _known(name, FIELDS, "the header")
-    return Mapping(columns={name: name for name in columns if name})
+    return Mapping(columns={name: name for name in columns if name not in HELD})

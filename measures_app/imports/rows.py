@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ValidationError
-
-from measures_app.actions.administrations import read_answers, read_total
+from measures_app.imports.dates import read_day
 from measures_app.imports.mapping import ITEM, WHEN, Mapping
+from measures_app.imports.scores import Scores
 from measures_app.models import MeasureVersion
 from sessions_app import clinic_time
 from sessions_app.models import Episode, Respondent, Session
 from sessions_app.tables import Table
 
 EARLIEST = date(1950, 1, 1)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+COMMA_NUMBER = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)  # 12,5; not 1,234
 GENDERS = {
-    "woman": "woman", "female": "woman", "f": "woman",
+    "woman": "woman", "female": "woman", "f": "woman", "w": "woman",
     "man": "man", "male": "man", "m": "man",
-    "other": "other", "": "",
+    "other": "other", "another": "other", "": "",
 }  # fmt: skip
 ATTENDANCE = {
-    "": Session.Status.ATTENDED, "attended": Session.Status.ATTENDED,
-    "no_show": Session.Status.NO_SHOW, "no-show": Session.Status.NO_SHOW,
-    "late_cancel": Session.Status.LATE_CANCEL, "clinic_cancel": Session.Status.CLINIC_CANCEL,
+    "": "", "attended": Session.Status.ATTENDED,
+    "no_show": Session.Status.NO_SHOW, "did_not_come": Session.Status.NO_SHOW,
+    "late_cancel": Session.Status.LATE_CANCEL, "cancelled_late": Session.Status.LATE_CANCEL,
+    "clinic_cancel": Session.Status.CLINIC_CANCEL,
+    "cancelled_by_clinic": Session.Status.CLINIC_CANCEL,
+    "cancelled_by_the_clinic": Session.Status.CLINIC_CANCEL,
     "not_seen_by_us": Session.Status.NOT_SEEN_BY_US,
+    "arrived_but_not_seen_by_us": Session.Status.NOT_SEEN_BY_US,
 }  # fmt: skip
+ENDINGS = {value: value for value in Episode.Ending.values}
+RELATIONS = {"": "self", "client": "self", **{r: r for r in Respondent.Relation.values}}
+WORDS = {
+    "gender": GENDERS, "attendance": ATTENDANCE, "ending": ENDINGS, "respondent": RELATIONS,
+}  # fmt: skip
+# What a text may hold at most; a longer one is refused: cut short, two could become one.
+LONGEST = {
+    "client": 80, "clinician": 40, "programme": 120, "site": 120, "episode": 80, "session": 40,
+    "language": 8, "problem": 80, "funder": 80,
+}  # fmt: skip
+FORMULA = "is a formula whose result isn't stored: open and save the file in a spreadsheet program"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One bad cell: where, what stands there, why it can't be."""
+    """One bad cell: where, what stands there, why it can't be.
+
+    `stored` is what the database says against it: for those who run the command on it, never
+    for a page, whose reader may bring scores without being allowed to see any.
+    """
 
     row: int
     column: str
     value: str
     why: str
+    stored: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {"row": self.row, "column": self.column, "value": self.value, "why": self.why}
@@ -54,9 +76,12 @@ class BadCell(ValueError):
         self.column, self.value, self.why = column, value, why
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """A row that could be read: one administration, or an attendance without one."""
+    """A row that could be read: one administration, or an attendance without one.
+
+    What a row leaves blank it doesn't say: `status`, `opened_on` and the like are then empty.
+    """
 
     row: int
     client: str
@@ -74,6 +99,7 @@ class Record:
     episode: str
     session: str
     birth_year: int | None
+    by_age: bool
     gender: str
     language: str
     problem: str
@@ -82,6 +108,15 @@ class Record:
     care_began_on: date | None
     ended_on: date | None
     ending: str
+
+    @property
+    def has_score(self) -> bool:
+        return self.total is not None or self.answers is not None
+
+    @property
+    def reference(self) -> str:
+        """What tells this record's episode from the client's others."""
+        return self.episode or f"imported: {self.programme}"[:80]
 
 
 def add_months(day: date, months: int) -> date:
@@ -92,43 +127,60 @@ def add_months(day: date, months: int) -> date:
 
 
 class RowReader:
-    """Reads one row's cells through a mapping. Raises BadCell naming the file's own column."""
+    """Reads a table's rows through a mapping; `problems` collects what can't be read."""
 
     def __init__(self, table: Table, mapping: Mapping, versions: dict[str, MeasureVersion]) -> None:
         self.mapping = mapping
-        self.versions = versions
-        self.decimal_comma = table.decimal_comma
+        self.scores = Scores(versions)
+        self.table = table
         self.at = {name: table.columns.index(column) for name, column in mapping.columns.items()}
-        self.items = [name for name in mapping.columns if ITEM.fullmatch(name)]
+        self.items = {ITEM.fullmatch(n)[1]: n for n in mapping.columns if ITEM.fullmatch(n)}  # type: ignore[index]  # matched
+        self.when = next(w for w in WHEN if w in self.at or w in mapping.constants)
+        self.constants = {name: str(value) for name, value in mapping.constants.items()}
         self.today = clinic_time.today()
-
-    def column(self, name: str) -> str:
-        return self.mapping.columns.get(name, name)
+        self.days: dict[str, date | str] = {}
+        self.problems: list[Problem] = []
+        self.row = 0
 
     def text(self, cells: tuple[str, ...], name: str) -> str:
-        if name in self.at:
-            value = cells[self.at[name]]
-            value = self.mapping.values.get(name, {}).get(value, value)
-            if value:
-                return value
-        constant = self.mapping.constants.get(name)
-        return "" if constant is None else str(constant)
+        """What the row says: its cell, translated where the mapping says so, or the constant."""
+        index = self.at.get(name)
+        if index is not None and cells[index]:
+            value = cells[index]
+            if value[0] == "=" and self.table.of_workbook:
+                raise self.refuse(name, value, FORMULA)
+            table = self.mapping.values.get(name)
+            value = table.get(value, value) if table else value
+            if len(value) > LONGEST.get(name, 1000):
+                why = f"is longer than {LONGEST.get(name, 1000)} characters"
+                raise self.refuse(name, value[:60] + "…", why)
+            return value
+        return self.constants.get(name, "")
 
     def refuse(self, name: str, value: str, why: str) -> BadCell:
-        return BadCell(self.column(name), value, why)
+        return BadCell(self.mapping.columns.get(name, name), value, why)
+
+    def bad(self, bad: BadCell) -> None:
+        self.problems.append(Problem(self.row, bad.column, bad.value, bad.why))
+
+    def attempt(self, read: Callable[..., Any], *given: Any, otherwise: Any = None) -> Any:
+        """What `read` returns; a bad cell is noted and the row's other cells are read too."""
+        try:
+            return read(*given)
+        except BadCell as problem:
+            self.bad(problem)
+            return otherwise
 
     def number(self, cells: tuple[str, ...], name: str) -> Decimal | None:
         text = self.text(cells, name)
         if not text:
             return None
-        plain = text.replace(",", ".") if self.decimal_comma else text
-        try:
-            value = Decimal(plain)
-        except InvalidOperation:
-            raise self.refuse(name, text, "is not a number") from None
-        if not value.is_finite():
+        plain = text
+        if self.table.decimal_comma or COMMA_NUMBER.fullmatch(text):
+            plain = text.replace(",", ".")
+        if not NUMBER.fullmatch(plain) or len(plain) > 20:
             raise self.refuse(name, text, "is not a number")
-        return value
+        return Decimal(plain)
 
     def whole(self, cells: tuple[str, ...], name: str, low: int, high: int) -> int | None:
         value = self.number(cells, name)
@@ -144,22 +196,25 @@ class RowReader:
         text = self.text(cells, name)
         if not text:
             return None
-        formats = self.mapping.date_format
-        try:
-            if formats and name in self.at:
-                found = datetime.strptime(text, formats).date()  # noqa: DTZ007 - a date, no time
-            else:
-                found = date.fromisoformat(text[:10] if text[10:11] in ("", " ", "T") else text)
-        except ValueError:
-            how = f"like {formats}" if formats else "like 2024-01-31 (or say date_format)"
-            raise self.refuse(name, text, f"is no date {how}") from None
-        if not EARLIEST <= found <= self.today:
-            why = "lies in the future" if found > self.today else "lies before 1950"
-            raise self.refuse(name, text, why)
+        found = self.days.get(text)
+        if found is None:
+            found = self.days[text] = self._day(text, name)
+        if isinstance(found, str):
+            raise self.refuse(name, text, found)
         return found
 
+    def _day(self, text: str, name: str) -> date | str:
+        """The day, or why it is none."""
+        try:
+            found = read_day(text, self.mapping.date_format if name in self.at else "")
+        except ValueError as problem:
+            return str(problem)
+        if found > self.today:
+            return "lies in the future"
+        return found if found >= EARLIEST else "lies before 1950"
+
     def held_on(self, cells: tuple[str, ...], opened_on: date | None) -> date:
-        name = next(w for w in WHEN if w in self.at or w in self.mapping.constants)
+        name = self.when
         if name == "session_date":
             found = self.day(cells, name)
             if found is None:
@@ -173,165 +228,102 @@ class RowReader:
             raise self.refuse(name, text, f"is no whole number of {name}s since the opening")
         if opened_on is None:
             raise self.refuse("opened_on", "", f"{name}s count from opened_on, which is not given")
-        days = int(offset)
-        found = opened_on + timedelta(days=days) if name == "day" else add_months(opened_on, days)
+        count = int(offset)
+        try:
+            found = (
+                opened_on + timedelta(days=count) if name == "day" else add_months(opened_on, count)
+            )
+        except (OverflowError, ValueError):
+            found = date.max
         if found > self.today:
             raise self.refuse(name, text, f"comes to {found.isoformat()}, in the future")
         return found
 
-    def word(self, cells: tuple[str, ...], name: str, known: dict[str, str]) -> str:
+    def word(self, cells: tuple[str, ...], name: str) -> str:
         text = self.text(cells, name)
         try:
-            return known[text.strip().lower()]
+            return WORDS[name][text.lower().replace(" ", "_").replace("-", "_")]
         except KeyError:
-            allowed = ", ".join(sorted(w for w in known if w))
+            allowed = ", ".join(sorted(dict.fromkeys(v for v in WORDS[name].values() if v)))
             raise self.refuse(name, text, f"must be one of {allowed}") from None
 
-    def _version(self, code: str) -> MeasureVersion:
-        try:
-            return self.versions[code]
-        except KeyError:
-            known = ", ".join(sorted(self.versions))
-            raise self.refuse("measure", code, f"is no measure here; known: {known}") from None
-
-    def score(self, cells: tuple[str, ...], code: str, attended: bool) -> Any:
-        """(total, answers, subscales, prorated) of a row; all None for an attendance alone."""
+    def score(self, cells: tuple[str, ...]) -> Any:
+        """The row's score; None for an attendance alone."""
         given = self.text(cells, "total")
-        answers = {
-            ITEM.fullmatch(name)[1]: self.number(cells, name)  # type: ignore[index]  # matched before
-            for name in self.items
-        }
-        if not given and not any(value is not None for value in answers.values()):
-            if not attended:
-                return None, None, None, False
-            raise self.refuse("total" if not self.items else self.items[0], "", "there is no score")
-        version = self._version(code)
-        total = None
-        if given:
-            number = self.number(cells, "total")
-            try:
-                total = read_total(version, number)
-            except ValidationError as problem:
-                why = problem.message_dict["total"][0]
-                raise self.refuse("total", given, why.removeprefix(f"{number} ")) from None
-        if not self.items:
-            return total, None, None, False
-        by_position = {str(n): i["id"] for n, i in enumerate(version.definition["items"], start=1)}
+        code = self.text(cells, "measure")
+        answers = {key: self.attempt(self.number, cells, name) for key, name in self.items.items()}
+        if not given and all(answer is None for answer in answers.values()):
+            # A session without a score must be meant as one: the row says how it was attended.
+            named = "measure" in self.at and bool(code)
+            if self.text(cells, "attendance") and not (named and self._came(cells)):
+                return None
+            column = next(iter(self.items.values()), "total") if "total" not in self.at else "total"
+            raise self.refuse(column, "", "there is no score")
+        total = self.number(cells, "total")
         try:
-            reading = read_answers(version, {by_position.get(k, k): v for k, v in answers.items()})
-        except ValidationError as problem:
-            item, whys = next(iter(problem.message_dict.items()))
-            raise BadCell(f"item {item}", "", whys[0]) from None
-        if total is not None and reading.total is not None and reading.total != total:
-            raise self.refuse("total", given, f"the items come to {reading.total}")
-        return (
-            reading.total if reading.total is not None else total,
-            reading.answers, reading.subscales, reading.prorated,
-        )  # fmt: skip
+            return self.scores.read(code, total, answers)
+        except Scores.Refused as refused:
+            for name, why in refused.whys:
+                field = self.items.get(name, name)
+                value = (
+                    self.text(cells, field) if field in self.at else self.constants.get(name, "")
+                )
+                self.bad(self.refuse(field, value, why))
+            return None
 
-    def record(self, row: int, cells: tuple[str, ...]) -> Record:
-        client = self.text(cells, "client")
-        if not client or len(client) > 80:
-            raise self.refuse("client", client, "the row names no client")
-        opened_on = self.day(cells, "opened_on")
-        held_on = self.held_on(cells, opened_on)
-        if opened_on is not None and held_on < opened_on:
-            raise self.refuse("opened_on", opened_on.isoformat(), "lies after the session")
-        care_began_on = self.day(cells, "care_began_on")
-        if care_began_on is not None and care_began_on > (opened_on or held_on):
-            raise self.refuse("care_began_on", str(care_began_on), "lies after measuring began")
-        ended_on = self.day(cells, "ended_on")
-        if ended_on is not None and ended_on < held_on:
-            raise self.refuse("ended_on", ended_on.isoformat(), "lies before the session")
-        status = self.word(cells, "attendance", {**ATTENDANCE})
-        measure = self.text(cells, "measure")
-        total, answers, subscales, prorated = self.score(
-            cells, measure, status == Session.Status.ATTENDED
+    def _came(self, cells: tuple[str, ...]) -> bool:
+        return self.word(cells, "attendance") == Session.Status.ATTENDED
+
+    def record(self, row: int, cells: tuple[str, ...]) -> Record | None:
+        """The row's record; None when it has problems."""
+        self.row = row
+        before = len(self.problems)
+        attempt, text = self.attempt, self.text
+        client = attempt(text, cells, "client")
+        if client == "":
+            self.bad(self.refuse("client", "", "the row names no client"))
+        opened_on = attempt(self.day, cells, "opened_on")
+        held_on = attempt(self.held_on, cells, opened_on)
+        status = attempt(self.word, cells, "attendance")
+        score = attempt(self.score, cells)
+        birth_year = attempt(
+            self.whole, cells, "birth_year", self.today.year - 120, self.today.year
         )
-        birth_year = self.whole(cells, "birth_year", self.today.year - 120, self.today.year)
-        age = self.whole(cells, "age", 0, 120)
-        if birth_year is None and age is not None:
+        age = attempt(self.whole, cells, "age", 0, 120)
+        by_age = birth_year is None and age is not None and held_on is not None
+        if by_age:
             birth_year = (opened_on or held_on).year - age
-        endings = {value: value for value in Episode.Ending.values}
-        relations = {"": "self", "client": "self", **{r: r for r in Respondent.Relation.values}}
+        words = {name: attempt(self.word, cells, name) for name in ("gender", "ending")}
+        relation = attempt(self.word, cells, "respondent")
+        care_began_on = attempt(self.day, cells, "care_began_on")
+        ended_on = attempt(self.day, cells, "ended_on")
+        texts = {
+            name: attempt(text, cells, name)
+            for name in (
+                "clinician", "programme", "site", "episode", "session", "language", "problem",
+                "funder",
+            )
+        }  # fmt: skip
+        if len(self.problems) > before:
+            return None
+        texts["programme"] = texts["programme"] or "Imported"
+        texts["site"] = texts["site"] or "Imported"
         return Record(
             row=row,
             client=client,
             held_on=held_on,
             status=status,
-            measure=measure,
-            total=total,
-            answers=answers,
-            subscales=subscales,
-            prorated=prorated,
-            relation=self.word(cells, "respondent", relations),
-            clinician=self.text(cells, "clinician")[:40],
-            programme=self.text(cells, "programme")[:120] or "Imported",
-            site=self.text(cells, "site")[:120] or "Imported",
-            episode=self.text(cells, "episode")[:80],
-            session=self.text(cells, "session")[:40],
+            measure=score.measure if score else "",
+            total=score.total if score else None,
+            answers=score.answers if score else None,
+            subscales=score.subscales if score else None,
+            prorated=score.prorated if score else False,
+            relation=relation,
             birth_year=birth_year,
-            gender=self.word(cells, "gender", GENDERS),
-            language=self.text(cells, "language")[:8] or "en",
-            problem=self.text(cells, "problem")[:80],
-            funder=self.text(cells, "funder")[:80],
+            by_age=by_age,
             opened_on=opened_on,
             care_began_on=care_began_on,
             ended_on=ended_on,
-            ending=self.word(cells, "ending", endings),
+            **words,
+            **texts,
         )
-
-
-def _conflicts(records: list[Record]) -> Iterator[Problem]:
-    """What rows say against one another: a score twice, two openings of one episode."""
-    scores: dict[tuple[Any, ...], Record] = {}
-    first: dict[tuple[str, str, str], Record] = {}
-    for record in records:
-        if record.total is not None or record.answers is not None:
-            key = (
-                record.client, record.episode, record.held_on, record.session,
-                record.measure, record.relation,
-            )  # fmt: skip
-            twin = scores.setdefault(key, record)
-            if twin is not record:
-                same = "the same score" if twin.total == record.total else f"{twin.total}"
-                yield Problem(
-                    record.row,
-                    "client",
-                    record.client,
-                    f"row {twin.row} has {same} of this measure for the same day; two sessions "
-                    "on a day need a column session",
-                )
-        episode = (record.client, record.programme, record.episode)
-        opened = first.setdefault(episode, record)
-        for name in ("opened_on", "care_began_on", "ended_on", "ending"):
-            here, there = getattr(record, name), getattr(opened, name)
-            if here != there:
-                yield Problem(
-                    record.row, name, str(here or ""), f"row {opened.row} says “{there or ''}”"
-                )
-
-
-def read_rows(
-    table: Table, mapping: Mapping, versions: dict[str, MeasureVersion]
-) -> tuple[list[Record], list[Problem]]:
-    """Every row as a record or as the problems that it has.
-
-    Parameters
-    ----------
-    versions : dict
-        Measure code -> the version that scores are read with.
-    """
-    mapping.check_against(table.columns)
-    reader = RowReader(table, mapping, versions)
-    records: list[Record] = []
-    problems: list[Problem] = []
-    for number, cells in table.rows:
-        try:
-            records.append(reader.record(number, cells))
-        except BadCell as bad:
-            problems.append(Problem(number, bad.column, bad.value, bad.why))
-    problems.extend(_conflicts(records))
-    bad_rows = {problem.row for problem in problems}
-    problems.sort(key=lambda problem: (problem.row, problem.column))
-    return [record for record in records if record.row not in bad_rows], problems

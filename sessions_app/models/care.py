@@ -222,6 +222,8 @@ class Session(models.Model):
     obstacle = models.CharField(max_length=10, blank=True, default="", choices=Obstacle.choices)
     arrived_at = models.DateTimeField(null=True, blank=True)
     recorded_at = models.DateTimeField(auto_now_add=True)
+    # What an imported file calls this one of the day's sessions.
+    reference = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     objects = ScopedManager.from_queryset(SessionQuerySet)()
 
