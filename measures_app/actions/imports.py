@@ -136,9 +136,9 @@ def import_records(*, records: list[Record], mapping: Mapping, by: Any) -> Impor
             "not_taken": "",
             "recorded_at": clinic_time.now(),
             "recorded_by": user.pk if user else None,
-            "correction_reason": "",
+            "correction_reason_sealed": b"",
             "voided": False,
-            "void_reason": "",
+            "void_reason_sealed": b"",
         },
     )  # fmt: skip
     audit.record(

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from measures_app import imports, measures
+from measures_app import imports
 from measures_app.actions.imports import (
     ImportRefused,
     ImportResult,
@@ -69,7 +69,6 @@ class Command(BaseCommand):
         self, table: imports.Table, mapping: imports.Mapping, hold: Path | None, dry_run: bool
     ) -> tuple[ImportResult, list[imports.Problem]]:
         with acting_as(BY):
-            measures.sync_library()
             records, problems = imports.read_rows(table, mapping, known_versions())
             if problems and hold is None:
                 return ImportResult(), problems
