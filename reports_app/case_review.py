@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from measures_app.answered import last_night_ended, waits_for_the_night
 from measures_app.charts import course_svg, figure_table, number
 from measures_app.models import Administration, Flag, Measure
 from measures_app.picture import Picture, pictures_of
@@ -89,10 +90,13 @@ def session_rows(episode: Episode) -> list[SessionRow]:
     administrations = Administration.objects.current().filter(
         episode=episode, session__isnull=False, respondent__relation="self"
     )
-    for row in administrations.select_related("measure"):
+    ended = last_night_ended()
+    for row in administrations.select_related("measure", "supersedes"):
         kind = "alliance" if row.measure.purpose == Measure.Purpose.ALLIANCE else "outcome"
         if row.total is not None:
             words = number(float(row.total)) + (" *" if row.supersedes_id else "")
+            if waits_for_the_night(row, ended) and row.supersedes.total is not None:
+                words += " " + _("(was %s)") % number(float(row.supersedes.total))
         else:
             words = str(row.get_not_taken_display()) if row.not_taken else "incomplete"
         scored.setdefault(row.session_id or 0, {})[kind] = words

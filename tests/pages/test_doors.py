@@ -38,6 +38,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/measures/outcome-adult/form.pdf": (200, 200, 404, 404, 200, 200),
     "/sessions/{session}/forms.pdf": (200, 200, 404, 404, 404, 404),
     "/sessions/by-code/": (200, 200, 404, 404, 404, 200),
+    "/clients/{ana}/scores/": (200, 200, 404, 404, 404, 404),
+    "/scores/{score}/correct/": (200, 200, 404, 404, 404, 404),
     "/review/": (200, 200, 404, 404, 404, 200),
     "/review/{ana}/": (200, 200, 404, 404, 404, 404),
     "/practice/": (200, 404, 404, 404, 404, 200),
