@@ -14,14 +14,15 @@ from sessions_app.models import Installation
 # (url name, label, any of these rights)
 PLACES = [
     ("today", _("Today"), {"record_sessions"}),
+    ("schedule", _("Schedule"), {"schedule", "record_sessions"}),
     ("caseload", _("Caseload"), {"see_clinical"}),
     ("review", _("Review"), {"review", "decide"}),
     ("practice", _("Practice"), {"record_sessions"}),
-    ("schedule", _("Schedule"), {"schedule"}),
     ("clients", _("Clients"), {"see_registry"}),
     ("agency", _("Agency"), {"see_aggregates"}),
     ("reports", _("Reports"), {"export_reports"}),
     ("people", _("People"), {"manage_people"}),
+    ("settings", _("Settings"), {"manage_policies"}),
     ("measures", _("Measures"), {"manage_measures", "see_clinical"}),
     ("import", _("Import"), {"import_scores"}),
     ("rules", _("Rules"), {"see_rules"}),

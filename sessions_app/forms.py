@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -31,12 +32,29 @@ class TimeInput(forms.TimeInput):
         super().__init__(format="%H:%M", **options)
 
 
-def add_problems(form: forms.BaseForm, problem: ValidationError) -> None:
-    """Put an action's ValidationError beside the fields it names; others above the form."""
+def choose(queryset: Any, label: Any, **options: Any) -> forms.ModelChoiceField:
+    """A choice among rows, which says that it waits for one."""
+    return forms.ModelChoiceField(queryset, label=label, empty_label=_("choose …"), **options)
+
+
+def offer(form: forms.Form, name: str, rows: Any) -> None:
+    """Fill a choice; where there is only one row it is chosen already."""
+    field = form.fields[name]
+    field.queryset = rows  # type: ignore[attr-defined]  # ModelChoiceField
+    if len(only := list(rows[:2])) == 1:
+        form.initial.setdefault(name, only[0].pk)
+
+
+def add_problems(form: forms.BaseForm, problem: ValidationError, **called: str) -> None:
+    """Put an action's ValidationError beside the fields it names; others above the form.
+
+    `called` says what an action's argument is called on this form.
+    """
     if not hasattr(problem, "error_dict"):
         form.add_error(None, problem)
         return
-    for name, errors in problem.error_dict.items():
+    for argument, errors in problem.error_dict.items():
+        name = called.get(argument, argument)
         form.add_error(name if name in form.fields else None, errors)
 
 
@@ -52,19 +70,39 @@ class RegisterForm(forms.Form):
     own_number = forms.CharField(
         max_length=80, required=False, label=_("The clinic's own number for this client")
     )
-    site = forms.ModelChoiceField(Site.objects.all(), label=_("Site"))
-    programme = forms.ModelChoiceField(Programme.objects.none(), label=_("Programme"))
-    lead = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    site = choose(Site.objects.all(), _("Site"))
+    programme = choose(Programme.objects.none(), _("Programme"))
+    lead = choose(Clinician.objects.none(), _("Clinician"))
     opened_on = forms.DateField(label=_("Care begins on"), widget=DayInput())
     purpose = forms.ChoiceField(
         choices=Episode.Purpose.choices, label=_("Purpose agreed with the client")
     )
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    namesake = forms.BooleanField(
+        required=False, label=_("Another person of the same name and birth date")
+    )
 
     def __init__(self, *args: Any, programmes: Any, clinicians: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"opened_on": clinic_time.today(), "language": "en"})
+        initial = {"opened_on": clinic_time.today(), "language": "en", "key": uuid.uuid4()}
+        kwargs.setdefault("initial", initial)
         super().__init__(*args, **kwargs)
-        self.fields["programme"].queryset = programmes  # type: ignore[attr-defined]  # ModelChoiceField
-        self.fields["lead"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+        offer(self, "site", Site.objects.all())
+        offer(self, "programme", programmes)
+        offer(self, "lead", clinicians)
+        self.fields["name"].widget.attrs["autofocus"] = not self.is_bound
+
+    def clean_key(self) -> uuid.UUID:
+        return self.cleaned_data["key"] or uuid.uuid4()
+
+    def groups(self) -> list[tuple[Any, list[Any]]]:
+        """The fields as the page sets them out: the person, then the care."""
+        named = list(self.fields)
+        split = named.index("site")
+        end = named.index("key")
+        return [
+            (_("The person"), [self[name] for name in named[:split]]),
+            (_("The care"), [self[name] for name in named[split:end]]),
+        ]
 
 
 class EndingForm(forms.Form):
@@ -140,17 +178,17 @@ class BookForm(forms.Form):
     """A place in the diary for a client."""
 
     client = forms.CharField(
-        max_length=80, label=_("Client"), help_text=_("Code or the clinic's own number.")
+        max_length=80, label=_("Client"), help_text=_("Code, own number or name.")
     )
     time = forms.TimeField(label=_("Time"), widget=TimeInput())
     minutes = forms.IntegerField(min_value=5, max_value=480, initial=50, label=_("Minutes"))
-    clinician = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    clinician = choose(Clinician.objects.none(), _("Clinician"))
     kind = forms.ChoiceField(choices=Meeting.Kind.choices, label=_("Kind"))
     telehealth = forms.BooleanField(required=False, label=_("By video or phone"))
 
     def __init__(self, *args: Any, clinicians: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["clinician"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField
+        offer(self, "clinician", clinicians)
 
     def starts_at(self, day: date) -> datetime:
         time = self.cleaned_data["time"]

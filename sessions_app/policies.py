@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from sessions_app import clinic_time
 
 DEFAULTS: dict[str, Any] = {
@@ -17,6 +19,30 @@ DEFAULTS: dict[str, Any] = {
     "closing_day": 10,  # of the next month: before it an edition is provisional
     "return_reopens_days": 60,  # a return within this reopens the episode
     "clinician_numbers_for_directors": False,
+}
+
+
+# What each is called on a page, and the values that make sense: lowest, highest.
+WORDS: dict[str, Any] = {
+    "former_assignment_days": _("Days that a past clinician still sees a client"),
+    "review_budget_per_week": _("Cases a supervisor can look at in a week"),
+    "first_checkpoint": _("Session of the first checkpoint"),
+    "second_checkpoint": _("Session by which a clear change is looked for"),
+    "overdue_factor": _("Overdue after so many times the client's own rhythm"),
+    "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),
+    "closing_day": _("Day of the next month on which a month closes"),
+    "return_reopens_days": _("Days within which a return reopens the episode"),
+    "clinician_numbers_for_directors": _("Directors see each clinician's numbers"),
+}
+RANGES: dict[str, tuple[float, float]] = {
+    "former_assignment_days": (0, 3650),
+    "review_budget_per_week": (0, 1000),
+    "first_checkpoint": (2, 60),
+    "second_checkpoint": (2, 60),
+    "overdue_factor": (1, 20),
+    "small_cell_limit": (1, 100),
+    "closing_day": (1, 28),
+    "return_reopens_days": (0, 3650),
 }
 
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("schedule/upload/", schedule.upload, name="schedule_upload"),
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),
     path("people/", people.index, name="people"),
+    path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
     path("settings/", people.settings, name="settings"),
     path("audit/", people.audit_trail, name="audit"),

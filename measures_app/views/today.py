@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -33,6 +35,9 @@ def today(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "day": day,
+        "before": day - timedelta(days=1),
+        "after": day + timedelta(days=1),
+        "ahead": day > clinic_time.today(),
         "is_today": day == clinic_time.today(),
         "rows": rows,
         "backlog": backlog[:BACKLOG_SHOWN],

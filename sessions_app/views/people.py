@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, clinic_time, policies
+from sessions_app import access, actions, audit, clinic_time, policies
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import (
     AuditEvent,
@@ -40,13 +40,16 @@ class InviteForm(forms.Form):
     email = forms.EmailField(label=gettext_lazy("E-mail address"))
     role = forms.ChoiceField(choices=RoleGrant.Role.choices, label=gettext_lazy("Role"))
     site = forms.ModelChoiceField(
-        Site.objects.all(), required=False, label=gettext_lazy("Only at this site")
+        Site.objects.all(),
+        required=False,
+        label=gettext_lazy("Only at this site"),
+        empty_label=gettext_lazy("the whole clinic"),
     )
     supervises = forms.ModelMultipleChoiceField(
         Clinician.objects.all(),
         required=False,
-        label=gettext_lazy("Supervises"),
-        help_text=gettext_lazy("For supervisors."),
+        label=gettext_lazy("Supervises (for supervisors)"),
+        widget=forms.CheckboxSelectMultiple(),
     )
 
 
@@ -63,7 +66,7 @@ class PlaceForm(forms.Form):
 
 class PolicyForm(forms.Form):
     key = forms.ChoiceField(
-        choices=[(key, key.replace("_", " ")) for key in policies.DEFAULTS],
+        choices=[(key, policies.WORDS[key]) for key in policies.DEFAULTS],
         label=gettext_lazy("Policy"),
     )
     value = forms.CharField(max_length=20, label=gettext_lazy("Value"))
@@ -79,9 +82,19 @@ class PolicyForm(forms.Form):
                 given["value"] = {"yes": True, "no": False}[text]
             elif default is not None:
                 given["value"] = type(default)(text)
+            if given.get("key") in policies.RANGES and "value" in given:
+                low, high = policies.RANGES[given["key"]]
+                if not low <= given["value"] <= high:
+                    raise ValueError
         except (KeyError, ValueError):
-            kind = _("yes or no") if isinstance(default, bool) else _("a number")
-            self.add_error("value", _("This policy takes %s.") % kind)
+            if isinstance(default, bool):
+                why = _("This policy takes yes or no.")
+            elif isinstance(default, float):
+                why = _("A number between %(low)g and %(high)g.")
+            else:
+                why = _("A whole number between %(low)g and %(high)g.")
+            low, high = policies.RANGES.get(given.get("key", ""), (0, 0))
+            self.add_error("value", why % {"low": low, "high": high})
         return given
 
 
@@ -132,12 +145,25 @@ def index(request: HttpRequest) -> HttpResponse:
         else:
             link = invitation_url(request, user)
             form = InviteForm()
-    return render(
-        request,
-        "people/index.html",
-        {"people": _people(), "form": form, "link": link},
-        status=422 if form.errors else 200,
-    )
+    return _people_page(request, form, link, status=422 if form.errors else 200)
+
+
+def _people_page(
+    request: HttpRequest, form: InviteForm, link: str = "", status: int = 200
+) -> HttpResponse:
+    context = {"people": _people(), "form": form, "link": link}
+    return render(request, "people/index.html", context, status=status)
+
+
+@access.needs("manage_people")
+@require_POST
+def invitation(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new link for someone whose first was lost, or who forgot their password."""
+    user = User.objects.filter(pk=pk, is_active=True).first()
+    if user is None:
+        raise Http404
+    audit.record("invitation made", subject_kind="user", subject=user.public_id)
+    return _people_page(request, InviteForm(), invitation_url(request, user))
 
 
 class Welcome(auth_views.PasswordResetConfirmView):
@@ -145,6 +171,10 @@ class Welcome(auth_views.PasswordResetConfirmView):
 
     template_name = "people/welcome.html"
     success_url = reverse_lazy("sign_in")
+
+
+def _shown(value: Any) -> Any:
+    return (_("yes") if value else _("no")) if isinstance(value, bool) else value
 
 
 @access.needs("manage_policies")
@@ -158,6 +188,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     try:
         if form.is_bound and form.is_valid():
             actions.set_policy(**form.cleaned_data, by=request.user)
+            messages.success(request, _("Decided."))
             return redirect("settings")
         if place.is_bound and place.is_valid():
             given = place.cleaned_data
@@ -167,13 +198,17 @@ def settings(request: HttpRequest) -> HttpResponse:
                 actions.add_programme(
                     name=given["name"], restricted=given["restricted"], by=request.user
                 )
+            messages.success(request, _("Added: %s.") % given["name"])
             return redirect("settings")
     except ValidationError as problem:
         add_problems(form if form.is_bound else place, problem)
     in_force = policies.all_on()
     context = {
-        "policies": [(key, in_force[key], key.replace("_", " ")) for key in policies.DEFAULTS],
-        "history": Policy.objects.select_related("set_by")[:50],
+        "policies": [(policies.WORDS[key], _shown(in_force[key])) for key in policies.DEFAULTS],
+        "history": [
+            (row, policies.WORDS.get(row.key, row.key), _shown(row.value))
+            for row in Policy.objects.select_related("set_by").order_by("-from_on", "-pk")[:50]
+        ],
         "form": form,
         "place": place,
         "sites": Site.objects.all(),
@@ -213,4 +248,5 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
     names = {f"user:{user.public_id}": user.name for user in User.objects.all()}
     for event in page.object_list:
         event.who = names.get(event.actor, event.actor)
+        event.about = names.get(f"user:{event.subject}", event.subject)
     return render(request, "people/audit.html", {"page": page, "wanted": wanted})

@@ -6,9 +6,11 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -30,28 +32,44 @@ def day_of(request: HttpRequest) -> date:
         raise Http404 from None
 
 
+def _whose(request: HttpRequest, day: date) -> QuerySet[Clinician]:
+    """Whose diary this is: everyone's at the front desk, a clinician's own otherwise."""
+    working = selectors.working_clinicians(day)
+    if access.may(request.user, "schedule"):
+        return working
+    return working.filter(user=request.user)
+
+
 def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> HttpResponse:
+    everyone = access.may(request.user, "schedule")
+    own = None if everyone else Clinician.objects.filter(user=request.user).first()
     context = {
         "day": day,
+        "everyone": everyone,
+        "ahead": day > clinic_time.today(),
         "before": day - timedelta(days=1),
         "after": day + timedelta(days=1),
         "is_today": day == clinic_time.today(),
-        "sessions": selectors.diary(day, request.user),
+        "sessions": selectors.diary(day, request.user, own),
         "statuses": Session.Status,
-        "book": forms.get("book") or BookForm(clinicians=selectors.working_clinicians(day)),
+        "book": forms.get("book") or BookForm(clinicians=_whose(request, day)),
         "upload": forms.get("upload") or FileForm(),
         "problems": forms.get("problems", []),
     }
     return render(request, "schedule/day.html", context, status=status)
 
 
-@access.needs("schedule")
+@access.needs("schedule", "record_sessions")
 def day(request: HttpRequest) -> HttpResponse:
-    """Who comes today? The diary of a day, with a place to book the next one."""
+    """Who comes today? The diary of a day, with a place to book the next one.
+
+    The front desk has the whole diary of its sites; a clinician their own, so that a next
+    appointment is made before the client has left.
+    """
     shown = day_of(request)
     if request.method != "POST":
         return _page(request, shown)
-    form = BookForm(request.POST, clinicians=selectors.working_clinicians(shown))
+    form = BookForm(request.POST, clinicians=_whose(request, shown))
     if form.is_valid():
         given = form.cleaned_data
         try:
@@ -65,8 +83,17 @@ def day(request: HttpRequest) -> HttpResponse:
                 given["telehealth"],
             )
         except ValidationError as problem:
-            add_problems(form, problem)
+            add_problems(form, problem, starts_at="time")
         else:
+            messages.success(
+                request,
+                _("Booked: %(client)s on %(day)s at %(time)s.")
+                % {
+                    "client": given["client"].strip().upper(),
+                    "day": date_format(shown, "j F"),
+                    "time": f"{given['time']:%H:%M}",
+                },
+            )
             return redirect(f"{reverse('schedule')}?day={shown.isoformat()}")
     return _page(request, shown, status=422, book=form)
 
@@ -81,6 +108,13 @@ def _book(
     telehealth: bool = False,
 ) -> Session:
     client = selectors.find_client(reference, request.user)
+    if client is None:
+        named = list(selectors.search_clients(reference, request.user)[:2])
+        if len(named) > 1:
+            raise ValidationError(
+                {"client": _("More than one client fits “%s”: use the code.") % reference}
+            )
+        client = named[0] if named else None
     if client is None:
         raise ValidationError({"client": _("There is no client “%s” here.") % reference})
     episode = selectors.open_episode_of(client, request.user)
@@ -110,6 +144,10 @@ def attendance(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     wanted = request.POST.get("status", "")
     try:
+        if session.status == Session.Status.ATTENDED:
+            raise ValidationError(_("This session was entered: open it to put it right."))
+        if wanted == Session.Status.ATTENDED:
+            raise ValidationError(_("Say whether the client came."))
         if wanted == "arrived":
             actions.mark_arrived(session=session, by=request.user)
         else:
@@ -122,7 +160,7 @@ def attendance(request: HttpRequest, pk: int) -> HttpResponse:
     except ValidationError as problem:
         messages.error(request, "; ".join(problem.messages))
     back = "today" if request.POST.get("back") == "today" else "schedule"
-    return redirect(f"{reverse(back)}?day={session.held_on.isoformat()}")
+    return redirect(f"{reverse(back)}?day={session.held_on.isoformat()}#session-{session.pk}")
 
 
 def _column(table: Table, name: str) -> int:
@@ -154,13 +192,17 @@ def _book_row(request: HttpRequest, cells: tuple[str, ...], at: dict[str, int]) 
     )
     if clinician is None:
         raise ValidationError({"clinician": _("There is no clinician “%s”.") % named})
+    if not _whose(request, clinic_time.local_date(moment)).filter(pk=clinician.pk).exists():
+        raise ValidationError(
+            {"clinician": _("“%s” has no diary that you can book in on that day.") % named}
+        )
     length = cells[at["minutes"]] if "minutes" in at else ""
     if length and not (length.isdigit() and 5 <= int(length) <= 480):
         raise ValidationError({"minutes": _("“%s” is no number of minutes.") % length})
     _book(request, cells[at["client"]], moment, clinician, int(length or 50))
 
 
-@access.needs("schedule")
+@access.needs("schedule", "record_sessions")
 @require_POST
 def upload(request: HttpRequest) -> HttpResponse:
     """A diary file: all rows or none; each bad row is named, the day stays open."""

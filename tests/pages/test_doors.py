@@ -23,7 +23,7 @@ from tests.cast import BY, ROLES, Clinic
 DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/": (302, 302, 302, 302, 302, 302),
     "/today/": (200, 404, 404, 404, 404, 200),
-    "/schedule/": (404, 404, 404, 200, 404, 404),
+    "/schedule/": (200, 404, 404, 200, 404, 200),
     "/caseload/": (200, 200, 404, 404, 404, 200),
     "/clients/": (200, 200, 404, 200, 404, 200),
     "/clients/new/": (404, 404, 404, 200, 404, 404),
@@ -72,6 +72,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
 ELSEWHERE = {
     "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
+    "people/<int:pk>/invitation/",
     "review/<code:code>/take-up/", "first-administrator/<str:token>/",
 }  # fmt: skip
 

@@ -1,0 +1,182 @@
+"""The day's diary: whose it is, one tap each, and files that are booked whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as
+from sessions_app.models import Session
+from tests.cast import BY, Clinic
+
+Sign = Callable[[str], Browser]
+
+
+def _book(clinic: Clinic, key: str = "ana", days: int = 0, hour: int = 9) -> Session:
+    with acting_as(BY):
+        day = clinic_time.today() + timedelta(days=days)
+        return actions.book_session(
+            episode=clinic.episodes[key], starts_at=clinic_time.at(day, hour), by=BY
+        )
+
+
+def _status(session: Session) -> tuple[str, str]:
+    with acting_as(BY):
+        now = Session.objects.get(pk=session.pk)
+    return now.status, now.obstacle
+
+
+def _all() -> int:
+    with acting_as(BY):
+        return Session.objects.count()
+
+
+def _typed(**other: str) -> dict[str, str]:
+    return {"client": "", "time": "09:00", "minutes": "50", "kind": "treatment"} | other
+
+
+def test_the_desk_sees_everyones_day_and_a_clinician_their_own(
+    clinic: Clinic, browser_of: Sign
+) -> None:
+    _book(clinic)
+    _book(clinic, "boris", hour=11)
+    at_desk = browser_of("fred").get("/schedule/").content.decode()
+    assert "Ana Oliveira" in at_desk
+    assert "Boris Petrov" in at_desk
+    mine = browser_of("alice").get("/schedule/").content.decode()
+    assert "Ana Oliveira" in mine
+    assert "Boris Petrov" not in mine
+
+
+@pytest.mark.parametrize("reference", ["code", "Ana Oliveira"])
+def test_a_clinician_books_their_own_client_by_code_or_name(
+    clinic: Clinic, browser_of: Sign, reference: str
+) -> None:
+    text = clinic.ana.code.lower() if reference == "code" else reference
+    alice = clinic.clinicians["alice"]
+    response = browser_of("alice").post("/schedule/", _typed(client=text, clinician=str(alice.pk)))
+    assert response.status_code == 302
+    with acting_as(BY):
+        assert list(Session.objects.get(status="booked").meeting.clinicians.all()) == [alice]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"client": "NOBODY"}, "client", "There is no client “NOBODY” here."),
+        ({"client": "Boris Petrov"}, "client", "There is no client"),
+        ({"time": "25:00"}, "time", "Enter a valid time."),
+        ({"minutes": "0"}, "minutes", "greater than or equal to 5"),
+        ({"clinician": "bob"}, "clinician", "Select a valid choice"),
+    ],
+)
+def test_what_cannot_be_booked_is_said_beside_its_field_and_what_was_typed_stays(
+    clinic: Clinic, browser_of: Sign, change: dict[str, str], field: str, words: str
+) -> None:
+    """Boris came from Ruth's point of view from nowhere: she treats nobody."""
+    if change.get("clinician") == "bob":
+        change = {"clinician": str(clinic.clinicians["bob"].pk)}
+    who = "ruth" if "Boris" in change.get("client", "") else "alice"
+    typed = _typed(client=clinic.ana.code, clinician=str(clinic.clinicians[who].pk)) | change
+    before = _all()
+    response = browser_of(who).post("/schedule/", typed)
+    assert response.status_code == 422
+    form = response.context["book"]
+    assert words in " ".join(form.errors[field])
+    assert form["client"].value() == typed["client"]
+    assert _all() == before
+
+
+def test_one_tap_says_what_became_of_a_session_and_another_what_stood_in_the_way(
+    clinic: Clinic, browser_of: Sign
+) -> None:
+    session, fred = _book(clinic), browser_of("fred")
+    door = f"/sessions/{session.pk}/attendance/"
+    fred.post(door, {"status": "arrived"})
+    assert "arrived" in browser_of("alice").get("/today/").content.decode()
+    fred.post(door, {"status": "no_show"})
+    fred.post(door, {"status": "no_show", "obstacle": "transport"})
+    assert _status(session) == ("no_show", "transport")
+    fred.post(door, {"status": "booked"})
+    assert _status(session) == ("booked", "")
+
+
+def test_a_tap_cannot_undo_or_make_an_entered_session(clinic: Clinic, browser_of: Sign) -> None:
+    session, alice = clinic.sessions["ana"][0], browser_of("alice")
+    page = alice.post(
+        f"/sessions/{session.pk}/attendance/", {"status": "no_show"}, follow=True
+    ).content.decode()
+    assert "This session was entered" in page
+    assert _status(session)[0] == "attended"
+    booked = _book(clinic)
+    alice.post(f"/sessions/{booked.pk}/attendance/", {"status": "attended"})
+    assert _status(booked)[0] == "booked"
+
+
+def test_a_day_ahead_offers_only_what_can_be_said_of_it(clinic: Clinic, browser_of: Sign) -> None:
+    session, alice = _book(clinic, days=1), browser_of("alice")
+    page = alice.get(f"/today/?day={session.held_on}").content.decode()
+    assert "Did not come" not in page
+    assert "Cancelled late" in page
+    alice.post(f"/sessions/{session.pk}/attendance/", {"status": "no_show"})
+    assert _status(session)[0] == "booked"
+
+
+@pytest.mark.parametrize("who", ["bob", "ruth", "dora", "adam", "felix"])
+def test_a_session_out_of_scope_is_absent_for_taps(
+    clinic: Clinic, browser_of: Sign, who: str
+) -> None:
+    session = _book(clinic)
+    door = f"/sessions/{session.pk}/attendance/"
+    assert browser_of(who).post(door, {"status": "no_show"}).status_code == 404
+    assert _status(session)[0] == "booked"
+
+
+def _upload(browser: Browser, text: str) -> Any:
+    file = SimpleUploadedFile("diary.csv", text.encode())
+    return browser.post("/schedule/upload/", {"file": file})
+
+
+def test_a_diary_file_is_booked_whole(clinic: Clinic, browser_of: Sign) -> None:
+    day, before = clinic_time.today() + timedelta(days=3), _all()
+    text = "date,time,client,clinician,minutes\n"
+    text += f"{day},09:00,{clinic.ana.code},alice,50\n{day},10:00,{clinic.boris.code},bob,\n"
+    assert _upload(browser_of("fred"), text).status_code == 302
+    assert _all() == before + 2
+
+
+def test_a_diary_file_with_bad_rows_names_each_and_books_none(
+    clinic: Clinic, browser_of: Sign
+) -> None:
+    day, before = clinic_time.today() + timedelta(days=3), _all()
+    text = "date,time,client,clinician\n"
+    for row in (
+        f"{day},09:00,{clinic.ana.code},alice",
+        f"{day},9 o'clock,{clinic.ana.code},alice",
+        f"{day},10:00,{clinic.boris.code},alice",
+        f"{day},11:00,{clinic.ana.code},bob",
+    ):
+        text += row + "\n"
+    response = _upload(browser_of("alice"), text)
+    assert response.status_code == 422
+    rows = [problem.split(":")[0] for problem in response.context["problems"]]
+    assert rows == ["Row 3", "Row 5"]
+    assert "“bob” has no diary that you can book in" in response.context["problems"][1]
+    assert _all() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "date,time,client\n", "\x00\x01", "date;time;client;clinician\n;;;\n"]
+)
+def test_a_file_that_is_no_diary_is_refused_where_it_was_chosen(
+    clinic: Clinic, browser_of: Sign, text: str
+) -> None:
+    before = _all()
+    assert _upload(browser_of("fred"), text).status_code == 422
+    assert _all() == before
