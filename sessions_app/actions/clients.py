@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from sessions_app import access, audit, clinic_time, sealing
 from sessions_app.models import (
@@ -27,12 +27,25 @@ ERASURE_REASONS = ("request", "retention", "registered_in_error")
 # No letters or digits that are mistaken for one another when read aloud or written by hand.
 LETTERS = "ACDEFGHJKLMNPQRTUVWXY"
 DIGITS = "2346789"
+CODES_TRIED = 10
 
 
 def new_code() -> str:
     """A random client code such as `K7QM-42`: says nothing about the person or the order."""
     head = "".join(secrets.choice(LETTERS + DIGITS) for _ in range(4))
     return f"{head}-{secrets.choice(DIGITS)}{secrets.choice(DIGITS)}{secrets.choice(DIGITS)}"
+
+
+def _create_client(code: str, **known: Any) -> Client:
+    """A row under the code, or under a random one that nobody has, in sight or not."""
+    for _attempt in range(CODES_TRIED):
+        try:
+            with transaction.atomic():
+                return Client.objects.create(code=code or new_code(), **known)
+        except IntegrityError:
+            if code:
+                raise ValidationError({"code": f"There is already a client {code}."}) from None
+    raise RuntimeError(f"{CODES_TRIED} random codes were all taken.")
 
 
 @transaction.atomic
@@ -62,8 +75,8 @@ def register_client(
         raise ValidationError({"birth_year": "The birth year can't be right."})
     if external and ExternalId.objects.filter(source=external[0], value=external[1]).exists():
         raise ValidationError({"external": f"There is already a client {external[1]}."})
-    client = Client.objects.create(
-        code=code or new_code(),
+    client = _create_client(
+        code,
         site=site,
         birth_year=birth_year,
         gender=gender,
@@ -87,7 +100,14 @@ def register_client(
             NameHash(client=client, hash=digest) for digest in sealing.name_hashes(name)
         )
     if external:
-        ExternalId.objects.create(client=client, source=external[0], value=external[1])
+        # The number may belong to someone outside our sight, whom the look above didn't find.
+        try:
+            with transaction.atomic():
+                ExternalId.objects.create(client=client, source=external[0], value=external[1])
+        except IntegrityError:
+            raise ValidationError(
+                {"external": f"There is already a client {external[1]}."}
+            ) from None
     Respondent.objects.create(client=client, language=language, from_on=today)
     audit.record("client registered", subject_kind="client", subject=client.code, by=by)
     return client
