@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -195,6 +197,9 @@ def run(arguments: Sequence[str]) -> None:
             _stand_in_settings()
         execute_from_command_line(list(arguments))
         return
+    if command == "bench":
+        _bench(list(arguments))
+        return
 
     folder = folder_of(arguments[2:] if command == "up" else ())
     if not is_given("DATABASE_URL") or folder.keys.exists() or command == "up":
@@ -236,6 +241,37 @@ def _up(folder: Folder, arguments: list[str]) -> None:
         sys.exit(str(problem))
     finally:
         lock.release()
+
+
+# What a benchmark must not take from the environment: it could be a clinic's.
+A_CLINICS_OWN = (
+    "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "SEARCH_KEY",
+    "PUBLIC_URL", "ALLOWED_HOSTS", "EMAIL_HOST", "WITHOUT_DATABASE",
+)  # fmt: skip
+
+
+def _bench(arguments: list[str]) -> None:
+    """Fill and measure a database of its own, in a folder that is gone afterwards."""
+    from django.core.management import execute_from_command_line
+
+    for name in A_CLINICS_OWN:
+        for known in (name, f"{name}_FILE"):
+            os.environ.pop(known, None)
+    os.environ["ENVIRONMENT"] = "local"
+    stop_on_signals()
+    path = Path(tempfile.mkdtemp(prefix="outcomes-bench-"))
+    if os.geteuid() == 0:
+        path.chmod(0o711)  # the server has a user of its own
+    folder = Folder(path)
+    try:
+        _give_local_settings(folder)
+        with services(folder):
+            migrate_if_empty()
+            execute_from_command_line(arguments)
+    except (PostgresError, BrokerError) as problem:
+        sys.exit(str(problem))
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _clear_up_after_a_killed_one(folder: Folder) -> None:

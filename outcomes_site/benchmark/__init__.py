@@ -1,0 +1,80 @@
+"""What `bench` measures: load, night, import and every page, on a simulated clinic of its own.
+
+Pages are asked of one real gunicorn worker over loopback, round after round, each with one
+`/healthz` (the whole middleware and one `SELECT 1`) before it: a page's time is told in
+milliseconds and as a ratio to it, so that runs on different machines can be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from outcomes_site.benchmark.asking import measure, one_worker
+from outcomes_site.benchmark.doors import BY, invite, pages
+from outcomes_site.benchmark.parts import BenchProblem, command, core, settle, write_import
+from sessions_app.context import acting_as
+from sessions_app.models import Client
+
+__all__ = ["ROUNDS", "SECONDS", "BenchProblem", "run"]
+
+ROUNDS = 40
+SECONDS = 600.0
+TARGET_MS = 300.0
+
+
+def run(
+    clients: int, *, folder: Path, rounds: int, seconds: float, say: Callable[[str], object]
+) -> dict[str, Any]:
+    """Everything, in order; `say` hears what goes on."""
+    began = time.perf_counter()
+    say(f"Simulating {clients} clients ...")
+    load_seconds, loaded = command("simulate_clinic", "--clients", str(clients), "--seed", "8")
+    settle()
+    say("Running a night ...")
+    night_seconds, night = command("run_nightly")
+    again_seconds, again = command("run_nightly")
+    settle()
+    file = folder / "import.csv"
+    rows = write_import(file)
+    say(f"Importing {rows} rows ...")
+    import_seconds, imported = command("import_scores", os.fspath(file))
+    settle()
+    cast = invite()
+    say(f"Asking {len(pages())} pages, {rounds} rounds ...")
+    with one_worker(folder / "logs" / "web.log") as browser:
+        connection.close()
+        health, measured = measure(browser, cast, rounds, seconds)
+    say("The statistical core ...")
+    with acting_as(BY):
+        held = Client.objects.count()
+    return {
+        "clients": held,
+        "processors": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "load": {"seconds": round(load_seconds, 2), **loaded},
+        "night": {
+            "seconds": round(night_seconds, 2),
+            "steps": night["seconds"],
+            "trajectories": night["trajectories"],
+            "again_seconds": round(again_seconds, 2),
+            "again_steps": again["seconds"],
+        },
+        "import": {
+            "seconds": round(import_seconds, 2),
+            "rows": imported["rows"],
+            "created": imported["created"],
+        },
+        "healthz": health,
+        "pages": measured,
+        "over_target": [row["page"] for row in measured if row["p95_ms"] > TARGET_MS],
+        "target_ms": TARGET_MS,
+        "core": core(clients),
+        "seconds": round(time.perf_counter() - began, 1),
+    }

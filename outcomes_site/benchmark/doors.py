@@ -1,0 +1,186 @@
+"""Who is signed in while pages are measured, and which pages they open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.db.models import Count
+from django.urls import reverse
+
+from outcomes_site.benchmark.parts import BenchProblem
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as, system
+from sessions_app.models import Assignment, Clinician, Episode, Session, User
+
+BY = system("bench")
+SHOWN = 40  # clients of a clinician whose pages are opened in turn
+SUPERVISED = 8
+
+
+@dataclass
+class Person:
+    """Someone signed in: their cookie, and whose clients they are shown."""
+
+    user: User
+    clients: list[str] = field(default_factory=list)
+    cookie: str = ""
+
+
+def _signed_in(user: User) -> str:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+
+
+def _person(name: str, role: str) -> Person:
+    user = actions.add_user(email=f"{name}@bench.example", name=f"Bench {name}", by=BY)
+    actions.grant_role(user=user, role=role, from_on=clinic_time.today(), by=BY)
+    return Person(user)
+
+
+@dataclass
+class Cast:
+    """Clinicians of small, middling and large caseload, and one person of each other role."""
+
+    clinicians: list[Person]
+    supervisor: Person
+    director: Person
+    front_desk: Person
+    administrator: Person
+
+    def of(self, role: str) -> list[Person]:
+        people = getattr(self, "clinicians" if role == "clinician" else role)
+        return people if isinstance(people, list) else [people]
+
+
+def _leads(clinician: Clinician) -> Any:
+    return Assignment.objects.filter(clinician=clinician, part=Assignment.Part.LEAD, to_on=None)
+
+
+def invite() -> Cast:
+    """Accounts with sessions for people of every role."""
+    with acting_as(BY):
+        loads = list(
+            Clinician.objects.filter(assignments__part="lead", assignments__to_on=None)
+            .annotate(caseload=Count("assignments"))
+            .order_by("caseload", "pk")
+        )
+        if not loads:
+            raise BenchProblem("The simulated clinic has no open episodes: give more --clients.")
+        clinicians = []
+        for place in (0, len(loads) // 2, len(loads) - 1):
+            clinician = loads[place]
+            if clinician.user_id is not None:
+                continue
+            person = _person(f"clinician{place}", "clinician")
+            clinician.user = person.user
+            clinician.save(update_fields=["user"])
+            person.clients = list(
+                _leads(clinician).values_list("episode__client__code", flat=True)[:SHOWN]
+            )
+            clinicians.append(person)
+        cast = Cast(
+            clinicians,
+            _person("supervisor", "supervisor"),
+            _person("director", "director"),
+            _person("desk", "front_desk"),
+            _person("administrator", "administrator"),
+        )
+        for clinician in loads[-SUPERVISED:]:
+            actions.supervise(supervisor=cast.supervisor.user, clinician=clinician, by=BY)
+            cast.supervisor.clients += _leads(clinician).values_list(
+                "episode__client__code", flat=True
+            )[:10]
+        for person in (*clinicians, cast.supervisor, cast.director, cast.front_desk,
+                       cast.administrator):  # fmt: skip
+            person.cookie = _signed_in(person.user)
+    return cast
+
+
+@dataclass(frozen=True)
+class Page:
+    """A door as one role opens it; `path` is asked for each round (person, round number)."""
+
+    name: str
+    role: str
+    path: Callable[[Person, int], str]
+    method: str = "GET"
+    body: Callable[[Person, int], dict[str, Any]] | None = None
+
+
+def _named(url: str, *arguments: Any, query: str = "") -> Callable[[Person, int], str]:
+    return lambda person, number: reverse(url, args=arguments) + query
+
+
+def _of_client(url: str) -> Callable[[Person, int], str]:
+    def path(person: Person, number: int) -> str:
+        return reverse(url, args=[person.clients[number % len(person.clients)]])
+
+    return path
+
+
+def _session_of(person: Person, number: int) -> str:
+    code = person.clients[number % len(person.clients)]
+    with acting_as(BY):
+        session = Session.objects.filter(client__code=code, episode__closed_on=None).last()
+    return reverse("session_edit", args=[session.pk]) if session else reverse("today")
+
+
+def _new_score(person: Person, number: int) -> dict[str, Any]:
+    code = person.clients[number % len(person.clients)]
+    with acting_as(BY):
+        episode = Episode.objects.filter(client__code=code, closed_on=None).last()
+    return {
+        "episode": episode.pk if episode else 0,
+        "measure": "outcome-adult",
+        "total": f"{20 + number % 10}.0",
+    }
+
+
+def pages() -> list[Page]:
+    """Every page and API list, by the role that lives in it."""
+    month = f"{clinic_time.today().replace(day=1) - timedelta(days=1):%Y-%m}"
+    return [
+        Page("today", "clinician", _named("today")),
+        Page("caseload", "clinician", _named("caseload")),
+        Page("clients", "clinician", _named("clients")),
+        Page("client", "clinician", _of_client("client")),
+        Page("case review (PDF)", "clinician", _of_client("case_review_pdf")),
+        Page("quick entry", "clinician", _of_client("session_new")),
+        Page("session", "clinician", _session_of),
+        Page("practice", "clinician", _named("practice")),
+        Page("rules", "clinician", _named("rules")),
+        Page("measures", "clinician", _named("measures")),
+        Page("measure", "clinician", _named("measure", "outcome-adult")),
+        Page("review queue", "supervisor", _named("review")),
+        Page("case in review", "supervisor", _of_client("review_case")),
+        Page("caseload, supervised", "supervisor", _named("caseload")),
+        Page("agency", "director", _named("agency")),
+        Page("month", "director", _named("report", month)),
+        Page("month (CSV)", "director", _named("report_download", month, "csv")),
+        Page("schedule", "front_desk", _named("schedule")),
+        Page("clients, all", "front_desk", _named("clients")),
+        Page("client search", "front_desk", _named("clients", query="?q=ann")),
+        Page("new client", "front_desk", _named("client_new")),
+        Page("people", "administrator", _named("people")),
+        Page("settings", "administrator", _named("settings")),
+        Page("audit", "administrator", _named("audit")),
+        Page("import", "administrator", _named("import")),
+        Page("API clients", "clinician", _named("clients-list")),
+        Page("API episodes", "clinician", _named("episodes-list")),
+        Page("API sessions", "clinician", _named("sessions-list")),
+        Page("API administrations", "clinician", _named("administrations-list")),
+        Page("API flags", "supervisor", _named("flags-list")),
+        Page(
+            "API new score", "clinician", _named("administrations-list"), "POST", _new_score
+        ),
+    ]  # fmt: skip
