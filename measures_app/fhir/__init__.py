@@ -1,0 +1,17 @@
+"""FHIR R4 for measures: Questionnaires in and out, answers out and in. Knows no database."""
+
+from measures_app.fhir.export import to_questionnaire, url_of
+from measures_app.fhir.measure import Loaded, read_measure, read_side
+from measures_app.fhir.report import FhirFault, FhirProblem
+from measures_app.fhir.toml_text import to_toml
+
+__all__ = [
+    "FhirFault",
+    "FhirProblem",
+    "Loaded",
+    "read_measure",
+    "read_side",
+    "to_questionnaire",
+    "to_toml",
+    "url_of",
+]
