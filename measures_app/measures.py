@@ -156,6 +156,12 @@ def current_version(measure: Measure) -> MeasureVersion:
     return version
 
 
+def current_definitions() -> list[MeasureDefinition]:
+    """The newest definition of every measure."""
+    newest = MeasureVersion.objects.order_by("measure_id", "-version").distinct("measure_id")
+    return [MeasureDefinition.from_dict(version.definition) for version in newest]
+
+
 def norm_for(measure: Measure, age: int | None = None) -> NormRow | None:
     """The norm row a new score is read with: the newest default in force that covers the age."""
     today = clinic_time.today()
