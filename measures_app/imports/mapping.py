@@ -178,7 +178,12 @@ def long_form(columns: tuple[str, ...]) -> Mapping:
     MappingProblem
         When a column isn't one of ours: nothing is left out silently.
     """
-    for name in columns:
+    for number, name in enumerate(columns, start=1):
+        if not name:
+            raise MappingProblem(
+                f"Column {number} has no name: name it, take it out, or say in a mapping which "
+                "columns count."
+            )
         if name not in HELD:
             _known(name, FIELDS, "the header")
     return Mapping(columns={name: name for name in columns if name not in HELD})
