@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from measures_app.due import Untaken, untaken_in
 from measures_app.models import Administration, NightlyRun
 from sessions_app.models import Episode, Respondent, Session
 
@@ -33,6 +34,7 @@ class Visit:
     day: date
     session: Session | None
     kept: list[Kept] = field(default_factory=list)
+    untaken: list[Untaken] = field(default_factory=list)
 
 
 def newest_of(row: Administration) -> Administration:
@@ -50,7 +52,7 @@ def newest_of(row: Administration) -> Administration:
 
 
 def visits_of(episode: Episode) -> list[Visit]:
-    """Every session or day with something kept, newest first."""
+    """Every session or day with something kept or due, newest first."""
     rows = list(
         Administration.objects.filter(episode=episode)
         .select_related(
@@ -75,7 +77,19 @@ def visits_of(episode: Episode) -> list[Visit]:
         place = (row.taken_on, row.session_id)
         visit = visits.setdefault(place, Visit(row.taken_on, row.session))
         visit.kept.append(Kept(row, older))
-    return list(visits.values())
+    _add_untaken(episode, visits)
+    return sorted(visits.values(), key=lambda visit: visit.day, reverse=True)
+
+
+def _add_untaken(episode: Episode, visits: dict[tuple[date, int | None], Visit]) -> None:
+    """Due and not entered; a reason that was given is a row of its own already."""
+    untaken = untaken_in(episode)
+    for session in episode.sessions.filter(pk__in=untaken):
+        open_ones = [one for one in untaken[session.pk] if not one.reason]
+        if open_ones:
+            place = (session.held_on, session.pk)
+            visit = visits.setdefault(place, Visit(session.held_on, session))
+            visit.untaken = open_ones
 
 
 def last_night_ended() -> datetime | None:

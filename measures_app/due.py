@@ -1,11 +1,13 @@
 """What is asked of whom at a session: which measure, in which variant, in whose words.
 
-Age decides the variant; an open episode finishes on the measure it started with; carers answer
-about a child in their own series. A totals-only measure is asked where the episode uses it.
+The plan says what and how often; age decides the variant; an episode that began on another kind
+of measure finishes on it; carers answer about a child in their own series. A totals-only measure
+is asked where the episode uses it or the plan names it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from measures_app import measures
 from measures_app.definitions import MeasureDefinition
 from measures_app.models import Administration, Measure, MeasureVersion
+from measures_app.plans import RATERS, SELF, Line, Past, Plan, Taken, is_due
 from sessions_app import clinic_time
 from sessions_app.models import Episode, Meeting, Respondent, Session
 
@@ -47,6 +50,14 @@ class Due:
         return self.measure.purpose != Measure.Purpose.ALLIANCE
 
 
+@dataclass(frozen=True)
+class Untaken:
+    """Something that was due at a session and isn't there; `reason` is empty if none was given."""
+
+    due: Due
+    reason: str
+
+
 def _latest_versions() -> dict[int, MeasureVersion]:
     rows = MeasureVersion.objects.filter(measure__active=True).select_related("measure")
     return {row.measure_id: row for row in rows.order_by("measure", "version")}
@@ -58,42 +69,6 @@ def _covers(version: MeasureVersion, age: int) -> bool:
     )
 
 
-def _variant(
-    versions: dict[int, MeasureVersion], purpose: str, rater: str, age: int, group: bool = False
-) -> MeasureVersion | None:
-    """The asked measure (with items) of a purpose and rater for an age."""
-    fitting = [
-        version
-        for version in versions.values()
-        if version.measure.purpose == purpose
-        and version.measure.rater == rater
-        and version.definition.get("items")
-        and _covers(version, age)
-        and version.measure.code.endswith("-group") == group
-    ]
-    # A variant made for the age goes before one for everybody.
-    fitting.sort(key=lambda v: (v.age_from is None and v.age_to is None, v.measure.code))
-    return fitting[0] if fitting else None
-
-
-def _started_with(
-    episode: Episode, respondent: Respondent, purposes: tuple[str, ...]
-) -> int | None:
-    """The measure of this respondent's newest score in the episode, if any."""
-    newest = (
-        Administration.objects.scored()
-        .filter(episode=episode, respondent=respondent, measure__purpose__in=purposes)
-        .order_by("-taken_at", "-pk")
-        .values_list("measure", flat=True)
-        .first()
-    )
-    return newest
-
-
-def _due(version: MeasureVersion, respondent: Respondent) -> Due:
-    return Due(version.measure, version, measures.definition_of(version), respondent)
-
-
 def age_of(episode: Episode, on: date) -> int:
     """The client's age that day; an adult's where it isn't known."""
     identity = getattr(episode.client, "identity", None)
@@ -102,43 +77,207 @@ def age_of(episode: Episode, on: date) -> int:
     return ADULT if age is None else age
 
 
-def due_at(episode: Episode, on: date, session: Session | None = None) -> list[Due]:
+class Desk:
+    """Plan, measures and the past of some episodes, read once: what was or is due at sessions."""
+
+    def __init__(self, episodes: Iterable[Episode]) -> None:
+        self.plan = Plan()
+        self.versions = _latest_versions()
+        episodes = {episode.pk: episode for episode in episodes}
+        clients = {episode.client_id for episode in episodes.values()}
+        self._taken: dict[int, list[Taken]] = {}
+        self._not_taken: dict[tuple[int, int, int], str] = {}
+        self._imported: set[int] = set()
+        self._read_administrations(clients)
+        self._visits: dict[int, list[tuple[int, date]]] = {}
+        attended = Session.objects.filter(
+            episode__in=episodes, status=Session.Status.ATTENDED,
+            meeting__kind=Meeting.Kind.TREATMENT,
+        ).order_by("held_on", "meeting__starts_at", "pk")  # fmt: skip
+        for pk, episode_id, day in attended.values_list("pk", "episode_id", "held_on"):
+            self._visits.setdefault(episode_id, []).append((pk, day))
+        self._people: dict[int, list[Respondent]] = {}
+        for person in Respondent.objects.filter(client__in=clients).order_by("pk"):
+            self._people.setdefault(person.client_id, []).append(person)
+
+    def _read_administrations(self, clients: set[int]) -> None:
+        rows = Administration.objects.current().filter(client__in=clients)
+        for row in rows.order_by("taken_at", "pk").values(
+            "client_id", "measure_id", "measure__purpose", "respondent_id", "episode_id",
+            "session_id", "taken_on", "not_taken", "provenance",
+        ):  # fmt: skip
+            if row["not_taken"]:
+                place = (row["session_id"] or 0, row["measure_id"], row["respondent_id"])
+                self._not_taken[place] = row["not_taken"]
+                continue
+            if row["provenance"] == Administration.Provenance.IMPORT:
+                self._imported.add(row["session_id"] or 0)
+            self._taken.setdefault(row["client_id"], []).append(
+                Taken(
+                    row["measure_id"],
+                    row["measure__purpose"],
+                    row["respondent_id"],
+                    row["episode_id"],
+                    row["session_id"],
+                    row["taken_on"],
+                )
+            )
+
+    def past_of(self, episode: Episode) -> Past:
+        return Past(
+            episode.pk,
+            tuple(self._visits.get(episode.pk, ())),
+            tuple(self._taken.get(episode.client_id, ())),
+        )
+
+    def _answering(self, episode: Episode, on: date, relation: str) -> list[Respondent]:
+        """Respondents of a kind on a day; the client always answers about themselves."""
+        return [
+            person
+            for person in self._people.get(episode.client_id, ())
+            if person.relation == relation
+            and (
+                relation == SELF
+                or (person.from_on <= on and (person.to_on is None or person.to_on >= on))
+            )
+        ]
+
+    def _variant(self, purpose: str, rater: str, age: int, group: bool) -> MeasureVersion | None:
+        """The asked measure (with items) of a purpose and rater for an age."""
+        fitting = [
+            version
+            for version in self.versions.values()
+            if version.measure.purpose == purpose
+            and version.measure.rater == rater
+            and version.definition.get("items")
+            and _covers(version, age)
+            and version.measure.code.endswith("-group") == group
+        ]
+        # A variant made for the age goes before one for everybody.
+        fitting.sort(key=lambda v: (v.age_from is None and v.age_to is None, v.measure.code))
+        return fitting[0] if fitting else None
+
+    def _asked(
+        self,
+        line: Line,
+        person: Respondent,
+        past: Past,
+        age: int,
+        group: bool,
+        planned: set[int | None],
+    ) -> MeasureVersion | None:
+        """The version that a line asks of a respondent at an age; None where nothing fits."""
+        rater = RATERS[line.relation]
+        if line.measure_id is not None:
+            version = self.versions.get(line.measure_id)
+            fits = version is not None and version.measure.rater == rater and _covers(version, age)
+            return version if fits else None
+        version = self._variant(
+            line.purpose, rater, age, group and line.purpose == Measure.Purpose.ALLIANCE
+        )
+        if line.purpose != Measure.Purpose.OUTCOME:
+            return version
+        # A birthday in care changes the variant; another kind of measure stays to the end. What
+        # the plan names by itself was not begun instead of the outcome measure.
+        begun = [
+            t
+            for t in past.taken
+            if t.episode_id == past.episode_id
+            and t.respondent_id == person.pk
+            and t.purpose in CHANGE_PURPOSES
+            and t.measure_id not in planned
+        ]
+        kept = self.versions.get(begun[-1].measure_id) if begun else None
+        if kept is not None and (kept.measure.purpose != "outcome" or _covers(kept, age)):
+            return kept
+        return version
+
+    def due_at(
+        self, episode: Episode, on: date, session: Session | None = None, last: bool = False
+    ) -> list[Due]:
+        """Forms due at a session of an episode, in the order in which they are asked."""
+        age = age_of(episode, on)
+        group = session is not None and session.meeting.format == Meeting.Format.GROUP
+        past = self.past_of(episode).before(on, session.pk if session else None)
+        last = last or episode.closed_on == on
+        lines = self.plan.deciding(on, age, episode.programme_id)
+        planned = {line.measure_id for line in lines}
+        found: dict[tuple[int, int], tuple[tuple[bool, bool, int, int], Due]] = {}
+        for position, line in enumerate(lines):
+            for person in self._answering(episode, on, line.relation):
+                version = self._asked(line, person, past, age, group, planned)
+                if version is None:
+                    continue
+                taken = [
+                    t
+                    for t in past.taken
+                    if t.respondent_id == person.pk
+                    and (
+                        t.measure_id == version.measure_id
+                        or (line.measure_id is None and t.purpose == line.purpose)
+                    )
+                ]
+                if not is_due(line, past, taken, on, last_session=last):
+                    continue
+                due = Due(version.measure, version, measures.definition_of(version), person)
+                place = (not due.at_start, line.relation != SELF, person.pk, position)
+                found.setdefault((version.measure_id, person.pk), (place, due))
+        return [due for _place, due in sorted(found.values(), key=lambda entry: entry[0])]
+
+    def untaken_at(self, episode: Episode, session: Session) -> list[Untaken]:
+        """What was due at an attended session and isn't there, with the reason if one was given.
+
+        A session that came with an import isn't judged by the plan.
+        """
+        if session.pk in self._imported:
+            return []
+        there = {
+            (t.measure_id, t.respondent_id)
+            for t in self._taken.get(episode.client_id, ())
+            if t.session_id == session.pk
+        }
+        return [
+            Untaken(due, self._not_taken.get((session.pk, due.measure.pk, due.respondent.pk), ""))
+            for due in self.due_at(episode, session.held_on, session)
+            if (due.measure.pk, due.respondent.pk) not in there
+        ]
+
+
+def due_at(
+    episode: Episode, on: date, session: Session | None = None, last: bool = False
+) -> list[Due]:
     """Forms due at a session of an episode, in the order in which they are asked.
 
     Parameters
     ----------
     episode : Episode
     on : date
-        Day of the session: it decides age, variant and which carers answer.
+        Day of the session: it decides age, variant, plan and which carers answer.
     session : Session or None
-        For the meeting's format: a group is asked about the group.
+        Its place in the course decides rhythms; its meeting's format whether a group is asked
+        about. None is a session that isn't recorded yet.
+    last : bool
+        The course of care ends with this session, as far as is known.
     """
-    versions = _latest_versions()
-    age = age_of(episode, on)
-    group = session is not None and session.meeting.format == Meeting.Format.GROUP
-    found: list[Due] = []
-    people = [
-        person
-        for person in episode.client.respondents.all()
-        if (person.from_on <= on and (person.to_on is None or person.to_on >= on))
-        or person.relation == Respondent.Relation.SELF
-    ]
-    people.sort(key=lambda p: (p.relation != Respondent.Relation.SELF, p.pk))
-    for person in people:
-        himself = person.relation == Respondent.Relation.SELF
-        if not himself and person.relation != Respondent.Relation.CARER:
-            continue
-        rater = "client" if himself else "carer"
-        default = _variant(versions, "outcome", rater, age)
-        started = _started_with(episode, person, CHANGE_PURPOSES)
-        kept = versions.get(started) if started is not None else None
-        # A birthday in care changes the variant; another kind of measure stays to the end.
-        if kept is not None and (kept.measure.purpose != "outcome" or _covers(kept, age)):
-            default = kept
-        if default is not None:
-            found.append(_due(default, person))
-    client = people[0] if people else None
-    alliance = _variant(versions, "alliance", "client", age, group)
-    if client is not None and alliance is not None:
-        found.append(_due(alliance, client))
-    return found
+    return Desk([episode]).due_at(episode, on, session, last)
+
+
+def due_today(sessions: Iterable[Session]) -> dict[int, list[Due]]:
+    """Forms due at each of a day's sessions, by session, in a handful of queries for them all.
+
+    The sessions bring `episode`, `client__identity`, `client__key` and `meeting` along.
+    """
+    sessions = list(sessions)
+    for session in sessions:
+        session.episode.client = session.client
+    desk = Desk({session.episode for session in sessions})
+    return {s.pk: desk.due_at(s.episode, s.held_on, s) for s in sessions}
+
+
+def untaken_in(episode: Episode) -> dict[int, list[Untaken]]:
+    """What was due and not taken, by attended session of an episode."""
+    desk = Desk([episode])
+    sessions = episode.sessions.filter(status=Session.Status.ATTENDED).select_related("meeting")
+    treatment = sessions.filter(meeting__kind=Meeting.Kind.TREATMENT)
+    found = {session.pk: desk.untaken_at(episode, session) for session in treatment}
+    return {pk: untaken for pk, untaken in found.items() if untaken}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,15 @@ from sessions_app.context import system
 LIBRARY = Path(__file__).parent / "library"
 
 
-def _checksum(content: Any) -> str:
+def checksum(content: Any) -> str:
+    """Hash by which a text or a row is known again."""
     text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _add_norms(measure: Measure, definition: MeasureDefinition) -> None:
     for row in definition.norms:
-        digest = _checksum(row)
+        digest = checksum(row)
         if measure.norms.filter(checksum=digest).exists():
             continue
         values = dict(row)
@@ -95,7 +95,7 @@ def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any)
     """
     access.require(by, "manage_measures")
     measure = _measure_of(definition)
-    digest = _checksum(source_text)
+    digest = checksum(source_text)
     known = measure.versions.filter(checksum=digest).first()
     if known is not None:
         return known
@@ -133,7 +133,7 @@ def sync_library() -> list[MeasureVersion]:
     versions = []
     for path in sorted(LIBRARY.glob("*.toml")):
         text = path.read_text(encoding="utf-8")
-        known = MeasureVersion.objects.filter(checksum=_checksum(text)).first()
+        known = MeasureVersion.objects.filter(checksum=checksum(text)).first()
         versions.append(known or load_definition(parse_definition(text), source_text=text, by=by))
     return versions
 
@@ -190,11 +190,12 @@ def rc_inclusive(norm: NormRow | None) -> bool:
     return norm is not None and norm.reliable_change is not None and norm.rc_inclusive
 
 
-@lru_cache(maxsize=256)
-def _definition(version_id: int) -> MeasureDefinition:
-    # Versions are immutable, so what was read once stays true.
-    return MeasureDefinition.from_dict(MeasureVersion.objects.get(pk=version_id).definition)
+_READ: dict[tuple[int, str], MeasureDefinition] = {}
 
 
 def definition_of(version: MeasureVersion) -> MeasureDefinition:
-    return _definition(version.pk)
+    """What a version says; versions are immutable, so what was read once stays true."""
+    key = (version.pk, version.checksum)
+    if key not in _READ:
+        _READ[key] = MeasureDefinition.from_dict(version.definition)
+    return _READ[key]

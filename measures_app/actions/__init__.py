@@ -6,14 +6,18 @@ from measures_app.actions.administrations import (
     void_administration,
 )
 from measures_app.actions.flags import DecidedMeanwhile, decide, take_up
+from measures_app.actions.norms import add_norm_row
+from measures_app.actions.plans import set_plan_line
 from measures_app.actions.sessions import record_session_with_measures
 
 __all__ = [
     "DecidedMeanwhile",
+    "add_norm_row",
     "correct_administration",
     "decide",
     "record_administration",
     "record_session_with_measures",
+    "set_plan_line",
     "take_up",
     "void_administration",
 ]

@@ -4,6 +4,7 @@ from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wo
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet
 from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
+from measures_app.models.plans import MeasurePlan
 
 __all__ = [
     "Administration",
@@ -13,6 +14,7 @@ __all__ = [
     "FlagRuleSet",
     "ImportDraft",
     "Measure",
+    "MeasurePlan",
     "MeasureVersion",
     "NightlyRun",
     "NormRow",

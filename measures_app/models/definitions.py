@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -120,6 +121,10 @@ class NormRow(models.Model):
     default = models.BooleanField(default=False)
     checksum = models.CharField(max_length=64)
     added_at = models.DateTimeField(auto_now_add=True)
+    # None: it came with the definition.
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["measure", "-default", "-from_on", "-id"]
