@@ -11,14 +11,22 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from measures_app.answered import last_night_ended, waits_for_the_night
-from measures_app.charts import course_svg, figure_table, number
+from measures_app.charts import course_both, course_svg, figure_table, number
 from measures_app.models import Administration, Flag, Measure
 from measures_app.picture import Picture, pictures_of
 from measures_app.sentences import class_words, headline, starter_questions
 from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
 from sessions_app import clinic_time
-from sessions_app.models import CaseReview, Client, Episode, Installation, Meeting, Session
+from sessions_app.models import (
+    CaseReview,
+    Client,
+    Episode,
+    Installation,
+    Meeting,
+    Respondent,
+    Session,
+)
 
 ROWS_ON_PAPER = 26
 GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
@@ -40,6 +48,7 @@ class Shown:
 
     picture: Picture
     svg: str
+    both: str
     table: list[dict[str, str]]
     headline: str
     so_far: str
@@ -50,27 +59,32 @@ class Shown:
 
 def _facts(picture: Picture) -> list[tuple[str, str]]:
     s = picture.series
-    rows = [("first", number(s.scores[0])), ("now", number(s.scores[-1]))]
+    rows = [(_("first score"), number(s.scores[0])), (_("now"), number(s.scores[-1]))]
+    if len(s.scores) > 1:
+        rows.append((_("change"), f"{s.scores[-1] - s.scores[0]:+.1f}".replace("-", "−")))
     if s.criteria is not None:
-        rows.append(("reliable change", number(s.criteria.reliable_change)))
+        rows.append((_("a reliable change is"), number(s.criteria.reliable_change)))
         if s.criteria.cutoff is not None:
-            rows.append(("cutoff", number(s.criteria.cutoff)))
+            rows.append((_("cutoff"), number(s.criteria.cutoff)))
     ahead = picture.reading.forecast_t
-    if ahead:
+    if ahead and picture.figure.forecast:
         i = len(ahead) - 1
         low, high = picture.reading.forecast_low80[i], picture.reading.forecast_high80[i]
-        rows.append((f"likely at session {ahead[i]} (80 %)", f"{number(low)} – {number(high)}"))
+        words = _("likely at session %(t)d, if care goes on (80 %%)") % {"t": ahead[i]}
+        rows.append((words, f"{number(low)} – {number(high)}"))
     return rows
 
 
 def shown_pictures(episode: Episode) -> list[Shown]:
     found = []
+    people = {r.pk: str(r) for r in Respondent.objects.filter(client=episode.client_id)}
     for picture in pictures_of(episode):
         s = picture.series
         found.append(
             Shown(
                 picture=picture,
                 svg=course_svg(picture.figure),
+                both=course_both(picture.figure),
                 table=figure_table(picture.figure),
                 headline=headline(picture.reading),
                 so_far=class_words(
@@ -78,7 +92,7 @@ def shown_pictures(episode: Episode) -> list[Shown]:
                 ),
                 facts=_facts(picture),
                 provisional=s.norm.provisional if s.norm else "",
-                who="" if s.relation == "self" else s.relation,
+                who="" if s.relation == "self" else people.get(s.respondent_id, s.relation),
             )
         )
     return found

@@ -1,0 +1,24 @@
+"""Figures: described once, drawn as SVG on the server, the same on screen and paper.
+
+`figures` says what a figure shows (and is its table); the other modules draw. Plotly, for staff
+pages where people explore, is fed from the same descriptions in reports_app.
+"""
+
+from measures_app.charts.course import course_both, course_svg
+from measures_app.charts.figures import CourseFigure, Event, describe, figure_table
+from measures_app.charts.rates import IntervalRow, interval_svg
+from measures_app.charts.spark import sparkline_svg
+from measures_app.charts.svg import number
+
+__all__ = [
+    "CourseFigure",
+    "Event",
+    "IntervalRow",
+    "course_both",
+    "course_svg",
+    "describe",
+    "figure_table",
+    "interval_svg",
+    "number",
+    "sparkline_svg",
+]
