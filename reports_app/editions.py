@@ -13,12 +13,14 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from reports_app.explain import EXPLAINED, LABELS, SECTIONS, sentence_of
+from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import extract
 from reports_app.metrics import COLUMNS, Metric, monthly_metrics
 from reports_app.models import EpisodeSummary
 from reports_app.paper import render_pdf
 from reports_app.periods import Month
+from reports_app.small import grouped, sentences
+from sessions_app import policies
 from sessions_app.models import Installation, Programme
 
 FORMATS = ("csv", "xlsx", "pdf")
@@ -139,12 +141,14 @@ def to_xlsx(report: Report) -> bytes:
 
 def page_context(report: Report) -> dict[str, Any]:
     """What the month's page and its PDF share: sections of rows, and the plain sentences."""
-    sections = [
-        (title, [metric for metric in report.metrics if metric.metric in names])
-        for title, names in SECTIONS
-    ]
-    sentences = [s for s in (sentence_of(metric) for metric in report.metrics) if s]
-    return {"report": report, "sections": sections, "sentences": sentences, "explained": EXPLAINED}
+    limit = int(policies.get("small_cell_limit"))
+    return {
+        "report": report,
+        "limit": limit,
+        "sections": grouped(report.metrics, limit),
+        "sentences": sentences(report.metrics, limit),
+        "explained": [(LABELS[name], meaning) for name, meaning in EXPLAINED.items()],
+    }
 
 
 def to_pdf(report: Report) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from reports_app.metrics import Metric
 
@@ -101,7 +101,7 @@ _ABOUT = {
         gettext_lazy("The change is within measurement error."),
     ),
     "deteriorated": (
-        gettext_lazy("Lower than at the start"),
+        gettext_lazy("Further from the goal than at the start"),
         gettext_lazy("Reliably worse than the first score."),
     ),
     "reliably_improved": (
@@ -145,9 +145,13 @@ def percent(share: float | None) -> str:
 def sentence_of(metric: Metric) -> str:
     """The plain sentence of a headline metric; empty for the others."""
     if metric.metric == "people_served":
-        return _("%(n)d people had at least one session.") % {"n": metric.value or 0}
+        n = int(metric.value or 0)
+        return ngettext(
+            "%(n)d person had at least one session.", "%(n)d people had at least one session.", n
+        ) % {"n": n}
     if metric.metric == "episodes_ended":
-        return _("%(n)d episodes ended.") % {"n": metric.value or 0}
+        n = int(metric.value or 0)
+        return ngettext("%(n)d episode ended.", "%(n)d episodes ended.", n) % {"n": n}
     if metric.value is None:
         return ""
     counts = {
@@ -161,14 +165,19 @@ def sentence_of(metric: Metric) -> str:
     if metric.metric == "reliably_improved":
         return (
             _(
-                "Of %(n)d episodes with two scores, %(k)d improved reliably (%(share)s); whatever "
-                "became of those without, between %(worst)s and %(best)s of all that ended. "
-                "%(coverage)s have an outcome."
+                "%(k)d of %(n)d who ended with two scores improved reliably (%(share)s). Counting "
+                "everyone who ended, it lies between %(worst)s and %(best)s; %(coverage)s have an "
+                "outcome."
             )
             % counts
         )
     if metric.metric == "deteriorated":
-        return _("%(k)d of %(n)d ended reliably lower than at the start.") % counts
+        return (
+            _("%(k)d of %(n)d ended reliably further from the goal than they began (%(share)s).")
+            % counts
+        )
     if metric.metric == "both_measures_rate":
         return _("Both measures were taken at %(k)d of %(n)d sessions (%(share)s).") % counts
+    if metric.metric == "ended_planned":
+        return _("%(k)d of %(n)d known endings were agreed (%(share)s).") % counts
     return ""

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 from django.db.models import Count, QuerySet, Sum
-from django.db.models.functions import TruncMonth
 
 from measures_app.models import Administration
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Month
 from sessions_app.models import Programme, Respondent, Session
 
+OUTSIDE_OUTCOME = ("died", "assessment_only")
 AGE_BANDS = [
     ("0-12", 0, 12),
     ("13-17", 13, 17),
@@ -42,6 +42,7 @@ class Extract:
     programme: Programme | None
     opened: int
     ended: pd.DataFrame
+    starters: pd.DataFrame  # first scores of the whole clinic's endings, whatever the programme
     attendance: dict[str, int]
     served: int
     served_by_age: dict[str, int]
@@ -81,50 +82,14 @@ def _served_by_age(month: Month, attended: QuerySet[Session]) -> dict[str, int]:
     return counts
 
 
-def extract_months(months: list[Month], programme: Programme | None = None) -> list[Extract]:
-    """Several months at once, in a handful of queries; age groups and raters are left out."""
-    span = {"start": months[0].start, "end": months[-1].end}
+def _everyone(month: Month) -> pd.DataFrame:
+    return _frame(EpisodeSummary.objects.filter(**_within(month, "closed_on")).order_by())
 
-    def within(field: str) -> dict[str, Any]:
-        return {f"{field}__gte": span["start"], f"{field}__lte": span["end"]}
 
-    summaries = EpisodeSummary.objects.order_by("episode_id")
-    attended = Session.objects.filter(status=Session.Status.ATTENDED, **within("held_on"))
-    by_month = SessionMonth.objects.filter(**within("month"))
-    if programme is not None:
-        summaries = summaries.filter(programme=programme)
-        attended = attended.filter(episode__programme=programme)
-        by_month = by_month.filter(programme=programme)
-    ended = _frame(summaries.filter(**within("closed_on")))
-    closed_in = pd.to_datetime(ended["closed_on"]).dt.strftime("%Y-%m")
-    opened = summaries.filter(**within("opened_on")).order_by()
-    opened_in = dict(
-        opened.annotate(month=TruncMonth("opened_on")).values_list("month").annotate(Count("pk"))
-    )
-    served_in = dict(
-        attended.order_by()
-        .annotate(month=TruncMonth("held_on"))
-        .values_list("month")
-        .annotate(Count("client", distinct=True))
-    )
-    totals = {
-        row["month"]: {name: row[name] or 0 for name in ATTENDANCE}
-        for row in by_month.values("month").annotate(**{name: Sum(name) for name in ATTENDANCE})
-    }
-    nothing = dict.fromkeys(ATTENDANCE, 0)
-    return [
-        Extract(
-            month=month,
-            programme=programme,
-            opened=opened_in.get(month.start, 0),
-            ended=ended[closed_in == str(month)],
-            attendance=totals.get(month.start, nothing),
-            served=served_in.get(month.start, 0),
-            served_by_age={},
-            collateral_raters=0,
-        )
-        for month in months
-    ]
+def _starters(ended: pd.DataFrame) -> pd.DataFrame:
+    """First scores that stand for "everyone who started": those that outcomes are made of."""
+    inside = ~ended["ending"].isin(OUTSIDE_OUTCOME) & ~ended["mid_care"].astype(bool)
+    return ended.loc[inside, ["measure__code", "first_score"]]
 
 
 def extract(month: Month, programme: Programme | None = None) -> Extract:
@@ -143,11 +108,13 @@ def extract(month: Month, programme: Programme | None = None) -> Extract:
         attended = attended.filter(episode__programme=programme)
         others = others.filter(episode__programme=programme)
     by_age = _served_by_age(month, attended)
+    ended = _frame(summaries.filter(**_within(month, "closed_on")))
     return Extract(
         month=month,
         programme=programme,
         opened=summaries.filter(**_within(month, "opened_on")).count(),
-        ended=_frame(summaries.filter(**_within(month, "closed_on"))),
+        ended=ended,
+        starters=_starters(ended if programme is None else _everyone(month)),
         attendance=attendance(month, programme),
         served=sum(by_age.values()),
         served_by_age=by_age,

@@ -23,9 +23,8 @@ from measures_app.psychometrics.rates import (
     recovery_rate,
     wilson,
 )
-from reports_app.extract import Extract, age_band
+from reports_app.extract import OUTSIDE_OUTCOME, Extract, age_band
 
-OUTSIDE_OUTCOME = ("died", "assessment_only")
 ADJUSTED_NOTE = (
     "(last - expected from intake) / SD; near 0 by construction until a reference year is frozen"
 )
@@ -67,7 +66,9 @@ class _Maker:
             value = None
         return Metric(self.month, self.scope, self.measure, metric, value, **rest)
 
-    def share(self, metric: str, count: int, of: int, note: str = "") -> Metric:
+    def share(
+        self, metric: str, count: int, of: int, note: str = "", coverage: float | None = None
+    ) -> Metric:
         """A plain rate with its Wilson interval; nothing of nothing is not a rate."""
         if of == 0:
             return self(metric, numerator=count, denominator=0, note=note or "nothing to count")
@@ -79,6 +80,7 @@ class _Maker:
             high=interval.high,
             numerator=count,
             denominator=of,
+            coverage=coverage,
             note=note,
         )
 
@@ -131,7 +133,7 @@ def _endings(make: _Maker, ended: pd.DataFrame) -> Iterator[Metric]:
     counts = ended["ending"].value_counts()
     unknown = int(counts.get("unknown", 0))
     known = total - unknown
-    note = f"{unknown} endings not known" if unknown else ""
+    note = f"endings not known: {unknown}" if unknown else ""
     for metric, ending in (
         ("ended_planned", "agreed"),
         ("ended_unplanned", "client_stopped"),
@@ -188,7 +190,9 @@ def _classes(make: _Maker, rows: pd.DataFrame) -> Iterator[Metric]:
         improvement_rate(counts["improved"], measured, ended),
         "reliably better, not recovered",
     )
-    yield make.share("unchanged", counts["unchanged"], measured)
+    yield make.share(
+        "unchanged", counts["unchanged"], measured, coverage=measured / ended if ended else None
+    )
     yield make.bounded("deteriorated", deterioration_rate(counts["deteriorated"], measured, ended))
     better = counts["recovered"] + counts["improved"]
     yield make.bounded(
@@ -204,9 +208,15 @@ def _classes(make: _Maker, rows: pd.DataFrame) -> Iterator[Metric]:
         )
 
 
-def _effects(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
+def _effects(
+    make: _Maker, rows: pd.DataFrame, better: str, everyone: pd.Series[Any]
+) -> Iterator[Metric]:
+    """Effect sizes of some episodes over the SD of everyone's first scores in the month.
+
+    A programme is a selection, and its own SD would inflate the effect.
+    """
     pairs = rows[rows["outcome_class"] != ""]
-    starters = rows["first_score"].dropna().to_numpy(float)
+    starters = everyone.dropna().to_numpy(float)
     coverage = len(pairs) / len(rows) if len(rows) else None
     first, last = pairs["first_score"].to_numpy(float), pairs["last_score"].to_numpy(float)
     spread = float(np.std(starters, ddof=1)) if len(starters) > 1 else 0.0
@@ -240,17 +250,30 @@ def _effects(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
     )  # fmt: skip
 
 
-def _outcomes(make: _Maker, rows: pd.DataFrame, better: str) -> Iterator[Metric]:
+def _reached(make: _Maker, rows: pd.DataFrame) -> Metric:
+    """Last score as good as expected; without one, or without a model, it isn't known."""
+    judged = rows[rows["outcome_class"] != ""].dropna(subset=["reached_expected"])
+    if rows.empty:
+        return make("reached_expected", numerator=0, denominator=0, note="no episode ended")
+    if judged.empty:
+        return make(
+            "reached_expected", numerator=0, denominator=0, coverage=0.0,
+            note="no expected response yet",
+        )  # fmt: skip
+    count = int(judged["reached_expected"].astype(bool).sum())
+    return make.bounded("reached_expected", improvement_rate(count, len(judged), len(rows)))
+
+
+def _outcomes(
+    make: _Maker, rows: pd.DataFrame, better: str, starters: pd.Series[Any] | None = None
+) -> Iterator[Metric]:
     since_mid_care = rows["mid_care"].astype(bool)
     apart = int(since_mid_care.sum())
     rows = rows[~since_mid_care]
     note = f"{apart} measured since mid-care, apart" if apart else ""
     yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
-    yield from _effects(make, rows, better)
-    judged = rows.dropna(subset=["reached_expected"])
-    yield make.share(
-        "reached_expected", int(judged["reached_expected"].astype(bool).sum()), len(judged)
-    )
+    yield from _effects(make, rows, better, rows["first_score"] if starters is None else starters)
+    yield _reached(make, rows)
     yield from _classes(make, rows)
 
 
@@ -282,9 +305,9 @@ def monthly_metrics(data: Extract) -> list[Metric]:
     directions = dict(Measure.objects.values_list("code", "versions__better"))
     by_measure = outcome.groupby(_main_measures(outcome), sort=True)
     for code, rows in by_measure:
-        metrics.extend(
-            _outcomes(_Maker(month, scope, str(code)), rows, directions.get(code) or "higher")
-        )
+        firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]
+        maker = _Maker(month, scope, str(code))
+        metrics.extend(_outcomes(maker, rows, directions.get(code) or "higher", firsts))
     return metrics
 
 

@@ -9,11 +9,14 @@ from measures_app.charts.figures import CourseFigure, Event, describe, figure_ta
 from measures_app.charts.rates import IntervalRow, interval_svg
 from measures_app.charts.spark import sparkline_svg
 from measures_app.charts.svg import number
+from measures_app.charts.trend import TrendFigure, TrendPoint, trend_svg
 
 __all__ = [
     "CourseFigure",
     "Event",
     "IntervalRow",
+    "TrendFigure",
+    "TrendPoint",
     "course_both",
     "course_svg",
     "describe",
@@ -21,4 +24,5 @@ __all__ = [
     "interval_svg",
     "number",
     "sparkline_svg",
+    "trend_svg",
 ]

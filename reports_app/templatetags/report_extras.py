@@ -21,13 +21,22 @@ def _written(metric: Metric, value: float | None) -> str:
     if metric.metric in COUNTS:
         return f"{int(value):,}".replace(",", "\u202f")
     if metric.metric in PLAIN:
-        return f"{value:.2f}" if "effect" in metric.metric else f"{value:.1f}"
+        return (f"{value:.2f}" if "effect" in metric.metric else f"{value:.1f}").replace("-", "−")
     return percent(value)
 
 
 @register.filter
 def metric_label(metric: Metric) -> str:
-    return str(LABELS[metric.metric])
+    label = str(LABELS[metric.metric])
+    return f"{label}: {metric.note}" if metric.metric == "clients_by_age_group" else label
+
+
+@register.filter
+def metric_note(metric: Metric) -> str:
+    """The note as a reader needs it: the label says already whose the number is."""
+    if metric.metric == "clients_by_age_group":
+        return ""
+    return metric.note
 
 
 @register.filter
@@ -55,7 +64,8 @@ def metric_n(metric: Metric) -> str:
 def metric_bounds(metric: Metric) -> str:
     if metric.worst is None or metric.best is None:
         return "–"
-    return f"{percent(metric.worst)} – {percent(metric.best)}"
+    low, high = sorted((metric.worst, metric.best))
+    return f"{percent(low)} – {percent(high)}"
 
 
 @register.filter

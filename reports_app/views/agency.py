@@ -1,27 +1,26 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from measures_app.charts import IntervalRow, interval_svg
+from measures_app.charts import IntervalRow, interval_svg, trend_svg
+from measures_app.models import Measure
 from reports_app import actions
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
 from reports_app.explain import LABELS
-from reports_app.extract import extract_months
-from reports_app.metrics import Metric, monthly_metrics
-from reports_app.models import EpisodeSummary, ReportRun
+from reports_app.metrics import Metric
+from reports_app.models import ReportRun
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.periods import Month, PeriodProblem, months_back, parse_month
+from reports_app.plots import trend_plot
+from reports_app.small import few_of
+from reports_app.trend import trends
 from sessions_app import access, audit, clinic_time, policies
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
-TREND_MONTHS = 12
-TREND = ("people_served", "episodes_opened", "episodes_ended", "reliably_improved",
-         "deteriorated", "ended_planned", "both_measures_rate")  # fmt: skip
+LISTED_MONTHS = 24
 HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
              "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
 
@@ -47,41 +46,28 @@ def chosen_programme(request: HttpRequest) -> Programme | None:
     return programme
 
 
-def _masked(metric: Metric, limit: int) -> bool:
-    """On a director's screen, rates of very few people are withheld: they could be recognised."""
-    return metric.denominator is not None and 0 < metric.denominator < limit
+def _place(metric: Metric) -> tuple[str, int]:
+    """Outcomes by measure first, then what concerns everybody."""
+    order = HEADLINES.index(metric.metric) if metric.metric in HEADLINES else len(HEADLINES)
+    return (metric.measure or "~", order)
 
 
-def _chart(metrics: list[Metric], limit: int) -> str:
-    several = len({m.measure for m in metrics if m.measure}) > 1
+def _chart(metrics: list[Metric], few: set[int]) -> str:
+    """Headline rates with their intervals; what too few are in is left to the words."""
+    titles = dict(Measure.objects.values_list("code", "title"))
+    several = len({m.measure for i, m in enumerate(metrics) if m.measure and i not in few}) > 1
     rows = [
         IntervalRow(
-            f"{LABELS[m.metric]}" + (f" ({m.measure})" if m.measure and several else ""),
-            None if _masked(m, limit) else m.value,
+            f"{LABELS[m.metric]}" + (f", {titles.get(m.measure, '')}" if several else ""),
+            m.value,
             m.low,
             m.high,
             int(m.denominator or 0),
         )
-        for m in metrics
-        if m.metric in HEADLINES
+        for i, m in sorted(enumerate(metrics), key=lambda pair: _place(pair[1]))
+        if m.metric in HEADLINES and i not in few and m.value is not None
     ]
     return interval_svg(rows) if rows else ""
-
-
-def _trend(month: Month, programme: Programme | None, limit: int) -> list[dict[str, Any]]:
-    rows = []
-    for data in extract_months(months_back(month, TREND_MONTHS), programme):
-        by_name: dict[str, Metric] = {}
-        for metric in monthly_metrics(data):
-            by_name.setdefault(metric.metric, metric)
-        shown = [by_name.get(name) for name in TREND]
-        rows.append(
-            {
-                "month": data.month,
-                "metrics": [m if m and not _masked(m, limit) else None for m in shown],
-            }
-        )
-    return rows
 
 
 @access.needs("see_aggregates")
@@ -94,18 +80,20 @@ def agency(request: HttpRequest) -> HttpResponse:
     limit = int(policies.get("small_cell_limit"))
     with acting_as(system("report")):
         report = make_report(month, programme)
-        trend = _trend(month, programme, limit)
+        trend = trends(month, programme, limit)
     audit.record("read", subject_kind="report", subject=str(month), what="agency page")
     context = {
         **page_context(report),
-        "chart": _chart(report.metrics, limit),
-        "masked": {id(m) for m in report.metrics if _masked(m, limit)},
-        "limit": limit,
+        "empty": report.as_of is None,
+        "chart": _chart(report.metrics, few_of(report.metrics, limit)),
         "trend": trend,
-        "trend_labels": [LABELS[name] for name in TREND],
+        "figures": [
+            (f"plot-{i}", figure, trend_svg(figure), trend_plot(figure))
+            for i, figure in enumerate(trend.figures)
+        ],
         "programmes": Programme.objects.all(),
         "programme": programme,
-        "months": months_back(this_month(), TREND_MONTHS)[::-1],
+        "months": months_back(this_month(), LISTED_MONTHS)[::-1],
         "month": month,
     }
     return render(request, "reports/agency.html", context)
@@ -134,7 +122,7 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
         "runs": ReportRun.objects.filter(period=str(shown)).prefetch_related("editions")[:10],
         "formats": FORMATS,
         "paper_missing": missing(),
-        "empty": not EpisodeSummary.objects.exists(),
+        "empty": report.as_of is None,
     }
     return render(request, "reports/month.html", context)
 

@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 
 from measures_app.charts import IntervalRow, interval_svg
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
+from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary
 from reports_app.selectors import hours_this_week
 from sessions_app import access
 from sessions_app.models import AuditEvent, User
 
 TOO_FEW = 15
-OUTSIDE = ("died", "assessment_only")
 
 
 @access.needs("record_sessions")
@@ -23,7 +23,7 @@ def practice(request: HttpRequest) -> HttpResponse:
     clinician = getattr(request.user, "clinician", None)
     ended = list(
         EpisodeSummary.objects.filter(clinician=clinician, closed_on__isnull=False, mid_care=False)
-        .exclude(ending__in=OUTSIDE)
+        .exclude(ending__in=OUTSIDE_OUTCOME)
         .values_list("outcome_class", "ending")
         if clinician
         else ()

@@ -1,0 +1,129 @@
+"""What a page or a page of paper shows of a month: sections, measures, and cells too small.
+
+Rates and means of fewer than the clinic's limit are withheld on screen and paper (someone could
+be recognised, and they say nothing); the data files carry them, with a note, for the clinic's
+own use. Age groups are withheld so that subtraction from the total finds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from measures_app.models import Measure
+from measures_app.psychometrics.suppression import Sum, publish
+from reports_app.explain import SECTIONS, sentence_of
+from reports_app.metrics import Metric
+
+SAID_FIRST = (
+    "people_served", "episodes_ended", "ended_planned", "both_measures_rate",
+    "reliably_improved", "deteriorated",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ShownMetric:
+    """A metric and whether its numbers are withheld."""
+
+    metric: Metric
+    few: bool
+
+
+@dataclass(frozen=True)
+class MetricGroup:
+    """The rows of one measure ("" for none); `few_words` stands in their place."""
+
+    title: str
+    rows: list[ShownMetric]
+    few_words: str = ""
+
+
+def is_few(metric: Metric, limit: int) -> bool:
+    """Whether a rate or mean rests on fewer than the limit."""
+    return metric.denominator is not None and 0 < metric.denominator < limit
+
+
+def hidden_ages(metrics: Sequence[Metric], limit: int) -> set[int]:
+    """Places of age groups to withhold, so many that no subtraction from the total helps."""
+    places = [i for i, m in enumerate(metrics) if m.metric == "clients_by_age_group"]
+    if not places:
+        return set()
+    counts = [int(metrics[i].value or 0) for i in places]
+    cells = publish(
+        [*counts, sum(counts)], [Sum(len(counts), tuple(range(len(counts))))], limit=limit
+    )
+    return {place for place, cell in zip(places, cells[:-1], strict=True) if np.isnan(cell)}
+
+
+def few_of(metrics: Sequence[Metric], limit: int) -> set[int]:
+    """Places of the metrics that screen and paper withhold."""
+    small = {
+        i
+        for i, metric in enumerate(metrics)
+        if metric.metric != "clients_by_age_group" and is_few(metric, limit)
+    }
+    return small | hidden_ages(metrics, limit)
+
+
+def _few_words(rows: list[ShownMetric]) -> str:
+    """One line for a measure of which nothing can be said."""
+    pairs = next((r.metric for r in rows if r.metric.metric == "unchanged"), None)
+    if pairs is None or not all(r.few or r.metric.value is None for r in rows):
+        return ""
+    return _("Too few endings with two scores to say anything (fewer than the clinic's limit).")
+
+
+def grouped(metrics: Sequence[Metric], limit: int) -> list[tuple[Any, list[MetricGroup]]]:
+    """(section title, groups by measure) in the report's order."""
+    few = few_of(metrics, limit)
+    titles = dict(Measure.objects.values_list("code", "title"))
+    sections = []
+    for title, names in SECTIONS:
+        groups: dict[str, list[ShownMetric]] = {}
+        for i, metric in enumerate(metrics):
+            if metric.metric in names:
+                groups.setdefault(metric.measure, []).append(ShownMetric(metric, i in few))
+        sections.append(
+            (
+                title,
+                [
+                    MetricGroup(titles.get(code, code), rows, _few_words(rows))
+                    for code, rows in groups.items()
+                ],
+            )
+        )
+    return sections
+
+
+def _place(metric: Metric) -> int:
+    return SAID_FIRST.index(metric.metric) if metric.metric in SAID_FIRST else len(SAID_FIRST)
+
+
+def sentences(metrics: Sequence[Metric], limit: int) -> list[str]:
+    """The plain sentences of a month; measures are named where there are several."""
+    few = few_of(metrics, limit)
+    titles = dict(Measure.objects.values_list("code", "title"))
+    several = len({m.measure for m in metrics if m.measure}) > 1
+    found = []
+    ordered = sorted(enumerate(metrics), key=lambda pair: (pair[1].measure, _place(pair[1])))
+    for i, metric in ordered:
+        if i not in few and (sentence := sentence_of(metric)):
+            named = several and metric.measure
+            found.append(f"{titles.get(metric.measure, metric.measure)}: {sentence}" if named
+                         else sentence)  # fmt: skip
+    silent = sorted(
+        {
+            titles.get(m.measure, m.measure)
+            for i, m in enumerate(metrics)
+            if m.metric == "reliably_improved" and m.measure and i in few
+        }
+    )
+    if silent:
+        found.append(
+            _("Too few ended to say anything of: %(measures)s.") % {"measures": ", ".join(silent)}
+        )
+    return found
