@@ -253,6 +253,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Clinic outcomes",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "measures_app.api.schema.add_errors",
+    ],
 }
 
 # --- language and time -------------------------------------------------------------------------

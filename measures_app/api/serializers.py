@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from measures_app.models import Administration, Flag
 from sessions_app.models import Client, Episode, Session
+
+IN_CARE = ("purpose", "problem", "ending")
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 class ClientSerializer(serializers.ModelSerializer[Client]):
@@ -37,6 +41,14 @@ class EpisodeSerializer(serializers.ModelSerializer[Episode]):
             "closed_on",
             "ending",
         ]
+        extra_kwargs: ClassVar[dict[str, Any]] = {name: {"allow_null": True} for name in IN_CARE}
+
+    def to_representation(self, instance: Episode) -> dict[str, Any]:
+        """What the care is about is for those who treat: null for the desk."""
+        row = dict(super().to_representation(instance))
+        if not getattr(instance, "in_care", False):
+            row |= dict.fromkeys(IN_CARE)
+        return row
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
@@ -88,6 +100,8 @@ class AdministrationSerializer(serializers.ModelSerializer[Administration]):
             "taken_on",
             "recorded_at",
             "supersedes",
+            "superseded_at",
+            "voided",
         ]
 
 
@@ -114,6 +128,11 @@ class NewAdministrationSerializer(serializers.Serializer[Any]):
         choices=Administration.NotTaken.choices, required=False, allow_blank=True
     )
     taken_at = serializers.DateTimeField(required=False, allow_null=True)
+
+    def validate_taken_at(self, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment < EARLIEST:
+            raise serializers.ValidationError("This lies before 1900.")
+        return moment
 
 
 class FlagSerializer(serializers.ModelSerializer[Flag]):

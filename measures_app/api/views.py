@@ -9,15 +9,16 @@ import uuid
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.db.models import Exists, OuterRef, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, mixins, permissions, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from measures_app import actions
-from measures_app.api import serializers
-from measures_app.models import Administration, Measure
+from measures_app.api import filters, serializers
+from measures_app.models import Administration, Flag, Measure
 from sessions_app import access, audit
 from sessions_app.models import Client, Episode, Respondent, Session
 from sessions_app.submissions import KeyReused, once
@@ -43,8 +44,9 @@ class ScopedViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     permission_classes: ClassVar[list[Any]] = [HoldsRight]
     rights: tuple[str, ...] = ("see_clinical",)
     scope = "visible_to"
+    pagination_class = filters.Pages
     related: tuple[str, ...] = ()
-    filters: ClassVar[dict[str, str]] = {}
+    offered: tuple[filters.Filter, ...] = ()
     order: tuple[str, ...] = ("pk",)
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -52,13 +54,8 @@ class ScopedViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         if getattr(self, "swagger_fake_view", False):
             return model.objects.none()
         rows = getattr(model.objects, self.scope)(self.request.user)
-        for name, path in self.filters.items():
-            value = self.request.query_params.get(name)
-            if value is not None:
-                try:
-                    rows = rows.filter(**{path: value})
-                except (ValueError, DjangoValidationError):
-                    raise exceptions.ValidationError({name: f"“{value}” is no {name}."}) from None
+        if self.action == "list":
+            rows = rows.filter(**filters.read_all(self.request, self.offered))
         return rows.select_related(*self.related).order_by(*self.order)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -75,10 +72,14 @@ class ScopedViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         return Response(self.get_serializer(row).data)
 
 
-CLIENT_FILTER = OpenApiParameter("client", str, description="A client's code")
+def described(offered: tuple[filters.Filter, ...], about: str) -> Any:
+    """Tells the schema what a viewset's list can be asked, from the filters themselves."""
+    listing = extend_schema(description=about, parameters=[f.described() for f in offered])
+    return extend_schema_view(list=listing, retrieve=extend_schema(description=about))
 
 
 @extend_schema(tags=["clients"])
+@described((), "Clients in one's scope, by random code: never a name or contact.")
 class ClientViewSet(ScopedViewSet):
     serializer_class = serializers.ClientSerializer
     rights = ("see_clinical", "see_registry")
@@ -89,49 +90,109 @@ class ClientViewSet(ScopedViewSet):
     order = ("code",)
 
 
-@extend_schema(tags=["episodes"], parameters=[CLIENT_FILTER])
+EPISODES = (
+    filters.CLIENT,
+    filters.yes_or_no("open", "closed_on__isnull", "Open episodes, or ended ones"),
+    filters.day("opened_since", "opened_on__gte", "Opened on this day or later"),
+)
+
+
+@extend_schema(tags=["episodes"])
+@described(
+    EPISODES, "Courses of care. What they are about is empty for those who see the diary alone."
+)
 class EpisodeViewSet(ScopedViewSet):
     serializer_class = serializers.EpisodeSerializer
     rights = ("see_clinical", "see_registry")
     scope = "registered_to"
     related = ("client", "programme", "site")
-    filters: ClassVar[dict[str, str]] = {"client": "client__code"}
+    offered = EPISODES
     lookup_value_regex = r"[0-9]{1,18}"
 
+    def get_queryset(self) -> QuerySet[Any]:
+        """With `in_care`: whether the row is in clinical scope, or in the diary alone."""
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows
+        seen = access.clinical_episodes(self.request.user).filter(pk=OuterRef("pk"))
+        return rows.annotate(in_care=Exists(seen))
 
-@extend_schema(tags=["sessions"], parameters=[CLIENT_FILTER])
+
+SESSIONS = (
+    filters.CLIENT,
+    filters.EPISODE,
+    filters.choice("status", "status", Session.Status.choices, "Whether the client was seen"),
+    filters.day("since", "held_on__gte", "On this day or later"),
+    filters.day("until", "held_on__lte", "On this day or earlier"),
+)
+
+
+@extend_schema(tags=["sessions"])
+@described(SESSIONS, "Booked and past sessions.")
 class SessionViewSet(ScopedViewSet):
     serializer_class = serializers.SessionSerializer
     rights = ("see_clinical", "see_registry")
     scope = "registered_to"
     related = ("client", "meeting")
-    filters: ClassVar[dict[str, str]] = {"client": "client__code"}
+    offered = SESSIONS
     lookup_value_regex = r"[0-9]{1,18}"
 
 
-@extend_schema(tags=["flags"], parameters=[CLIENT_FILTER])
+FLAGS = (
+    filters.CLIENT,
+    filters.EPISODE,
+    filters.choice("state", "state", Flag.State.choices, "What became of it"),
+    filters.choice("kind", "kind", Flag.Kind.choices, "Prompt, review or item alert"),
+)
+
+
+@extend_schema(tags=["flags"])
+@described(FLAGS, "Reasons to talk, with the numbers that raised them.")
 class FlagViewSet(ScopedViewSet):
     serializer_class = serializers.FlagSerializer
     related = ("client", "measure")
-    filters: ClassVar[dict[str, str]] = {"client": "client__code", "state": "state"}
+    offered = FLAGS
     lookup_value_regex = r"[0-9]{1,18}"
 
 
-@extend_schema(tags=["administrations"], parameters=[CLIENT_FILTER])
+ADMINISTRATIONS = (
+    filters.CLIENT,
+    filters.EPISODE,
+    filters.code("measure", "measure__code", "A measure's code"),
+    filters.yes_or_no(
+        "superseded", "superseded_at__isnull", "Corrected since, or not", opposite=True
+    ),
+    filters.yes_or_no("voided", "voided", "Taken out of every reading, or counting"),
+    filters.day("since", "taken_on__gte", "Taken on this day or later"),
+    filters.day("until", "taken_on__lte", "Taken on this day or earlier"),
+    filters.day("known_since", "known_on__gte", "Known to the clinic on this day or later"),
+)
+
+
+@extend_schema(tags=["administrations"])
+@described(
+    ADMINISTRATIONS, "Askings of a measure; a corrected or voided one stays, marked as such."
+)
 class AdministrationViewSet(ScopedViewSet):
     serializer_class = serializers.AdministrationSerializer
     related = ("client", "measure", "respondent")
-    filters: ClassVar[dict[str, str]] = {"client": "client__code", "measure": "measure__code"}
+    offered = ADMINISTRATIONS
     lookup_value_regex = r"[0-9]{1,18}"
 
     @extend_schema(
+        description=(
+            "Records one asking of a measure. Sent again under the same Idempotency-Key with the "
+            "same body it answers 200 with the row that is there; with another body, 409."
+        ),
         request=serializers.NewAdministrationSerializer,
         responses={
             201: serializers.AdministrationSerializer,
             200: serializers.AdministrationSerializer,
         },
         parameters=[
-            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, required=True)
+            OpenApiParameter(
+                "Idempotency-Key", OpenApiTypes.UUID, OpenApiParameter.HEADER, required=True
+            )
         ],
     )
     def create(self, request: Request) -> Response:
@@ -153,7 +214,10 @@ class AdministrationViewSet(ScopedViewSet):
         except KeyReused as problem:
             raise Conflict(str(problem)) from None
         except DjangoValidationError as problem:
-            raise exceptions.ValidationError(problem.message_dict) from None
+            by_field = hasattr(problem, "error_dict")
+            raise exceptions.ValidationError(
+                problem.message_dict if by_field else {"detail": problem.messages}
+            ) from None
         row = Administration.objects.visible_to(request.user).get(pk=outcome.result)
         code = status.HTTP_200_OK if outcome.replayed else status.HTTP_201_CREATED
         return Response(self.get_serializer(row).data, status=code)
