@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import chain, count
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -55,6 +56,12 @@ def add_user(*, email: str, name: str, by: Any, password: str | None = None) -> 
     return user
 
 
+def _free_code(name: str) -> str:
+    taken = set(Clinician.objects.filter(code__startswith=name[:36]).values_list("code", flat=True))
+    numbered = (f"{name[:36]} {n}" for n in count(2))
+    return next(code for code in chain([name[:40]], numbered) if code not in taken)
+
+
 @transaction.atomic
 def add_clinician(
     *,
@@ -67,11 +74,16 @@ def add_clinician(
     trainee: bool = False,
     active_from: date | None = None,
 ) -> Clinician:
-    """Someone who treats; `code` is how files name them (the name when not given)."""
+    """Someone who treats; `code` is how files name them (the name when not given).
+
+    A second person of the same name gets a number behind it.
+    """
     access.require(by, "manage_people")
+    if code and Clinician.objects.filter(code=code[:40]).exists():
+        raise ValidationError({"code": f"There is already a clinician {code}."})
     clinician = Clinician.objects.create(
         name=name,
-        code=(code or name)[:40],
+        code=code[:40] or _free_code(name),
         user=user,
         site=site,
         team=team,

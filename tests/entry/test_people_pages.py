@@ -119,6 +119,16 @@ def test_the_invited_choose_a_password_once_and_come_in(clinic: Clinic, browser_
     assert guest.get("/today/").status_code == 200
 
 
+def test_two_people_of_one_name_can_be_invited(clinic: Clinic, browser_of: Sign) -> None:
+    adam = browser_of("adam")
+    for address in ("one@clinic.example", "two@clinic.example"):
+        invited = {"name": "Alice Alder", "email": address, "role": "clinician"}
+        assert "/welcome/" in adam.post("/people/", invited).context["link"]
+    again = adam.post("/people/", invited)
+    assert again.status_code == 422
+    assert again.context["form"]["email"].value() == "two@clinic.example"
+
+
 def test_a_lost_link_is_made_anew_by_administrators_only(clinic: Clinic, browser_of: Sign) -> None:
     door = f"/people/{clinic.alice.pk}/invitation/"
     assert "/welcome/" in browser_of("adam").post(door).context["link"]

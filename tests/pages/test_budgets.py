@@ -1,0 +1,136 @@
+"""How many queries each page may ask, and that rows don't add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from measures_app import actions as measure_actions
+from measures_app import measures
+from reports_app.nightly import run_night
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as
+from tests.cast import BY, Clinic
+
+# page -> (who opens it, queries at most). A page that needs more says why where it is raised.
+BUDGETS: dict[str, tuple[str, int]] = {
+    "/today/": ("alice", 15),
+    "/schedule/": ("fred", 13),
+    "/clients/": ("fred", 10),
+    "/clients/new/": ("fred", 14),
+    "/caseload/": ("alice", 22),
+    "/clients/{ana}/": ("alice", 42),
+    "/clients/{ana}/sessions/new/": ("alice", 16),
+    "/sessions/{session}/": ("alice", 16),
+    "/sessions/{session}/picture/": ("alice", 30),
+    "/review/": ("sofia", 24),
+    "/review/{ana}/": ("sofia", 42),
+    "/practice/": ("alice", 15),
+    "/agency/": ("dora", 29),
+    "/reports/{month}/": ("dora", 27),
+    "/measures/": ("alice", 14),
+    "/rules/": ("alice", 14),
+    "/people/": ("adam", 13),
+    "/settings/": ("adam", 12),
+    "/audit/": ("adam", 11),
+    "/import/": ("adam", 10),
+}
+MANY = 6
+LISTS = ("/today/", "/schedule/", "/clients/", "/caseload/", "/review/")
+# An episode's own course: worse at each session, so that the night has something to say.
+COURSE = ((60, 24.0), (40, 18.0), (20, 11.0))
+
+
+def _score(clinic: Clinic, episode: Any, session: Any, total: float) -> None:
+    for code, value in (("outcome-adult", total), ("alliance-adult", 30.0)):
+        measure_actions.record_administration(
+            episode=episode,
+            session=session,
+            measure=measures.get_measure(code),
+            total=value,
+            provenance="paper",
+            by=BY,
+        )
+
+
+def _add_clients(clinic: Clinic, how_many: int) -> list[str]:
+    """Clients of Alice's: with a course, a session to be said of, and one booked today."""
+    today, alice = clinic_time.today(), clinic.clinicians["alice"]
+    codes = []
+    for n in range(how_many):
+        client = actions.register_client(
+            by=BY, site=clinic.north, name=f"Person Number{n}", birth_year=1980
+        )
+        episode = actions.open_episode(
+            client=client,
+            programme=clinic.therapy,
+            opened_on=today - timedelta(days=70),
+            lead=alice,
+            by=BY,
+        )
+        for days, total in COURSE:
+            held = actions.record_session(
+                episode=episode, held_on=today - timedelta(days=days), by=BY
+            )
+            _score(clinic, episode, held, total)
+        for days in (5, 0):
+            moment = clinic_time.at(today - timedelta(days=days), 9)
+            actions.book_session(episode=episode, starts_at=moment, by=BY)
+        user = actions.add_user(email=f"p{n}{client.code}@clinic.example", name=f"P{n}", by=BY)
+        actions.grant_role(user=user, role="clinician", by=BY)
+        other = actions.add_clinician(name=f"P{n}", user=user, by=BY)
+        actions.supervise(supervisor=clinic.sofia, clinician=other, by=BY)
+        actions.record_case_review(
+            episode=clinic.episodes["ana"], decision="continue", by=clinic.alice
+        )
+        codes.append(client.code)
+    return codes
+
+
+def _counted(
+    clinic: Clinic, browser_of: Callable[[str], Browser], warm_up: bool = False
+) -> dict[str, int]:
+    places = {
+        "ana": clinic.ana.code,
+        "session": clinic.sessions["ana"][0].pk,
+        "month": f"{clinic_time.today():%Y-%m}",
+    }
+    found = {}
+    for page, (who, _budget) in BUDGETS.items():
+        browser = browser_of(who)
+        if warm_up:  # what is read once a process isn't a page's own
+            browser.get(page.format(**places))
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert browser.get(page.format(**places)).status_code == 200, page
+        found[page] = len(queries)
+    return found
+
+
+def test_a_page_asks_no_more_for_many_rows_than_for_one_and_keeps_its_budget(
+    clinic: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    with acting_as(BY):
+        measures.sync_library()
+        for session in clinic.sessions["ana"][:3]:
+            _score(clinic, clinic.episodes["ana"], session, 24.0)
+        _add_clients(clinic, 1)
+        run_night(clinic_time.today())
+    few = _counted(clinic, browser_of, warm_up=True)
+    with acting_as(BY):
+        codes = _add_clients(clinic, MANY)
+        for session in clinic.sessions["ana"][3:]:
+            _score(clinic, clinic.episodes["ana"], session, 12.0)
+        run_night(clinic_time.today())
+    many = _counted(clinic, browser_of)
+    for page in LISTS:
+        rows = browser_of(BUDGETS[page][0]).get(page).content.decode()
+        assert all(code in rows for code in codes), page
+    assert many == few
+    assert {p: n for p, n in many.items() if n > BUDGETS[p][1]} == {}

@@ -1,0 +1,189 @@
+"""The pages in a real browser: accessibility rules, the keyboard alone, a narrow screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from measures_app import actions as measure_actions
+from measures_app import measures
+from measures_app.models import Administration
+from reports_app.nightly import run_night
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as
+from sessions_app.models import Session
+from tests.cast import BY, Clinic, build
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# Who looks at what: every page of daily work, and what it says when there is nothing to show.
+PAGES = {
+    "alice": [
+        "/today/", "/schedule/", "/clients/", "/caseload/", "/clients/{ana}/",
+        "/clients/{ana}/sessions/new/", "/sessions/{booked}/", "/sessions/{held}/picture/",
+        "/practice/", "/measures/", "/rules/", "/no-such-page/",
+    ],
+    "sofia": ["/review/", "/review/{ana}/"],
+    "dora": ["/agency/"],
+    "fred": ["/schedule/", "/clients/new/"],
+    "adam": ["/people/", "/settings/", "/audit/", "/import/"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
+    """The cast on a live site, after a night."""
+    with acting_as(BY):
+        clinic = build()
+        measures.sync_library()
+        for session, total in zip(clinic.sessions["ana"], (24, 22, 19, 16, 13, 10), strict=True):
+            for code, value in (("outcome-adult", total), ("alliance-adult", 30)):
+                measure_actions.record_administration(
+                    episode=clinic.episodes["ana"],
+                    session=session,
+                    measure=measures.get_measure(code),
+                    total=value,
+                    provenance="paper",
+                    by=BY,
+                )
+        today = clinic_time.today()
+        booked = [
+            actions.book_session(episode=clinic.episodes["ana"], starts_at=moment, by=BY)
+            for moment in (clinic_time.at(today, 9), clinic_time.at(today - timedelta(days=3), 9))
+        ]
+        run_night(today)
+    places = {
+        "ana": clinic.ana.code,
+        "booked": booked[0].pk,
+        "held": clinic.sessions["ana"][-1].pk,
+    }
+    return live_site, clinic, places
+
+
+@pytest.fixture
+def open_as(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
+    """`open_as("alice", width=360)`: a page signed in as one of the cast."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    contexts = []
+
+    def open_page(who: str, **options: Any) -> Any:
+        url, clinic, _places = site
+        width = options.pop("width", 1280)
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        user = clinic.users[who]
+        store = import_module(settings.SESSION_ENGINE).SessionStore()
+        store[SESSION_KEY] = str(user.pk)
+        store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        store.save()
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": store.session_key, "url": url}
+        context.add_cookies([cookie])
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def _broken_rules(page: Any) -> list[str]:
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
+    return [
+        f"{page.url} {rule['id']}: {rule['nodes'][0]['html'][:120]}"
+        for rule in found.response["violations"]
+    ]
+
+
+def test_no_page_breaks_a_rule_of_wcag_22_aa_or_overflows_a_phone(site: Any, open_as: Any) -> None:
+    url, _clinic, places = site
+    broken = []
+    for who, paths in PAGES.items():
+        page = open_as(who, width=360, color_scheme="dark")
+        spoken: list[str] = []
+        page.on("console", lambda message, to=spoken: to.append(message.text))
+        for path in paths:
+            page.goto(url + path.format(**places))
+            broken += _broken_rules(page)
+            if page.evaluate("document.documentElement.scrollWidth") > 360:
+                broken.append(f"{page.url} is wider than 360 px")
+        # Refused by the content security policy, or a script that broke: the console says so.
+        broken += [f"{who}: {text}" for text in spoken if "404 (Not Found)" not in text]
+    assert broken == []
+
+
+def test_a_pair_of_measures_is_typed_with_twenty_keys_and_the_picture_appears(
+    site: Any, open_as: Any
+) -> None:
+    url, _clinic, places = site
+    page = open_as("alice")
+    page.goto(f"{url}/sessions/{places['booked']}/")
+    pressed = 0
+    for key in "6455718088907995":
+        page.keyboard.press(key)
+        pressed += 1
+    assert page.locator("[data-total]").all_text_contents() == ["27", "35.2"]
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+        pressed += 1
+    assert pressed <= 20
+    assert page.url.endswith(f"/sessions/{places['booked']}/picture/")
+    assert page.locator("main svg.chart").count() == 1
+    assert "start" in page.locator("main .lead").inner_text()
+
+
+def test_after_wrong_input_the_focus_is_on_the_first_field_to_put_right(
+    site: Any, open_as: Any
+) -> None:
+    url, _clinic, places = site
+    page = open_as("alice")
+    page.goto(f"{url}/clients/{places['ana']}/sessions/new/")
+    page.keyboard.type("64")
+    page.locator(":focus").fill("640")
+    assert page.locator("[data-total]").first.text_content() == "–"
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    focused = page.locator(":focus")
+    assert focused.get_attribute("aria-invalid") == "true"
+    assert focused.input_value() == "640"
+    described = focused.get_attribute("aria-describedby")
+    assert "the line is 100 mm long, not 640" in page.locator(f"#{described}").inner_text()
+    assert page.locator("[data-mark]").first.input_value() == "64"
+    assert _broken_rules(page) == []
+
+
+def test_a_double_press_and_the_back_button_give_one_session(site: Any, open_as: Any) -> None:
+    url, _clinic, places = site
+    with acting_as(BY):
+        before = Session.objects.count(), Administration.objects.count()
+    page = open_as("alice")
+
+    def fill_in() -> None:
+        page.locator("[name=held_on]").fill((clinic_time.today() - timedelta(days=1)).isoformat())
+        page.locator("[name=time]").fill("11:00")
+        page.locator("[data-mark]").first.fill("64")
+
+    page.goto(f"{url}/clients/{places['ana']}/sessions/new/")
+    fill_in()
+    with page.expect_navigation():
+        page.evaluate(
+            "() => { const f = document.querySelector('form.entry');"
+            " const b = f.querySelector('button'); b.click(); b.click(); }"
+        )
+    page.go_back()
+    fill_in()
+    with page.expect_navigation():
+        page.locator("form.entry button[type=submit]").click()
+    # The page came anew, under another key: now it is asked whether this is a further session.
+    assert "There is a session on this day already, at 11:00" in page.locator("main").inner_text()
+    assert page.locator("[data-mark]").first.input_value() == "64"
+    with acting_as(BY):
+        after = Session.objects.count(), Administration.objects.count()
+    assert after == (before[0] + 1, before[1] + 1)
