@@ -14,4 +14,7 @@ urlpatterns = [
     path("measures/<slug:code>/", catalogue.measure, name="measure"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:pk>/", imports.draft, name="import_draft"),
+    path("import/<uuid:pk>/state/", imports.state, name="import_state"),
+    path("import/<uuid:pk>/bad-rows.csv", imports.bad_rows, name="import_bad_rows"),
+    path("import/<uuid:pk>/forget/", imports.forget, name="import_forget"),
 ]

@@ -20,6 +20,11 @@ MINUTELY = {"schedule": 60.0, "options": {"expires": 50}}
 app.conf.beat_schedule = {
     "deliver what is due": {"task": "outbox.sweep", **MINUTELY},
     "seal the audit trail": {"task": "audit.seal", **MINUTELY},
+    "forget files nobody came back to": {
+        "task": "imports.forget",
+        "schedule": 3600.0,
+        "options": {"expires": 3000},
+    },
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from measures_app.imports.dates import check_format
@@ -187,3 +189,23 @@ def long_form(columns: tuple[str, ...]) -> Mapping:
         if name not in HELD:
             _known(name, FIELDS, "the header")
     return Mapping(columns={name: name for name in columns if name not in HELD})
+
+
+def as_toml(mapping: Mapping) -> str:
+    """A mapping as the document that `parse_mapping` reads."""
+    # A JSON string is a TOML string; a day is written bare.
+    quote = partial(json.dumps, ensure_ascii=False)
+    settings = {name: getattr(mapping, name) for name in SETTINGS if getattr(mapping, name)}
+    constants = dict(mapping.constants)
+    lines = [f"measure = {quote(str(constants.pop('measure')))}"] if "measure" in constants else []
+    lines += ["", "[columns]"]
+    lines += [f"{name} = {quote(column)}" for name, column in mapping.columns.items()]
+    for name, table in mapping.values.items():
+        lines += ["", f"[values.{name}]"]
+        lines += [f"{quote(theirs)} = {quote(ours)}" for theirs, ours in table.items()]
+    if constants or settings:
+        lines += ["", "[constants]"]
+        for name, value in (constants | settings).items():
+            bare = name in DATES or isinstance(value, int)
+            lines.append(f"{name} = {value if bare else quote(str(value))}")
+    return "\n".join(lines).strip() + "\n"

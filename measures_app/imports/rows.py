@@ -119,6 +119,11 @@ class Record:
         return self.episode or f"imported: {self.programme}"[:80]
 
 
+def plain_word(text: str) -> str:
+    """A coded word as the tables above write it."""
+    return text.lower().replace(" ", "_").replace("-", "_")
+
+
 def add_months(day: date, months: int) -> date:
     """The same day `months` later; the month's last day where it has no such day."""
     index = day.year * 12 + day.month - 1 + months
@@ -242,7 +247,7 @@ class RowReader:
     def word(self, cells: tuple[str, ...], name: str) -> str:
         text = self.text(cells, name)
         try:
-            return WORDS[name][text.lower().replace(" ", "_").replace("-", "_")]
+            return WORDS[name][plain_word(text)]
         except KeyError:
             allowed = ", ".join(sorted(dict.fromkeys(v for v in WORDS[name].values() if v)))
             raise self.refuse(name, text, f"must be one of {allowed}") from None

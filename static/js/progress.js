@@ -1,0 +1,22 @@
+// A page that waits for long work: the bar moves, and when the work is over the page shows what came.
+"use strict";
+
+const EVERY_MS = 1000;
+
+async function look(card) {
+  try {
+    const answer = await fetch(card.dataset.state, { headers: { Accept: "application/json" } });
+    const state = await answer.json();
+    if (!state.running) {
+      location.reload();
+      return;
+    }
+    card.querySelector("progress").value = state.done;
+    card.querySelector("[data-done]").textContent = state.done;
+  } catch {
+    // Away for a moment: the next look may succeed.
+  }
+  setTimeout(look, EVERY_MS, card);
+}
+
+document.querySelectorAll("[data-state]").forEach((card) => setTimeout(look, EVERY_MS, card));
