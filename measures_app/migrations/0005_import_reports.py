@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("measures_app", "0003_records_hold_together"),
+        ("measures_app", "0004_plans_and_own_constants"),
         ("sessions_app", "0003_session_reference"),
     ]
 
