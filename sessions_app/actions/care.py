@@ -197,9 +197,13 @@ def book_session(
         MeetingClinician.objects.bulk_create(
             MeetingClinician(meeting=meeting, clinician=clinician) for clinician in present
         )
-    return Session.objects.create(
+    session = Session.objects.create(
         meeting=meeting, episode=episode, client=episode.client, held_on=day
     )
+    audit.record(
+        "session booked", subject_kind="client", subject=episode.client.code, by=by, kind=kind
+    )
+    return session
 
 
 @transaction.atomic
@@ -226,6 +230,7 @@ def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = ""
     return session
 
 
+@transaction.atomic
 def attend(*, session: Session, by: Any) -> Session:
     return set_attendance(session=session, status=Session.Status.ATTENDED, by=by)
 

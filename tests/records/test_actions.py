@@ -1,0 +1,349 @@
+"""Every write goes through an action: keyword-only, `by=`, atomic, with its audit row."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+import measures_app.actions
+import sessions_app.actions
+from measures_app import flagging, imports, measures
+from measures_app.actions.imports import import_records, import_what_can_be, known_versions
+from measures_app.models import Flag
+from reports_app.actions import keep_edition
+from reports_app.periods import Month
+from sessions_app import audit, clinic_time
+from sessions_app.context import acting_as, system
+from sessions_app.models import AuditEvent
+from tests.cast import BY, Clinic
+
+PACKAGES = (sessions_app.actions, measures_app.actions)
+MODULES = ("reports_app.actions",)
+# These read or reckon and write nothing.
+NO_WRITES = {"new_code", "known_versions", "read_total", "read_answers"}
+# A part of an atomic caller, which writes by one of the others.
+WITHIN_A_CALLER = {"import_what_can_be"}
+
+
+def _modules() -> Iterator[Any]:
+    for package in PACKAGES:
+        for found in pkgutil.iter_modules(package.__path__):
+            yield importlib.import_module(f"{package.__name__}.{found.name}")
+    for name in MODULES:
+        yield importlib.import_module(name)
+
+
+ACTIONS = {
+    name: function
+    for module in _modules()
+    for name, function in vars(module).items()
+    if inspect.isfunction(function)
+    and function.__module__ == module.__name__
+    and not name.startswith("_")
+    and name not in NO_WRITES
+}
+
+
+@pytest.fixture
+def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
+    today = clinic_time.today()
+    with acting_as(BY):
+        measures.sync_library()
+        clinic.measure = measures.get_measure("outcome-adult")
+        clinic.booked = sessions_app.actions.book_session(
+            episode=clinic.episodes["dina"], starts_at=clinic_time.at(today), by=BY
+        )
+        clinic.score = measures_app.actions.record_administration(
+            episode=clinic.episodes["ana"],
+            session=clinic.sessions["ana"][0],
+            measure=clinic.measure,
+            total=18,
+            provenance="paper",
+            by=BY,
+        )
+        clinic.flag = Flag.objects.create(
+            client=clinic.ana,
+            episode=clinic.episodes["ana"],
+            rule="no_progress",
+            kind="review",
+            rule_set=flagging.current_rule_set(today),
+            evidence={},
+            raised_on=today,
+        )
+        clinic.review = sessions_app.actions.record_case_review(
+            episode=clinic.episodes["ana"], decision="continue", by=clinic.sofia
+        )
+        # A newer master key, so that there is something to rewrap.
+        fresh = base64.b64encode(os.urandom(32)).decode()
+        settings.MASTER_KEYS = {"next": fresh, **settings.MASTER_KEYS}
+        settings.MASTER_KEY_ID = "next"
+        yield clinic
+
+
+def today() -> Any:
+    return clinic_time.today()
+
+
+# action -> a call that does its work; `by` is handed in, so that each can be called as anybody.
+CALLS: dict[str, Callable[[Any, Any], object]] = {
+    "add_site": lambda c, by: sessions_app.actions.add_site(name="East", by=by),
+    "add_programme": lambda c, by: sessions_app.actions.add_programme(name="Groups", by=by),
+    "add_team": lambda c, by: sessions_app.actions.add_team(name="Evening", by=by),
+    "add_user": lambda c, by: sessions_app.actions.add_user(
+        email="new@clinic.example", name="New", by=by
+    ),
+    "add_clinician": lambda c, by: sessions_app.actions.add_clinician(name="New", by=by),
+    "grant_role": lambda c, by: sessions_app.actions.grant_role(
+        user=c.ruth, role="supervisor", by=by
+    ),
+    "end_role": lambda c, by: sessions_app.actions.end_role(
+        grant=c.ruth.grants.get(), on=today(), by=by
+    ),
+    "supervise": lambda c, by: sessions_app.actions.supervise(
+        supervisor=c.sofia, clinician=c.clinicians["bob"], by=by
+    ),
+    "set_policy": lambda c, by: sessions_app.actions.set_policy(
+        key="first_checkpoint", value=4, by=by
+    ),
+    "register_client": lambda c, by: sessions_app.actions.register_client(
+        by=by, site=c.north, name="Ida Berg", external=("card", "1")
+    ),
+    "add_respondent": lambda c, by: sessions_app.actions.add_respondent(
+        client=c.ana, relation="carer", by=by
+    ),
+    "erase_identity": lambda c, by: sessions_app.actions.erase_identity(
+        client=c.ana, reason="request", by=by
+    ),
+    "rewrap_keys": lambda c, by: sessions_app.actions.rewrap_keys(by=by),
+    "open_episode": lambda c, by: sessions_app.actions.open_episode(
+        client=c.ana, programme=c.therapy, opened_on=today(), lead=c.clinicians["bob"], by=by
+    ),
+    "assign_clinician": lambda c, by: sessions_app.actions.assign_clinician(
+        episode=c.episodes["ana"],
+        clinician=c.clinicians["bob"],
+        part="prescriber",
+        from_on=today(),
+        by=by,
+    ),
+    "transfer_episode": lambda c, by: sessions_app.actions.transfer_episode(
+        episode=c.episodes["ana"], to=c.clinicians["bob"], on=today(), reason="hours", by=by
+    ),
+    "close_episode": lambda c, by: sessions_app.actions.close_episode(
+        episode=c.episodes["ana"], on=today(), ending="agreed", by=by
+    ),
+    "book_session": lambda c, by: sessions_app.actions.book_session(
+        episode=c.episodes["ana"], starts_at=clinic_time.at(today() + timedelta(days=3)), by=by
+    ),
+    "record_session": lambda c, by: sessions_app.actions.record_session(
+        episode=c.episodes["ana"], held_on=today(), by=by
+    ),
+    "set_attendance": lambda c, by: sessions_app.actions.set_attendance(
+        session=c.booked, status="no_show", by=by
+    ),
+    "attend": lambda c, by: sessions_app.actions.attend(session=c.booked, by=by),
+    "mark_arrived": lambda c, by: sessions_app.actions.mark_arrived(session=c.booked, by=by),
+    "record_case_review": lambda c, by: sessions_app.actions.record_case_review(
+        episode=c.episodes["ana"], decision="consult", note="a note", by=by
+    ),
+    "record_review_result": lambda c, by: sessions_app.actions.record_review_result(
+        review=c.review, result="better", by=by
+    ),
+    "record_administration": lambda c, by: measures_app.actions.record_administration(
+        episode=c.episodes["ana"],
+        session=c.sessions["ana"][1],
+        measure=c.measure,
+        total=17,
+        provenance="paper",
+        by=by,
+    ),
+    "correct_administration": lambda c, by: measures_app.actions.correct_administration(
+        administration=c.score, total=17, reason="typing", by=by
+    ),
+    "void_administration": lambda c, by: measures_app.actions.void_administration(
+        administration=c.score, reason="another client's", by=by
+    ),
+    "record_session_with_measures": (
+        lambda c, by: measures_app.actions.record_session_with_measures(
+            episode=c.episodes["ana"],
+            held_on=today(),
+            starts_at=clinic_time.at(today()),
+            status="attended",
+            readings=[],
+            by=by,
+        )
+    ),
+    "take_up": lambda c, by: measures_app.actions.take_up(episode=c.episodes["ana"], by=by),
+    "decide": lambda c, by: measures_app.actions.decide(
+        episode=c.episodes["ana"], decision="change_approach", note="weekly", by=by
+    ),
+    "add_norm_row": lambda c, by: measures_app.actions.add_norm_row(
+        measure=c.measure,
+        from_on=today(),
+        population="our own clients",
+        cutoff=24.0,
+        source="our own two years",
+        by=by,
+    ),
+    "set_plan_line": lambda c, by: measures_app.actions.set_plan_line(
+        rhythm="each",
+        from_on=today(),
+        measure=measures.get_measure("phq-9"),
+        programme=c.restricted,
+        by=by,
+    ),
+    "import_records": lambda c, by: import_records(**_import(), by=by),
+    "import_what_can_be": lambda c, by: import_what_can_be(**_import(), by=by),
+    "keep_edition": lambda c, by: keep_edition(
+        month=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
+    ),
+}
+
+# Who may: the first that holds the right. What no role may, a part of the system does.
+RIGHTLY = {
+    **dict.fromkeys(
+        ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
+         "end_role", "supervise", "set_policy", "add_norm_row", "set_plan_line",
+         "import_records", "import_what_can_be"),
+        "adam",
+    ),
+    **dict.fromkeys(
+        ("register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
+         "set_attendance", "attend", "mark_arrived"),
+        "fred",
+    ),
+    **dict.fromkeys(("transfer_episode", "take_up", "decide", "record_case_review",
+                     "record_review_result"), "sofia"),
+    **dict.fromkeys(("close_episode", "record_session", "record_administration",
+                     "correct_administration", "void_administration",
+                     "record_session_with_measures"), "alice"),
+    "keep_edition": "dora",
+    "erase_identity": None,
+    "rewrap_keys": None,
+}  # fmt: skip
+
+
+def _import() -> dict[str, Any]:
+    table = imports.read_table(
+        b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
+    )
+    mapping = imports.long_form(table.columns)
+    records, problems = imports.read_rows(table, mapping, known_versions())
+    assert not problems
+    return {"records": records, "mapping": mapping}
+
+
+def test_every_action_is_called_in_this_table() -> None:
+    """A new action needs a row above: who may, and a call that works."""
+    assert set(ACTIONS) == set(CALLS) == set(RIGHTLY)
+    exported = {
+        name
+        for package in PACKAGES
+        for name in package.__all__
+        if inspect.isfunction(getattr(package, name))
+    }
+    assert exported - NO_WRITES <= set(ACTIONS)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_takes_keywords_and_by_and_is_atomic(name: str) -> None:
+    function = ACTIONS[name]
+    parameters = inspect.signature(function).parameters
+    kinds = {p.kind for p in parameters.values()}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+    assert parameters["by"].default is inspect.Parameter.empty
+    if name not in WITHIN_A_CALLER:
+        source = inspect.getsource(function)
+        assert re.match(r"\s*@transaction\.atomic\b", source), "not atomic"
+
+
+def _actor_for(care: Clinic, name: str) -> Any:
+    who = RIGHTLY[name]
+    return system("tests") if who is None else care.users[who]
+
+
+def _own_tables() -> list[str]:
+    apps_of_ours = ("sessions_app", "measures_app", "reports_app")
+    return sorted(
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in apps_of_ours
+    )
+
+
+def _fingerprint() -> dict[str, str]:
+    """What every table holds, to the bit."""
+    parts = " UNION ALL ".join(
+        f"SELECT '{table}', md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {table} t"
+        for table in _own_tables()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(parts)
+        return dict(cursor.fetchall())
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """What is done within is undone: one cast serves all actions."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_every_action_leaves_an_audit_row_of_who_did_it(care: Clinic) -> None:
+    for name, call in CALLS.items():
+        by = _actor_for(care, name)
+        actor = "system:tests" if RIGHTLY[name] is None else f"user:{by.public_id}"
+        with taken_back():
+            last = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True)[0]
+            call(care, by)
+            assert AuditEvent.objects.filter(pk__gt=last, actor=actor).exists(), name
+
+
+def test_an_action_that_breaks_at_its_last_step_changes_nothing(
+    care: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit row is the last step of most: when it can't be written, nothing is."""
+
+    def cannot(*args: Any, **rest: Any) -> None:
+        raise OSError("no room for an audit row")
+
+    monkeypatch.setattr(audit, "record", cannot)
+    before = _fingerprint()
+    for name, call in CALLS.items():
+        if name in WITHIN_A_CALLER:
+            continue
+        with taken_back():
+            with pytest.raises(OSError, match="no room"):
+                call(care, _actor_for(care, name))
+            assert _fingerprint() == before, name
+
+
+def test_every_action_refuses_who_lacks_the_right_before_it_writes(care: Clinic) -> None:
+    """Nobody signed in has every right: each action refuses somebody of the cast."""
+    for name, call in CALLS.items():
+        refused = [who for who in ("dora", "fred", "adam") if _is_refused(care, call, who)]
+        assert refused, name
+
+
+def _is_refused(care: Clinic, call: Callable[[Any, Any], object], who: str) -> bool:
+    with taken_back(), CaptureQueriesContext(connection) as queries:
+        try:
+            call(care, care.users[who])
+        except PermissionDenied:
+            assert not [q for q in queries if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+            return True
+        return False
