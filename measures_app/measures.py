@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -164,14 +165,22 @@ def current_definitions() -> list[MeasureDefinition]:
 
 def norm_for(measure: Measure, age: int | None = None) -> NormRow | None:
     """The norm row a new score is read with: the newest default in force that covers the age."""
-    today = clinic_time.today()
-    rows = list(measure.norms.filter(default=True, from_on__lte=today).order_by("-from_on", "-id"))
-    for row in rows:
+    return choose_norm(measure.norms.all(), age, clinic_time.today())
+
+
+def choose_norm(rows: Iterable[NormRow], age: int | None, on: date) -> NormRow | None:
+    """Of a measure's rows the one that holds for an age on a day; without one, the newest."""
+    held = sorted(
+        (row for row in rows if row.default and row.from_on <= on),
+        key=lambda row: (row.from_on, row.pk),
+        reverse=True,
+    )
+    for row in held:
         too_young = age is not None and row.age_from is not None and age < row.age_from
         too_old = age is not None and row.age_to is not None and age > row.age_to
         if not too_young and not too_old:
             return row
-    return rows[0] if rows else None
+    return held[0] if held else None
 
 
 def reliable_change_of(norm: NormRow | None) -> float | None:

@@ -1,7 +1,7 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from measures_app.views import catalogue, corrections, entry, imports, today
+from measures_app.views import catalogue, corrections, entry, imports, plans, today
 
 urlpatterns = [
     path("today/", today.today, name="today"),
@@ -11,7 +11,15 @@ urlpatterns = [
     path("clients/<code:code>/scores/", corrections.scores, name="scores"),
     path("scores/<int:pk>/correct/", corrections.correct, name="score_correct"),
     path("measures/", catalogue.index, name="measures"),
+    path("measures/load/", catalogue.load, name="measure_load"),
+    path("measures/schema.json", catalogue.schema, name="measure_schema"),
+    path("measures/plans/", plans.plans, name="plans"),
+    path("measures/plans/new/", plans.new, name="plan_new"),
+    path("measures/plans/<slug:key>/", plans.change, name="plan_change"),
     path("measures/<slug:code>/", catalogue.measure, name="measure"),
+    path("measures/<slug:code>/definition.toml", catalogue.definition_file, name="measure_toml"),
+    path("measures/<slug:code>/questionnaire.json", catalogue.questionnaire, name="measure_fhir"),
+    path("measures/<slug:code>/constants/new/", catalogue.add_norm, name="norm_new"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:pk>/", imports.draft, name="import_draft"),
     path("import/<uuid:pk>/state/", imports.state, name="import_state"),

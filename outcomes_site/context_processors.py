@@ -23,7 +23,7 @@ PLACES = [
     ("reports", _("Reports"), {"export_reports"}),
     ("people", _("People"), {"manage_people"}),
     ("settings", _("Settings"), {"manage_policies"}),
-    ("measures", _("Measures"), {"manage_measures", "see_clinical"}),
+    ("measures", _("Measures"), {"manage_measures", "see_clinical", "see_aggregates"}),
     ("import", _("Import"), {"import_scores"}),
     ("rules", _("Rules"), {"see_rules"}),
     ("audit", _("Audit"), {"see_audit"}),
