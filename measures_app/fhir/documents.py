@@ -126,9 +126,10 @@ def number(value: Any) -> Decimal:
     if isinstance(value, int) and abs(value) > MAX_NUMBER:
         raise ValueError("the number is too large for a score")
     found = Decimal(str(value))
-    if not found.is_finite() or abs(found) > MAX_NUMBER:
+    # The exponent first: arithmetic on a vast one overflows.
+    if not found.is_finite() or found.adjusted() > 6 or abs(found) > MAX_NUMBER:
         raise ValueError("the number is too large for a score")
-    if found * 10 % 1:
+    if found.adjusted() < -9 or found * 10 % 1:
         raise ValueError(f"{found} is finer than a tenth, the finest score kept")
     return found
 

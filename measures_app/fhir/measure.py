@@ -293,7 +293,7 @@ class _Assembly:
     def _item(self, question: Question, scored: bool) -> dict[str, Any]:
         ours = question.ours
         table: dict[str, Any] = {"id": question.id}
-        if ours.get("kind"):
+        if isinstance(ours.get("kind"), str):
             table["kind"] = ours["kind"]
         if question.options:
             table["choices"] = [
@@ -305,7 +305,8 @@ class _Assembly:
             for key, value in (
                 ("low", question.low), ("high", question.high), ("step", question.step)
             ):  # fmt: skip
-                table[key] = ours.get(key, plain(value))
+                said = ours.get(key)
+                table[key] = said if isinstance(said, (int, float)) else plain(value)
         if question.id in self.turned:
             table["reverse"] = True
         if not scored:
@@ -382,8 +383,12 @@ class _Assembly:
         found = dict(self.ours)
         found.pop("subscale", None)
         alerts = own.as_list(found.pop("alert", None))
-        if alerts:
-            found["alerts"] = {str(a.get("item")): a.get("from") for a in alerts}
+        for alert in alerts:
+            threshold = alert.get("from") if isinstance(alert, dict) else None
+            if not isinstance(threshold, (int, float)):
+                self.out.fault("", "an alert names no item or no answer")
+                continue
+            found.setdefault("alerts", {})[str(alert.get("item"))] = threshold
         for key in ("sources", "authored_by", "checked_by", "norms"):
             if key in found:
                 found[key] = own.as_list(found[key])
@@ -477,7 +482,7 @@ class _Assembly:
             if not licence:
                 self.out.note("no licence is stated (copyright): ask the publisher before using it")
         sources = [*document.get("sources", []), *([] if self.ours else self._origin())]
-        document["sources"] = list(dict.fromkeys(sources))
+        document["sources"] = [s for at, s in enumerate(sources) if s not in sources[:at]]
         if not document.get("norms"):
             self.out.note(
                 "a Questionnaire carries no norms: no cutoff and no reliable change are known "

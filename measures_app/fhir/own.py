@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from measures_app.fhir.report import Report
-from measures_app.fhir.resource import extensions, tables, value_of
+from measures_app.fhir.resource import extensions, parts_of, tables, value_of
 from measures_app.fhir.urls import WORDING
 
 
@@ -45,6 +45,8 @@ def _table(inner: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in inner:
         key, value = str(entry.get("url", "")), _decoded(entry)
+        if value is None or isinstance(value, list):
+            continue  # an extension holds one value or further extensions
         if key not in found:
             found[key] = value
         elif isinstance(found[key], list):
@@ -84,16 +86,24 @@ def encode_words(language: str, words: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_null(entry) for entry in value.values())
+    if isinstance(value, list):
+        return any(_holds_null(entry) for entry in value)
+    return value is None
+
+
 def decode_words(element: Any, where: str, out: Report) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for extension in extensions(element, WORDING):
-        parts = {part.get("url"): value_of(part)[1] for part in tables(extension.get("extension"))}
+        parts = parts_of(extension)
         try:
             words = json.loads(str(parts.get("words")))
         except (ValueError, RecursionError):
             words = None
-        if not isinstance(words, dict):
-            out.fault(where, "its further wording is no JSON object")
+        if not isinstance(words, dict) or _holds_null(words):
+            out.fault(where, "its further wording is no JSON object of texts")
         else:
             found[str(parts.get("lang", ""))] = words
     return found

@@ -67,6 +67,11 @@ def value_of(element: dict[str, Any]) -> tuple[str, Any]:
     return "", None
 
 
+def parts_of(extension: dict[str, Any]) -> dict[str, Any]:
+    """The values of the extensions within an extension, by their urls."""
+    return {str(part.get("url")): value_of(part)[1] for part in tables(extension.get("extension"))}
+
+
 def walk(items: Any, where: str = "") -> Iterator[tuple[dict[str, Any], str]]:
     """Every item, outer before inner, with its name for messages."""
     for position, item in enumerate(tables(items), start=1):
@@ -149,8 +154,9 @@ def check_shape(questionnaire: dict[str, Any], out: Report) -> None:
             out.fault(where, "the linkId stands twice; each item needs its own")
         else:
             seen.add(link)
-        if item.get("type") not in TYPES:
-            out.fault(where, f"the type “{str(item.get('type'))[:40]}” is none of FHIR R4")
+        kind = item.get("type")
+        if not isinstance(kind, str) or kind not in TYPES:
+            out.fault(where, f"the type “{str(kind)[:40]}” is none of FHIR R4")
         for flag in ("required", "repeats", "readOnly"):
             if not isinstance(item.get(flag, False), bool):
                 out.fault(where, f"“{flag}” must be true or false, without quotes")
@@ -174,6 +180,7 @@ __all__ = [
     "expect_questionnaire",
     "extensions",
     "foreign_version",
+    "parts_of",
     "tables",
     "value_of",
     "walk",

@@ -193,11 +193,11 @@ class Terminology:
             for member in self._include(part, where, (*within, name))
         ]
         left_out = {
-            (system, concept.get("code"))
+            (system, str(concept.get("code")))
             for part in tables(compose.get("exclude"))
             for system, concept in self._include(part, where, (*within, name))
         }
-        members = [m for m in members if (m[0], m[1].get("code")) not in left_out]
+        members = [m for m in members if (m[0], str(m[1].get("code"))) not in left_out]
         if not members and not self.out.faults:
             self.out.fault(where, f"the value set “#{name}” offers no answers")
         return members

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from measures_app.fhir.report import Report
-from measures_app.fhir.resource import as_list, extensions, tables, value_of
+from measures_app.fhir.resource import as_list, extensions, parts_of
 from measures_app.fhir.urls import RENDERING, TRANSLATION
 
 MAX_LANGUAGE = 8
@@ -63,9 +63,7 @@ class Texts:
         if extensions(sibling, *RENDERING):
             self.out.note("styled renderings of texts are ignored; the plain text is kept", where)
         for extension in extensions(sibling, TRANSLATION):
-            parts = {
-                part.get("url"): value_of(part)[1] for part in tables(extension.get("extension"))
-            }
+            parts = parts_of(extension)
             language = self._language(str(parts.get("lang", "")))
             text = self.clean(parts.get("content"), where)
             if language and text:
