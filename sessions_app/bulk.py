@@ -1,24 +1,30 @@
-"""Bulk writes under row-level security.
+"""Bulk reads and writes under row-level security, within the caller's transaction.
 
 `COPY FROM` into a protected table is refused, so rows go into a temporary table and from there
-by an ordinary insert, which the policies check. Within the caller's transaction.
+by an ordinary insert, which the policies check. `COPY (query) TO` passes them like any query.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import pandas as pd
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NULL = "\\N"
 ATTEMPTS = 5
 PORTION = 50_000
+
+
+SPOOL_BYTES = 64 * 1024 * 1024
 
 
 class CannotReserve(RuntimeError):
@@ -139,6 +145,38 @@ def copy_rows(
         inserted: int = cursor.rowcount
         cursor.execute(f"DROP TABLE {temporary}")
     return inserted
+
+
+def read_frame(rows: models.QuerySet[Any], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Numbers and words of many rows as a frame, several times faster than row by row.
+
+    Parameters
+    ----------
+    rows : QuerySet
+    columns : mapping
+        Lookup to column name. Dates and times arrive as their ISO text; a column of whole
+        numbers with nulls as floats with NaN.
+
+    Returns
+    -------
+    DataFrame
+    """
+    nothing = pd.DataFrame(columns=list(columns.values()))
+    try:
+        sql, params = rows.values_list(*columns).query.sql_with_params()
+    except EmptyResultSet:  # a filter that nothing can meet has no SQL
+        return nothing
+    with (
+        connection.cursor() as cursor,
+        tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as text,
+    ):
+        query = cursor.cursor.mogrify(sql, params).decode()
+        cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", text)
+        text.seek(0)
+        try:
+            return pd.read_csv(text, header=None, names=list(columns.values()))
+        except pd.errors.EmptyDataError:
+            return nothing
 
 
 def reserve_ids(model: type[models.Model], count: int) -> range:

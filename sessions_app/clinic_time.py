@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -28,6 +28,11 @@ def local_date(moment: datetime) -> date:
 def at(day: date, hour: int = 12, minute: int = 0) -> datetime:
     """A local wall-clock time as an aware UTC datetime."""
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone()).astimezone(UTC)
+
+
+def end_of(day: date) -> datetime:
+    """The moment a day ends at the clinic, as an aware UTC datetime."""
+    return at(day + timedelta(days=1), 0)
 
 
 def age_on(day: date, birth_year: int | None, birth_date: date | None = None) -> int | None:
