@@ -7,35 +7,51 @@ or newer evidence that is worse. The same facts give the same flags, in any orde
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from django.db import connection
+
+from measures_app.expected import Reading, key_of
+from measures_app.fitting import ModelKey, limits_of
 from measures_app.histories import (
     EpisodeFacts,
     alliance_series,
+    attendance_of,
     history_of,
     is_stale_import,
     model_numbers,
-    reading_key,
     unconfirmed_clinicians,
 )
-from measures_app.models import Flag, FlagEvent, FlagRuleSet
+from measures_app.models import ExpectedChangeModel, Flag, FlagEvent, FlagRuleSet
 from measures_app.psychometrics import rules
-from measures_app.psychometrics.rules import Constants, LastDecision, Reason
-from measures_app.series import series_key
+from measures_app.psychometrics.rules import (
+    Constants,
+    History,
+    LastDecision,
+    ModelNumbers,
+    Reason,
+)
+from measures_app.series import Ids, Series, within
 from sessions_app import clinic_time, policies
 from sessions_app.context import current_actor
+from sessions_app.models import Client
 
 REVIEW_RULES = (
     "not_on_track", "deteriorated", "no_progress", "at_risk_of_stopping", "overdue",
     "lost_in_transfer", "ready_to_finish",
 )  # fmt: skip
 PROMPT_RULES = ("alliance_low", "alliance_falling", "checkpoint")
+ATTENDANCE_RULES = ("overdue", "lost_in_transfer")
+MODEL_RULES = ("not_on_track", "alliance_low", "alliance_falling")
 REASON_GONE = "the reason is gone"
 EPISODE_ENDED = "the episode has ended"
+TO_BE_CLOSED = "not seen for long: to be closed"
+SESSIONS_SHOWN = 12  # latest days of attendance that a flag's basis keeps
 FlagKey = tuple[int, str, str]  # episode, rule, series
+Models = Mapping[ModelKey, ExpectedChangeModel]
 
 
 @dataclass(frozen=True)
@@ -44,11 +60,13 @@ class Spoken:
 
     facts: EpisodeFacts
     reason: Reason
-    series: str
-    measure_id: int | None = None
-    respondent_id: int | None = None
-    model_id: int | None = None
-    history: Any = None
+    history: History
+    about: Series | None = None
+    model: ExpectedChangeModel | None = None
+
+    @property
+    def series(self) -> str:
+        return self.about.key if self.about else ""
 
     @property
     def key(self) -> FlagKey:
@@ -59,6 +77,27 @@ class Spoken:
         prompt = self.reason.code in PROMPT_RULES
         return Flag.Kind.PROMPT if prompt else Flag.Kind.REVIEW
 
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in self.reason.numbers.items()
+        }
+
+    def basis(self, as_of: date, rule_set: FlagRuleSet) -> dict[str, Any]:
+        """What the numbers came from, so that they can be shown and checked years later."""
+        made_from: dict[str, Any] = {"as_of": as_of.isoformat(), "rules": rule_set.version}
+        if self.model is not None:
+            made_from |= {"model": self.model.pk, "model_checksum": self.model.checksum}
+        if self.about is None:
+            days = [date.fromordinal(day).isoformat() for day in sorted(self.facts.attended)]
+            return made_from | {"attended": days[-SESSIONS_SHOWN:], "sessions": len(days)}
+        return made_from | {
+            "t": list(self.about.t),
+            "scores": list(self.about.scores),
+            "administrations": list(self.about.ids),
+        }
+
 
 @dataclass
 class FlagReport:
@@ -67,7 +106,7 @@ class FlagReport:
     raised: Counter[str] = field(default_factory=Counter)
     open: Counter[str] = field(default_factory=Counter)
     lapsed: Counter[str] = field(default_factory=Counter)
-    close_these: list[str] = field(default_factory=list)
+    close_these: set[int] = field(default_factory=set)  # clients
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -75,6 +114,10 @@ class FlagReport:
             "open": dict(sorted(self.open.items())),
             "lapsed": dict(sorted(self.lapsed.items())),
         }
+
+    def codes_to_close(self) -> list[str]:
+        found = Client.objects.filter(pk__in=self.close_these).order_by("code")
+        return list(found.values_list("code", flat=True))
 
 
 def current_rule_set(as_of: date) -> FlagRuleSet:
@@ -85,6 +128,12 @@ def current_rule_set(as_of: date) -> FlagRuleSet:
         "second_checkpoint": int(in_force["second_checkpoint"]),
         "overdue_factor": float(in_force["overdue_factor"]),
     }
+    newest = FlagRuleSet.objects.order_by("-version").first()
+    if newest is not None and newest.rules == wanted:
+        return newest
+    with connection.cursor() as cursor:
+        # Two that come at once make one version.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('flag rule set'))")
     newest = FlagRuleSet.objects.order_by("-version").first()
     if newest is not None and newest.rules == wanted:
         return newest
@@ -100,98 +149,117 @@ def constants_of(rule_set: FlagRuleSet) -> Constants:
     return Constants(**rule_set.rules)
 
 
+def _about_scores(facts: EpisodeFacts, reading: Reading, constants: Constants) -> Iterator[Spoken]:
+    history, model = history_of(facts, reading), model_numbers(reading)
+    for reason in (
+        rules.deteriorated(history, constants),
+        rules.not_on_track(history, model, constants),
+        rules.no_progress(history, constants),
+        rules.ready_to_finish(history, constants),
+        rules.checkpoint(history, constants),
+    ):
+        if reason is not None:
+            used = reading.model if reason.code in MODEL_RULES else None
+            yield Spoken(facts, reason, history, reading.series, used)
+
+
+def _about_attendance(
+    facts: EpisodeFacts, history: History, as_of: date, constants: Constants
+) -> Iterator[Spoken]:
+    today = as_of.toordinal()
+    for reason in (
+        rules.overdue(history, today, constants),
+        rules.lost_in_transfer(history, today, constants),
+    ):
+        if reason is not None:
+            yield Spoken(facts, reason, history)
+
+
+def _about_alliance(
+    facts: EpisodeFacts, series: Series, models: Models, constants: Constants
+) -> Iterator[Spoken]:
+    history = attendance_of(facts)
+    history = rules.History(
+        criteria=history.criteria, purpose=history.purpose, alliance=alliance_series(series)
+    )
+    row = models.get(key_of(series))
+    numbers = ModelNumbers(alliance_limits=limits_of(row) if row else None)
+    for reason in (
+        rules.alliance_low(history, numbers, constants),
+        rules.alliance_falling(history, numbers, constants),
+    ):
+        if reason is not None:
+            yield Spoken(facts, reason, history, series, row)
+
+
 def speak(
-    facts: EpisodeFacts, as_of: date, constants: Constants, *, unconfirmed: bool = False
+    facts: EpisodeFacts,
+    as_of: date,
+    constants: Constants,
+    *,
+    models: Models | None = None,
+    unconfirmed: bool = False,
 ) -> list[Spoken]:
     """Every rule that has something to say about an episode, series by series."""
-    today = as_of.toordinal()
-    spoken: list[Spoken] = []
-    for reading in facts.readings:
-        if reading.series.criteria is None:
-            continue
-        history, model = history_of(facts, reading), model_numbers(reading)
-        about_scores = (
-            rules.deteriorated(history, constants),
-            rules.not_on_track(history, model, constants),
-            rules.no_progress(history, constants),
-            rules.ready_to_finish(history, constants),
-            rules.checkpoint(history, constants),
-        )
-        spoken += [
-            Spoken(
-                facts,
-                reason,
-                reading_key(reading),
-                reading.series.measure.pk,
-                reading.series.respondent_id,
-                reading.model.pk if reading.model and reason.code == "not_on_track" else None,
-                history,
-            )
-            for reason in about_scores
-            if reason is not None
-        ]
-    # Attendance rules, too, wait for two scores: those of the longest series.
     scored = [reading for reading in facts.readings if reading.series.criteria is not None]
+    spoken = [word for reading in scored for word in _about_scores(facts, reading, constants)]
+    # Attendance rules, too, wait for two scores: those of the longest series.
     longest = max(scored, key=lambda reading: len(reading.series.scores), default=None)
     attendance = history_of(facts, longest, unconfirmed=unconfirmed)
-    spoken += [
-        Spoken(facts, reason, "", history=attendance)
-        for reason in (
-            rules.overdue(attendance, today, constants),
-            rules.lost_in_transfer(attendance, today, constants),
-        )
-        if reason is not None
-    ]
-    for respondent_id, series in facts.alliance.items():
-        history = rules.History(
-            criteria=attendance.criteria,
-            purpose=attendance.purpose,
-            alliance=alliance_series(series),
-        )
-        spoken += [
-            Spoken(
-                facts,
-                reason,
-                series_key(series.measure.code, respondent_id),
-                series.measure.pk,
-                respondent_id,
-                history=history,
-            )
-            for reason in (
-                rules.alliance_low(history, None, constants),
-                rules.alliance_falling(history, None, constants),
-            )
-            if reason is not None
-        ]
+    spoken += _about_attendance(facts, attendance, as_of, constants)
+    for series in facts.alliance:
+        spoken += _about_alliance(facts, series, models or {}, constants)
     return spoken
 
 
-def _numbers(reason: Reason) -> dict[str, Any]:
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in reason.numbers.items()
-    }
+def speak_of_attendance(
+    facts: EpisodeFacts, as_of: date, constants: Constants, *, scores: int, unconfirmed: bool
+) -> list[Spoken]:
+    """The rules that the mere passing of days can move, where nothing else has changed."""
+    history = attendance_of(
+        facts,
+        t=tuple(range(1, scores + 1)),
+        scores=(0.0,) * scores,  # how many there are is all that is asked of them
+        unconfirmed=unconfirmed,
+    )
+    return list(_about_attendance(facts, history, as_of, constants))
 
 
-def _last_decisions(episode_ids: Iterable[int]) -> dict[FlagKey, LastDecision]:
-    """The newest decision about each rule and series of these episodes."""
-    found: dict[FlagKey, LastDecision] = {}
+def _last_decisions(episode_ids: Ids) -> dict[FlagKey, Flag]:
+    """The newest decided flag of each rule and series of these episodes."""
     rows = (
-        Flag.objects.filter(episode__in=list(episode_ids), state=Flag.State.DECIDED)
+        Flag.objects.filter(within("episode_id", episode_ids), state=Flag.State.DECIDED)
         .select_related("review")
         .order_by("closed_at", "pk")
     )
-    for row in rows:
-        follow_up = row.review.follow_up_on if row.review else None
-        found[row.episode_id, row.rule, row.series] = LastDecision(
-            t=row.session_number or 0,
-            score=float(row.evidence.get("last", 0.0)),
-            follow_up_day=follow_up.toordinal() if follow_up else None,
-        )
-    return found
+    return {(row.episode_id, row.rule, row.series): row for row in rows}
 
 
-def _event(flag: Flag, before: str, why: str = "") -> FlagEvent:
+def _decision(flag: Flag, history: History) -> LastDecision:
+    """What was decided, and the score it was decided on."""
+    t = flag.session_number or 0
+    score = flag.evidence.get("last")
+    if score is None:
+        # Attendance rules give no score: the newest one of that day.
+        seen = [score for at, score in zip(history.t, history.scores, strict=True) if at <= t]
+        score = (seen or list(history.scores) or [0.0])[-1 if seen else 0]
+    follow_up = flag.review.follow_up_on if flag.review else None
+    return LastDecision(
+        t=t, score=float(score), follow_up_day=follow_up.toordinal() if follow_up else None
+    )
+
+
+def _may_raise(spoken: Spoken, decided: Flag | None, as_of: date, c: Constants) -> bool:
+    return rules.may_raise(
+        spoken.history,
+        _decision(decided, spoken.history) if decided else None,
+        today=as_of.toordinal(),
+        sessions=spoken.facts.sessions,
+        constants=c,
+    )
+
+
+def _event(flag: Flag, before: str, why: str, basis: dict[str, Any]) -> FlagEvent:
     return FlagEvent(
         flag=flag,
         episode_id=flag.episode_id,
@@ -200,97 +268,154 @@ def _event(flag: Flag, before: str, why: str = "") -> FlagEvent:
         to_state=flag.state,
         why=why,
         evidence=flag.evidence,
+        basis=basis,
     )
 
 
-def _lapse(flag: Flag, as_of: date, why: str) -> FlagEvent:
-    before = flag.state
-    flag.state = Flag.State.LAPSED
-    flag.closed_on = as_of
-    flag.closed_at = clinic_time.now()
-    flag.close_reason = why
-    return _event(flag, before, why)
+CHANGEABLE = [
+    "state", "evidence", "model", "rule_set", "closed_on", "closed_at", "close_reason",
+    "session_number",
+]  # fmt: skip
 
 
-CHANGEABLE = ["state", "evidence", "closed_on", "closed_at", "close_reason", "session_number"]
+class _Writer:
+    """Gathers what becomes of flags, and writes it in a few statements."""
+
+    def __init__(self, as_of: date, rule_set: FlagRuleSet, report: FlagReport) -> None:
+        self.as_of, self.rule_set, self.report = as_of, rule_set, report
+        self.now = clinic_time.now()
+        self.changed: list[Flag] = []
+        self.new: list[Flag] = []
+        self.events: list[FlagEvent] = []
+
+    def raise_(self, spoken: Spoken) -> None:
+        flag = Flag(
+            client_id=spoken.facts.episode.client_id,
+            episode=spoken.facts.episode,
+            rule=spoken.reason.code,
+            kind=spoken.kind,
+            series=spoken.series,
+            measure=spoken.about.measure if spoken.about else None,
+            respondent_id=spoken.about.respondent_id if spoken.about else None,
+            model=spoken.model,
+            rule_set=self.rule_set,
+            evidence=spoken.numbers,
+            session_number=spoken.facts.sessions,
+            raised_on=self.as_of,
+        )
+        self.new.append(flag)
+        self.events.append(_event(flag, "", "raised", spoken.basis(self.as_of, self.rule_set)))
+        self.report.raised[flag.rule] += 1
+        self.report.open[flag.rule] += 1
+
+    def refresh(self, flag: Flag, spoken: Spoken) -> None:
+        self.report.open[flag.rule] += 1
+        numbers = spoken.numbers
+        if numbers == flag.evidence:
+            return
+        flag.evidence, flag.session_number = numbers, spoken.facts.sessions
+        flag.model, flag.rule_set = spoken.model, self.rule_set
+        self.changed.append(flag)
+        basis = spoken.basis(self.as_of, self.rule_set)
+        self.events.append(_event(flag, flag.state, "newer numbers", basis))
+
+    def lapse(self, flag: Flag, why: str) -> None:
+        before = flag.state
+        flag.state, flag.close_reason = Flag.State.LAPSED, why
+        flag.closed_on, flag.closed_at = max(self.as_of, flag.raised_on), self.now
+        self.changed.append(flag)
+        basis = {"as_of": self.as_of.isoformat(), "rules": self.rule_set.version}
+        self.events.append(_event(flag, before, why, basis))
+        self.report.lapsed[flag.rule] += 1
+
+    def write(self) -> None:
+        Flag.objects.bulk_update(self.changed, CHANGEABLE, batch_size=1000)
+        Flag.objects.bulk_create(self.new, batch_size=1000)
+        FlagEvent.objects.bulk_create(self.events, batch_size=1000)
 
 
-def _new_flag(spoken: Spoken, as_of: date, rule_set: FlagRuleSet) -> Flag:
-    return Flag(
-        client_id=spoken.facts.episode.client_id,
-        episode=spoken.facts.episode,
-        rule=spoken.reason.code,
-        kind=spoken.kind,
-        series=spoken.series,
-        measure_id=spoken.measure_id,
-        respondent_id=spoken.respondent_id,
-        model_id=spoken.model_id,
-        rule_set=rule_set,
-        evidence=_numbers(spoken.reason),
-        session_number=spoken.facts.sessions,
-        raised_on=as_of,
-    )
-
-
-def _may_raise(spoken: Spoken, decision: LastDecision | None, as_of: date, c: Constants) -> bool:
-    return rules.may_raise(
-        spoken.history,
-        decision,
-        today=as_of.toordinal(),
-        sessions=spoken.facts.sessions,
-        constants=c,
-    )
+def _wanted(
+    facts: Iterable[EpisodeFacts],
+    quiet: Mapping[int, EpisodeFacts],
+    scores: Mapping[int, int],
+    as_of: date,
+    constants: Constants,
+    models: Models,
+    report: FlagReport,
+) -> dict[FlagKey, Spoken]:
+    waiting = unconfirmed_clinicians(as_of)
+    wanted: dict[FlagKey, Spoken] = {}
+    for known in facts:
+        if is_stale_import(known, as_of):
+            report.close_these.add(known.episode.client_id)
+            continue
+        silent = known.lead_id in waiting
+        for spoken in speak(known, as_of, constants, models=models, unconfirmed=silent):
+            wanted[spoken.key] = spoken
+    for pk, known in quiet.items():
+        silent = known.lead_id in waiting
+        for spoken in speak_of_attendance(
+            known, as_of, constants, scores=scores.get(pk, 0), unconfirmed=silent
+        ):
+            wanted[spoken.key] = spoken
+    return wanted
 
 
 def refresh_flags(
-    facts: dict[int, EpisodeFacts], as_of: date, *, only: Iterable[int] | None = None
+    facts: Mapping[int, EpisodeFacts],
+    as_of: date,
+    episode_ids: Ids = None,
+    *,
+    models: Models | None = None,
+    quiet: Mapping[int, EpisodeFacts] | None = None,
+    scores: Mapping[int, int] | None = None,
+    leave: Iterable[int] = (),
 ) -> FlagReport:
-    """Bring the flags of these episodes (of all, when `only` is None) to what the facts say.
+    """Bring the flags of these episodes (None: of all) to what the facts say.
 
     A flag somebody has taken up stays theirs when its reason goes; it lapses with its episode.
+
+    Parameters
+    ----------
+    facts : mapping
+        Open episodes by id, with attendance and series.
+    quiet : mapping
+        Open episodes in which nothing changed but the day: only attendance is looked at.
+        `scores` says how many scores the longest series of each has.
+    leave : iterable of int
+        Episodes whose flags are of a later day than this: not touched.
     """
     rule_set = current_rule_set(as_of)
-    constants = constants_of(rule_set)
-    waiting = unconfirmed_clinicians(as_of)
+    constants, quiet, left = constants_of(rule_set), quiet or {}, set(leave)
     report = FlagReport()
-    wanted: dict[FlagKey, Spoken] = {}
-    for known in facts.values():
-        if is_stale_import(known, as_of):
-            report.close_these.append(known.episode.client_id)
-            continue
-        for spoken in speak(known, as_of, constants, unconfirmed=known.lead_id in waiting):
-            wanted[spoken.key] = spoken
-    live = Flag.objects.live().exclude(kind=Flag.Kind.ITEM)
-    if only is not None:
-        live = live.filter(episode__in=list(only))
+    wanted = _wanted(facts.values(), quiet, scores or {}, as_of, constants, models or {}, report)
+    # Locked, so that a decision taken this moment isn't overwritten; decisions are read after.
+    live = (
+        Flag.objects.live()
+        .exclude(kind=Flag.Kind.ITEM)
+        .filter(within("episode_id", episode_ids))
+        .order_by("pk")
+        .select_for_update(of=("self",))
+    )
     there = {(flag.episode_id, flag.rule, flag.series): flag for flag in live}
-    decisions = _last_decisions(facts)
-    changed: list[Flag] = []
-    events: list[FlagEvent] = []
+    decided = _last_decisions(episode_ids)
+    writer = _Writer(as_of, rule_set, report)
     for key, flag in there.items():
         spoken = wanted.pop(key, None)
+        untouched = key[0] in quiet and flag.rule not in ATTENDANCE_RULES
         if spoken is not None:
-            numbers = _numbers(spoken.reason)
-            if numbers != flag.evidence:
-                flag.evidence, flag.session_number = numbers, spoken.facts.sessions
-                changed.append(flag)
-                events.append(_event(flag, flag.state, "newer numbers"))
-        elif key[0] not in facts or flag.state == Flag.State.OPEN:
-            why = REASON_GONE if key[0] in facts else EPISODE_ENDED
-            changed.append(flag)
-            events.append(_lapse(flag, as_of, why))
-            report.lapsed[flag.rule] += 1
-            continue
-        report.open[flag.rule] += 1
-    new = [
-        _new_flag(spoken, as_of, rule_set)
-        for key, spoken in sorted(wanted.items(), key=lambda pair: pair[0])
-        if _may_raise(spoken, decisions.get(key), as_of, constants)
-    ]
-    Flag.objects.bulk_update(changed, CHANGEABLE, batch_size=1000)
-    Flag.objects.bulk_create(new, batch_size=1000)
-    FlagEvent.objects.bulk_create(events + [_event(flag, "", "raised") for flag in new])
-    for flag in new:
-        report.raised[flag.rule] += 1
-        report.open[flag.rule] += 1
+            writer.refresh(flag, spoken)
+        elif key[0] in left or untouched:
+            report.open[flag.rule] += 1
+        elif key[0] not in facts and key[0] not in quiet:
+            writer.lapse(flag, EPISODE_ENDED)
+        elif flag.state == Flag.State.OPEN:
+            stale = key[0] in facts and is_stale_import(facts[key[0]], as_of)
+            writer.lapse(flag, TO_BE_CLOSED if stale else REASON_GONE)
+        else:
+            report.open[flag.rule] += 1
+    for key, spoken in sorted(wanted.items(), key=lambda pair: pair[0]):
+        if _may_raise(spoken, decided.get(key), as_of, constants):
+            writer.raise_(spoken)
+    writer.write()
     return report

@@ -10,9 +10,10 @@ from django.db.models import Q
 
 from measures_app.expected import Reading
 from measures_app.models import Measure
+from measures_app.psychometrics.alliance import AllianceLimits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.rules import AllianceSeries, History, ModelNumbers
-from measures_app.series import Catalogue, Series, as_series, scores, series_key
+from measures_app.series import Ids, Series, as_series, scores, within
 from sessions_app import clinic_time
 from sessions_app.models import Assignment, Episode, Meeting, Session
 
@@ -28,43 +29,61 @@ class EpisodeFacts:
     """An open episode with its attendance and series, as known on a day."""
 
     episode: Episode
-    attended: list[tuple[int, bool]] = field(default_factory=list)  # (day, is treatment)
-    arrived: list[int] = field(default_factory=list)
+    attended: list[int] = field(default_factory=list)  # days of treatment sessions
+    arrived: list[int] = field(default_factory=list)  # came otherwise, or wasn't seen by us
+    contacts: list[int] = field(default_factory=list)  # days with any contact that took place
     pauses: list[tuple[int, int]] = field(default_factory=list)
     lead_id: int | None = None
     transferred_on: int | None = None
+    seen_since_transfer: bool = False
     readings: list[Reading] = field(default_factory=list)
-    alliance: dict[int, Series] = field(default_factory=dict)  # by respondent
+    alliance: list[Series] = field(default_factory=list)
 
     @property
     def sessions(self) -> int:
         """Treatment sessions attended so far, measured or not."""
-        return sum(1 for _day, treatment in self.attended if treatment)
+        return len(self.attended)
 
     @property
     def last_day(self) -> int | None:
-        return max((day for day, _treatment in self.attended), default=None)
+        return max(self.contacts, default=None)
+
+    @property
+    def is_imported(self) -> bool:
+        return bool(self.episode.origin == Episode.Origin.IMPORTED)
 
 
-def open_episodes(as_of: date, episode_ids: Iterable[int] | None = None) -> dict[int, EpisodeFacts]:
-    """Episodes known to be open on a day: an ending recorded later wasn't known then."""
-    end_of_day = clinic_time.at(as_of, 23, 59)
-    rows = Episode.objects.filter(
-        Q(closed_on=None) | Q(closed_recorded_at__gt=end_of_day), opened_on__lte=as_of
+def open_on(as_of: date) -> Q:
+    """Episodes known to be open on a day: an ending recorded later wasn't known then.
+
+    Of what another system recorded it isn't known when: there the day of the ending counts.
+    """
+    ended_later = Q(closed_on__gt=as_of)
+    recorded_later = Q(
+        closed_recorded_at__gte=clinic_time.end_of(as_of), origin=Episode.Origin.ENTERED
     )
-    if episode_ids is not None:
-        rows = rows.filter(pk__in=list(episode_ids))
+    return Q(opened_on__lte=as_of) & (Q(closed_on=None) | ended_later | recorded_later)
+
+
+def open_episodes(as_of: date, episode_ids: Ids = None) -> dict[int, EpisodeFacts]:
+    rows = Episode.objects.filter(open_on(as_of), within("pk", episode_ids))
     return {row.pk: EpisodeFacts(row) for row in rows.order_by("pk")}
 
 
 def _attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
-    rows = Session.objects.filter(episode__in=facts, held_on__lte=as_of).order_by("held_on", "pk")
+    rows = Session.objects.filter(episode__in=list(facts), held_on__lte=as_of).order_by(
+        "held_on", "pk"
+    )
     for episode, status, day, kind in rows.values_list(
         "episode", "status", "held_on", "meeting__kind"
     ):
         known, number = facts[episode], day.toordinal()
         if status == Session.Status.ATTENDED:
-            known.attended.append((number, kind == Meeting.Kind.TREATMENT))
+            known.contacts.append(number)
+            # A medication or crisis contact is no treatment session and sets no rhythm, but
+            # nobody who came for one is overdue.
+            treatment = kind == Meeting.Kind.TREATMENT
+            (known.attended if treatment else known.arrived).append(number)
         elif status == Session.Status.NOT_SEEN_BY_US:
             known.arrived.append(number)
         elif status == Session.Status.CLINIC_CANCEL:
@@ -73,13 +92,26 @@ def _attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
 
 def _leads(facts: dict[int, EpisodeFacts], as_of: date) -> None:
     rows = Assignment.objects.filter(
-        episode__in=facts, part=Assignment.Part.LEAD, from_on__lte=as_of
+        episode__in=list(facts), part=Assignment.Part.LEAD, from_on__lte=as_of
     ).order_by("episode", "from_on", "pk")
     for episode, clinician, from_on in rows.values_list("episode", "clinician", "from_on"):
         known = facts[episode]
         if known.lead_id is not None and clinician != known.lead_id:
             known.transferred_on = from_on.toordinal()
         known.lead_id = clinician
+    _seen_since_transfer({pk: known for pk, known in facts.items() if known.transferred_on}, as_of)
+
+
+def _seen_since_transfer(facts: dict[int, EpisodeFacts], as_of: date) -> None:
+    """Seen by anybody after the day of the transfer, or on that day by the new clinician."""
+    rows = Session.objects.filter(
+        episode__in=list(facts), status=Session.Status.ATTENDED, held_on__lte=as_of
+    ).values_list("episode", "held_on", "meeting__clinicians")
+    for episode, held_on, clinician in rows if facts else ():
+        known = facts[episode]
+        days_after = held_on.toordinal() - (known.transferred_on or 0)
+        if days_after > 0 or (days_after == 0 and clinician == known.lead_id):
+            known.seen_since_transfer = True
 
 
 def unconfirmed_clinicians(as_of: date) -> set[int]:
@@ -92,41 +124,43 @@ def unconfirmed_clinicians(as_of: date) -> set[int]:
     return set(rows.values_list("meeting__clinicians", flat=True)) - {None}
 
 
-def alliance_frames(as_of: date, episode_ids: Iterable[int] | None = None) -> list[Series]:
-    frame = scores([Measure.Purpose.ALLIANCE], as_of, episode_ids)
-    return as_series(frame, Catalogue())
+def add_attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
+    """Who came when, and who treats: all that the attendance rules ask."""
+    if facts:
+        _attendance(facts, as_of)
+        _leads(facts, as_of)
 
 
-def gather(
-    readings: list[Reading], as_of: date, episode_ids: Iterable[int] | None = None
-) -> dict[int, EpisodeFacts]:
-    """Facts of all open episodes (or the given ones), with their series."""
-    ids = None if episode_ids is None else list(episode_ids)
-    facts = open_episodes(as_of, ids)
+def add_series(facts: dict[int, EpisodeFacts], readings: Iterable[Reading], as_of: date) -> None:
+    """The outcome series as read, and the alliance series, each under its episode."""
     if not facts:
-        return facts
-    _attendance(facts, as_of)
-    _leads(facts, as_of)
+        return
     for reading in readings:
         if reading.series.episode_id in facts:
             facts[reading.series.episode_id].readings.append(reading)
-    for series in alliance_frames(as_of, ids):
-        if series.episode_id in facts:
-            facts[series.episode_id].alliance[series.respondent_id] = series
+    for series in as_series(scores([Measure.Purpose.ALLIANCE], as_of, list(facts))):
+        facts[series.episode_id].alliance.append(series)
+
+
+def gather(
+    readings: Iterable[Reading], as_of: date, episode_ids: Ids = None
+) -> dict[int, EpisodeFacts]:
+    """Facts of all open episodes (or of the given ones), with their series."""
+    facts = open_episodes(as_of, episode_ids)
+    add_attendance(facts, as_of)
+    add_series(facts, readings, as_of)
     return facts
 
 
 def is_stale_import(facts: EpisodeFacts, as_of: date) -> bool:
     """An imported episode that nobody has seen for long: to be closed, not chased."""
-    if facts.episode.origin != Episode.Origin.IMPORTED:
+    if not facts.is_imported:
         return False
     last = facts.last_day
     return last is None or as_of.toordinal() - last > STALE_IMPORT_DAYS
 
 
-def alliance_series(series: Series | None) -> AllianceSeries:
-    if series is None:
-        return AllianceSeries()
+def alliance_series(series: Series) -> AllianceSeries:
     criteria = series.criteria
     cutoff = criteria.cutoff if criteria else (series.norm.cutoff if series.norm else None)
     return AllianceSeries(
@@ -134,6 +168,32 @@ def alliance_series(series: Series | None) -> AllianceSeries:
         scores=series.scores,
         cutoff=cutoff,
         error=criteria.reliable_change if criteria else None,
+        better=series.better,  # type: ignore[arg-type]  # the two words of the choices
+    )
+
+
+def attendance_of(
+    facts: EpisodeFacts,
+    *,
+    criteria: ChangeCriteria = NO_CRITERIA,
+    t: tuple[int, ...] = (),
+    scores: tuple[float, ...] = (),
+    mid_care: bool = False,
+    unconfirmed: bool = False,
+) -> History:
+    """The rules' view of an episode's attendance, beside the scores given."""
+    return History(
+        criteria=criteria,
+        t=t,
+        scores=scores,
+        purpose=facts.episode.purpose,  # type: ignore[arg-type]  # the four words of the choices
+        mid_care=mid_care,
+        attended_days=tuple(facts.attended),
+        arrived_days=tuple(facts.arrived),
+        pauses=tuple(facts.pauses),
+        unconfirmed_sessions=unconfirmed,
+        transferred_on=facts.transferred_on,
+        seen_since_transfer=facts.seen_since_transfer,
     )
 
 
@@ -141,31 +201,21 @@ def history_of(
     facts: EpisodeFacts, reading: Reading | None, *, unconfirmed: bool = False
 ) -> History:
     """The rules' view of one series; without a reading, of the attendance alone."""
-    series = reading.series if reading else None
-    scored = series is not None and series.criteria is not None
-    transferred = facts.transferred_on
-    last = facts.last_day
-    return History(
-        criteria=series.criteria if scored else NO_CRITERIA,  # type: ignore[union-attr,arg-type]  # scored says so
-        t=series.t if scored else (),  # type: ignore[union-attr]  # scored says so
-        scores=series.scores if scored else (),  # type: ignore[union-attr]  # scored says so
-        purpose=facts.episode.purpose,  # type: ignore[arg-type]  # the four words of the choices
-        mid_care=bool(series and series.mid_care),
-        attended_days=tuple(day for day, _treatment in facts.attended),
-        arrived_days=tuple(facts.arrived),
-        pauses=tuple(facts.pauses),
-        unconfirmed_sessions=unconfirmed,
-        transferred_on=transferred,
-        seen_since_transfer=transferred is not None and last is not None and last >= transferred,
+    if reading is None or reading.series.criteria is None:
+        return attendance_of(facts, unconfirmed=unconfirmed)
+    series = reading.series
+    return attendance_of(
+        facts,
+        criteria=reading.series.criteria,
+        t=series.t,
+        scores=series.scores,
+        mid_care=series.mid_care,
+        unconfirmed=unconfirmed,
     )
 
 
-def model_numbers(reading: Reading) -> ModelNumbers:
+def model_numbers(reading: Reading, limits: AllianceLimits | None = None) -> ModelNumbers:
     if not reading.expected_t:
-        return ModelNumbers()
+        return ModelNumbers(alliance_limits=limits)
     expected, low80, high80 = reading.at_scores()
-    return ModelNumbers(expected=expected, low80=low80, high80=high80)
-
-
-def reading_key(reading: Reading) -> str:
-    return series_key(reading.series.measure.code, reading.series.respondent_id)
+    return ModelNumbers(expected=expected, low80=low80, high80=high80, alliance_limits=limits)

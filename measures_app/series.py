@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from django.db.models import Q
-from django.db.models.functions import Coalesce
 
 from measures_app import measures
 from measures_app.models import Administration, Measure, MeasureVersion, NormRow
 from measures_app.psychometrics.change import ChangeCriteria
+from sessions_app import bulk, clinic_time
 from sessions_app.models import Episode, Meeting, Session
 
 CHANGE_PURPOSES = (
@@ -30,6 +30,7 @@ CHANGE_PURPOSES = (
 SERIES = ["episode_id", "measure_id", "scoring", "respondent_id"]
 MODEL_GAP_DAYS = 180
 LATE_START = 2  # a first score after this session is mid-care
+Ids = Iterable[int] | range | None  # of episodes: all of them, a block of ids, or a few
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,13 @@ class Series:
     episode_id: int
     client_id: int
     measure: Measure
+    scoring: int
+    variant: str
     respondent_id: int
     relation: str
     criteria: ChangeCriteria | None
     norm: NormRow | None
+    better: str
     low: float
     high: float
     t: tuple[int, ...]
@@ -53,15 +57,25 @@ class Series:
 
     @property
     def key(self) -> str:
-        return series_key(self.measure.code, self.respondent_id)
+        return series_key(self.measure.code, self.respondent_id, self.variant)
 
     @property
     def purpose(self) -> str:
         return str(self.measure.purpose)
 
 
-def series_key(measure_code: str, respondent_id: int) -> str:
-    return f"{measure_code}/{respondent_id}"
+def series_key(measure_code: str, respondent_id: int, variant: str = "") -> str:
+    """How a flag names its series; a later scoring of a measure is another series."""
+    return f"{measure_code}{'@' if variant else ''}{variant}/{respondent_id}"
+
+
+def within(path: str, ids: Ids) -> Q:
+    """The filter of rows that belong to these episodes."""
+    if ids is None:
+        return Q()
+    if isinstance(ids, range):
+        return Q(**{f"{path}__gte": ids.start, f"{path}__lt": ids.stop})
+    return Q(**{f"{path}__in": list(ids)})
 
 
 def criteria_of(version: MeasureVersion, norm: NormRow | None) -> ChangeCriteria | None:
@@ -80,19 +94,25 @@ def criteria_of(version: MeasureVersion, norm: NormRow | None) -> ChangeCriteria
     )
 
 
-def attended(as_of: date | None = None, episode_ids: Iterable[int] | None = None) -> pd.DataFrame:
+def _days(column: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.to_datetime(column, format="%Y-%m-%d")
+
+
+def attended(as_of: date | None = None, episode_ids: Ids = None) -> pd.DataFrame:
     """Attended treatment sessions with their number t: episode_id, session_id, held_on, t."""
+    return _attended(as_of, within("episode_id", episode_ids))
+
+
+def _attended(as_of: date | None, which: Q) -> pd.DataFrame:
     rows = Session.objects.filter(
-        status=Session.Status.ATTENDED, meeting__kind=Meeting.Kind.TREATMENT
+        which, status=Session.Status.ATTENDED, meeting__kind=Meeting.Kind.TREATMENT
     ).order_by("episode_id", "held_on", "meeting__starts_at", "pk")
     if as_of is not None:
         rows = rows.filter(held_on__lte=as_of)
-    if episode_ids is not None:
-        rows = rows.filter(episode_id__in=list(episode_ids))
-    frame = pd.DataFrame.from_records(
-        rows.values_list("episode_id", "pk", "held_on"),
-        columns=["episode_id", "session_id", "held_on"],
+    frame = bulk.read_frame(
+        rows, {"episode_id": "episode_id", "pk": "session_id", "held_on": "held_on"}
     )
+    frame["held_on"] = _days(frame["held_on"]).dt.date
     frame["t"] = frame.groupby("episode_id", sort=False).cumcount() + 1
     return frame
 
@@ -106,55 +126,70 @@ SCORE_COLUMNS = {
     "respondent__relation": "relation",
     "measure_id": "measure_id",
     "version_id": "version_id",
-    "joined_scoring": "scoring",
     "norm_id": "norm_id",
     "taken_on": "taken_on",
-    "taken_at": "taken_at",
     "total": "score",
 }
 
 
-def _known(as_of: date | None) -> Q:
+def known(as_of: date | None) -> Q:
     """What stood as current on a day: later corrections and voids were not known yet."""
     if as_of is None:
         return Q(superseded_at=None, voided=False)
-    later = Q(superseded_at=None) | Q(superseded_at__date__gt=as_of)
-    not_void = Q(voided=False) | Q(voided_at__date__gt=as_of)
+    # A clinic's day ends at its own midnight, not at Greenwich's.
+    night = clinic_time.end_of(as_of)
+    later = Q(superseded_at=None) | Q(superseded_at__gte=night)
+    not_void = Q(voided=False) | Q(voided_at__gte=night)
     return later & not_void & Q(known_on__lte=as_of, taken_on__lte=as_of)
+
+
+def scorings() -> dict[int, int]:
+    """Version to the oldest version whose scores are one series with its own.
+
+    Equal scoring is one series; otherwise only a reviewed `comparable_with` joins two.
+    """
+    first: dict[tuple[int, str], int] = {}
+    root: dict[int, int] = {}
+    for pk, measure, scoring, comparable in MeasureVersion.objects.order_by(
+        "measure", "version"
+    ).values_list("pk", "measure", "scoring_hash", "comparable_with"):
+        joined = root.get(comparable, pk) if comparable else pk
+        root[pk] = first.setdefault((measure, scoring), joined)
+    return root
 
 
 def scores(
     purposes: Iterable[str] = CHANGE_PURPOSES,
     as_of: date | None = None,
-    episode_ids: Iterable[int] | None = None,
+    episode_ids: Ids = None,
+    *,
+    measure: Measure | None = None,
 ) -> pd.DataFrame:
     """Scores of all series, with t and `mid_care`, sorted by series and t."""
+    if episode_ids is not None and not isinstance(episode_ids, range):
+        episode_ids = list(episode_ids)
+    chosen = within("episode_id", episode_ids)
     rows = Administration.objects.filter(
-        _known(as_of), total__isnull=False, measure__purpose__in=list(purposes)
-    ).annotate(
-        # Changed scoring is another series, unless a reviewed `comparable_with` joins the two.
-        joined_scoring=Coalesce("version__comparable_with__scoring_hash", "version__scoring_hash")
+        known(as_of), chosen, total__isnull=False, measure__purpose__in=list(purposes)
     )
-    if episode_ids is not None:
-        ids = list(episode_ids)
-        rows = rows.filter(episode_id__in=ids)
-        episode_ids = ids
-    frame = pd.DataFrame.from_records(
-        rows.order_by("episode_id", "taken_at", "pk").values_list(*SCORE_COLUMNS),
-        columns=list(SCORE_COLUMNS.values()),
-    )
+    if measure is not None:
+        rows = rows.filter(measure=measure)
+        chosen &= Q(episode_id__in=rows.order_by().values("episode_id"))
+    frame = bulk.read_frame(rows.order_by("episode_id", "taken_at", "pk"), SCORE_COLUMNS)
+    frame["taken_on"] = _days(frame["taken_on"]).dt.date
     frame["score"] = frame["score"].astype(float)
-    visits = attended(as_of, episode_ids)
+    frame["scoring"] = frame["version_id"].map(scorings())
+    visits = _attended(as_of, chosen)
     frame["t"] = _number(frame, visits)
     frame = _one_a_session(frame)
-    frame["mid_care"] = _mid_care(frame, visits)
+    frame["mid_care"] = _mid_care(frame)
     return frame.reset_index(drop=True)
 
 
 def _number(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
     """t of each score: its session's number, else the sessions attended up to its day."""
     by_session = visits.set_index("session_id")["t"]
-    t = frame["session_id"].map(by_session)
+    t = frame["session_id"].map(by_session).astype(float)
     loose = t.isna()
     if loose.any():
         per_episode = {
@@ -176,18 +211,21 @@ def _one_a_session(frame: pd.DataFrame) -> pd.DataFrame:
     """Of several scores at one session the last counts; at intake the first."""
     if frame.empty:
         return frame
-    frame = frame.sort_values([*SERIES, "t", "taken_at", "id"], kind="stable")
+    # They come in the order of taking, which a stable sort keeps.
+    frame = frame.sort_values([*SERIES, "t"], kind="stable")
     at_intake = frame["t"] == frame.groupby(SERIES, sort=False)["t"].transform("min")
     first = ~frame.duplicated([*SERIES, "t"], keep="first")
     last = ~frame.duplicated([*SERIES, "t"], keep="last")
     return frame[(at_intake & first) | (~at_intake & last)]
 
 
-def _mid_care(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
+def _mid_care(frame: pd.DataFrame) -> pd.Series[Any]:
     if frame.empty:
         return pd.Series(dtype=bool)
     before = Episode.objects.filter(
-        Q(care_began_on__isnull=False) | Q(sessions_before__gt=0)
+        Q(care_began_on__isnull=False) | Q(sessions_before__gt=0),
+        pk__gte=int(frame["episode_id"].min()),
+        pk__lte=int(frame["episode_id"].max()),
     ).values_list("pk", flat=True)
     late = frame.groupby(SERIES, sort=False)["t"].transform("min") > LATE_START
     return late | frame["episode_id"].isin(list(before))
@@ -209,8 +247,9 @@ class Catalogue:
 
     def __init__(self) -> None:
         self.measures = {m.pk: m for m in Measure.objects.all()}
-        self.versions = {v.pk: v for v in MeasureVersion.objects.all()}
+        self.versions = {v.pk: v for v in MeasureVersion.objects.defer("definition", "source_text")}
         self.norms = {n.pk: n for n in NormRow.objects.all()}
+        self.roots = scorings()
         self._criteria: dict[tuple[int, int | None], ChangeCriteria | None] = {}
 
     def criteria(self, version_id: int, norm_id: int | None) -> ChangeCriteria | None:
@@ -220,33 +259,44 @@ class Catalogue:
             self._criteria[key] = criteria_of(self.versions[version_id], norm)
         return self._criteria[key]
 
+    def variant(self, version_id: int) -> str:
+        """ "" for a measure's first scoring, else the version that brought this one: "v3"."""
+        version = self.versions[self.roots[version_id]]
+        return "" if version.version == 1 else f"v{version.version}"
+
 
 def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[Series]:
     """A frame's series as objects, in the frame's order."""
     if frame.empty:
         return []
     catalogue = catalogue or Catalogue()
+    keys = frame[SERIES].to_numpy()
+    starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
+    columns = {name: frame[name].tolist() for name in frame.columns}
     found = []
-    for _key, rows in frame.groupby(SERIES, sort=False):
-        head = rows.iloc[0]
-        norm_id = None if pd.isna(head["norm_id"]) else int(head["norm_id"])
-        version = catalogue.versions[int(head["version_id"])]
+    for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(frame)], strict=True):
+        norm = columns["norm_id"][a]
+        norm_id = None if norm is None or norm != norm else int(norm)  # NaN: no norm row
+        version = catalogue.versions[columns["version_id"][a]]
         found.append(
             Series(
-                episode_id=int(head["episode_id"]),
-                client_id=int(head["client_id"]),
-                measure=catalogue.measures[int(head["measure_id"])],
-                respondent_id=int(head["respondent_id"]),
-                relation=str(head["relation"]),
+                episode_id=columns["episode_id"][a],
+                client_id=columns["client_id"][a],
+                measure=catalogue.measures[columns["measure_id"][a]],
+                scoring=columns["scoring"][a],
+                variant=catalogue.variant(version.pk),
+                respondent_id=columns["respondent_id"][a],
+                relation=columns["relation"][a],
                 criteria=catalogue.criteria(version.pk, norm_id),
                 norm=None if norm_id is None else catalogue.norms[norm_id],
+                better=version.better,
                 low=float(version.low),
                 high=float(version.high),
-                t=tuple(int(t) for t in rows["t"]),
-                dates=tuple(rows["taken_on"]),
-                scores=tuple(float(score) for score in rows["score"]),
-                ids=tuple(int(i) for i in rows["id"]),
-                mid_care=bool(head["mid_care"]),
+                t=tuple(columns["t"][a:b]),
+                dates=tuple(columns["taken_on"][a:b]),
+                scores=tuple(columns["score"][a:b]),
+                ids=tuple(columns["id"][a:b]),
+                mid_care=columns["mid_care"][a],
             )
         )
     return found

@@ -1,64 +1,139 @@
 """Steps of a night: claimed by a conditional update, kept by a heartbeat, taken over when a
 worker died. Nothing relies on a broker delivering a message twice.
+
+Steps of one position may run side by side, in as many processes as there are; the next position
+begins when all of them are done.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 
-from measures_app.models import NightlyRun, Step
+from measures_app.models import Administration, NightlyRun, Step
 from sessions_app import clinic_time
 from sessions_app.context import acting_as, system
+from sessions_app.models import Session
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 3600.0
+MOST_ATTEMPTS = 5
+# Episodes whose derived rows are written together: a block's lock is held for some seconds.
+BLOCK = 4000
 
-Work = Callable[[NightlyRun], dict[str, Any]]
+Work = Callable[[NightlyRun, str], dict[str, Any]]
+Gather = Callable[[NightlyRun, list[Step]], dict[str, Any]]
 
 
 class NightStuck(RuntimeError):
     """Another worker has held a step for an hour: look at its log."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A step to be: what is done, to which block, and after which others."""
+
+    name: str
+    block: str = ""
+    position: int = 0
+
+
+def block_of(episode_id: int) -> range:
+    """The episodes that are brought up to date together with this one."""
+    start = episode_id // BLOCK * BLOCK
+    return range(start, start + BLOCK)
+
+
+def lock_block(block: range) -> None:
+    """Wait for whoever writes this block's derived rows, and keep others out until the commit.
+
+    Whoever holds it reads after taking it: so an entry's recomputation and the night, in
+    whichever order they come, never leave older rows in the place of newer ones.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('derived rows'), %s)", [block.start // BLOCK]
+        )
+
+
 def worker_name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Who claims: machine, process, and a word that another of this process doesn't have."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def begin(as_of: date, names: list[str]) -> NightlyRun:
-    """The running night of a date, begun now or found: two at once work on the same one."""
-    last = (
-        NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True)
+def newest_night(*, done: bool = False) -> date | None:
+    """The latest date whose night was completed, or (unless `done`) is under way."""
+    states = [NightlyRun.State.DONE] if done else [NightlyRun.State.DONE, NightlyRun.State.RUNNING]
+    found: date | None = (
+        NightlyRun.objects.filter(live=True, state__in=states)
         .order_by("-as_of")
         .values_list("as_of", flat=True)
         .first()
     )
-    live = last is None or as_of >= last
-    try:
-        with transaction.atomic():
-            run = NightlyRun.objects.create(as_of=as_of, live=live)
-            Step.objects.bulk_create(
-                Step(run=run, name=name, position=position) for position, name in enumerate(names)
-            )
-    except IntegrityError:
-        run = NightlyRun.objects.get(as_of=as_of, live=live, state=NightlyRun.State.RUNNING)
-    return run
+    return found
+
+
+def _stop(runs: Any, why: str) -> None:
+    runs.update(
+        state=NightlyRun.State.STOPPED, finished_at=clinic_time.now(), result={"stopped": why}
+    )
+
+
+def _has_news(run: NightlyRun) -> bool:
+    """Whether anything was entered since a run began: its finished parts haven't seen it."""
+    since = run.started_at
+    scores = Q(recorded_at__gt=since) | Q(superseded_at__gt=since) | Q(voided_at__gt=since)
+    return (
+        Session.objects.filter(recorded_at__gt=since).exists()
+        or Administration.objects.filter(scores).exists()
+    )
+
+
+def begin(as_of: date, parts: Sequence[Part]) -> NightlyRun | None:
+    """The running night of a date, begun now or found: two at once work on the same one.
+
+    None where a later night was completed or is under way: a night never goes back.
+    """
+    with acting_as(system("night")), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('a night begins'))")
+        newest = newest_night()
+        if newest is not None and as_of < newest:
+            return None
+        running = NightlyRun.objects.filter(live=True, state=NightlyRun.State.RUNNING)
+        _stop(running.filter(as_of__lt=as_of), "a later night took over")
+        there = running.filter(as_of=as_of).first()
+        if there is not None:
+            if not _has_news(there):
+                return there
+            _stop(running, "there was news: begun again")
+        run = NightlyRun.objects.create(as_of=as_of, live=True)
+        Step.objects.bulk_create(
+            Step(run=run, name=part.name, block=part.block, position=part.position)
+            for part in parts
+        )
+        return run
 
 
 def _dead_here(claimed_by: str) -> bool:
     """Whether the claimer was a process of this machine that is gone."""
-    host, _, pid = claimed_by.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    host, _, rest = claimed_by.partition(":")
+    pid = rest.partition(":")[0]
+    if host != socket.gethostname()[:40] or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)
@@ -75,7 +150,7 @@ def claim(step: Step, me: str) -> bool:
     free = Q(state=Step.State.WAITING) | Q(state=Step.State.CLAIMED, lease_until__lt=now)
     if step.state == Step.State.CLAIMED and _dead_here(step.claimed_by):
         free |= Q(state=Step.State.CLAIMED, claimed_by=step.claimed_by)
-    taken = Step.objects.filter(free, pk=step.pk).update(
+    taken = Step.objects.filter(free, pk=step.pk, run__state=NightlyRun.State.RUNNING).update(
         state=Step.State.CLAIMED,
         claimed_by=me,
         lease_until=now + LEASE,
@@ -105,9 +180,9 @@ class _Heartbeat:
         try:
             while not self.stop.wait(HEARTBEAT_SECONDS):
                 now = clinic_time.now()
-                Step.objects.filter(pk=self.step.pk, claimed_by=self.me).update(
-                    heartbeat_at=now, lease_until=now + LEASE
-                )
+                Step.objects.filter(
+                    pk=self.step.pk, claimed_by=self.me, state=Step.State.CLAIMED
+                ).update(heartbeat_at=now, lease_until=now + LEASE)
         finally:
             connection.close()
 
@@ -116,52 +191,84 @@ def carry_out(run: NightlyRun, step: Step, work: Work, me: str) -> None:
     """Do a claimed step; its result and its effects are committed together, once."""
     began = time.perf_counter()
     with _Heartbeat(step, me), acting_as(system("night")):
-        result = work(run)
-        done = Step.objects.filter(pk=step.pk, claimed_by=me, state=Step.State.CLAIMED).update(
+        result = work(run, step.block)
+        # Whoever stops this night waits for our commit, or we see that it was stopped.
+        going = NightlyRun.objects.select_for_update(no_key=True).filter(
+            pk=run.pk, state=NightlyRun.State.RUNNING
+        )
+        done = going.exists() and Step.objects.filter(
+            pk=step.pk, claimed_by=me, state=Step.State.CLAIMED
+        ).update(
             state=Step.State.DONE,
             result=result,
             seconds=round(time.perf_counter() - began, 3),
             lease_until=None,
         )
         if not done:
-            # The lease ran out and someone else has the step: their work stands, ours goes.
+            # The lease ran out and someone else has the step, or a later night took over:
+            # their work stands, ours goes.
             transaction.set_rollback(True)
 
 
-def run_steps(run: NightlyRun, works: dict[str, Work]) -> NightlyRun:
-    """Carry out a run's steps in order, sharing them with whoever else works on it."""
-    me = f"{worker_name()}"
+def _try(run: NightlyRun, step: Step, work: Work, me: str) -> None:
+    try:
+        carry_out(run, step, work, me)
+    except Exception as problem:
+        told = f"{type(problem).__name__}: {problem}"[:2000]
+        Step.objects.filter(pk=step.pk, claimed_by=me).update(
+            state=Step.State.WAITING, problem=told
+        )
+        if step.attempts + 1 >= MOST_ATTEMPTS:
+            log.error("night of %s: %s gave up after %s", run.as_of, step.name, MOST_ATTEMPTS)
+            _stop(
+                NightlyRun.objects.filter(pk=run.pk, state=NightlyRun.State.RUNNING),
+                f"{f'{step.name} {step.block}'.strip()}: {told}",
+            )
+        raise
+
+
+def _next(run: NightlyRun) -> list[Step]:
+    """The steps not done of the position that is due; empty when there are none left."""
+    left = run.steps.exclude(state=Step.State.DONE).order_by("position", "pk")
+    steps = list(left.defer("result"))
+    return [step for step in steps if step.position == steps[0].position]
+
+
+def run_steps(
+    run: NightlyRun, works: Mapping[str, Work], gather: Gather, *, wait: bool = True
+) -> NightlyRun:
+    """Carry out a run's steps, sharing them with whoever else works on it.
+
+    With `wait` it returns when the night is over; else as soon as others hold all that is due.
+    """
+    me = worker_name()
     waited = 0.0
     while True:
-        step = run.steps.exclude(state=Step.State.DONE).order_by("position").first()
-        if step is None:
-            return finish(run)
-        if claim(step, me):
-            try:
-                carry_out(run, step, works[step.name], me)
-            except Exception as problem:
-                Step.objects.filter(pk=step.pk, claimed_by=me).update(
-                    state=Step.State.WAITING, problem=f"{type(problem).__name__}: {problem}"[:2000]
-                )
-                raise
+        run.refresh_from_db()
+        if run.state != NightlyRun.State.RUNNING:
+            return run
+        due = _next(run)
+        if not due:
+            return finish(run, gather)
+        mine = next((step for step in due if claim(step, me)), None)
+        if mine is not None:
+            _try(run, mine, works[mine.name], me)
             waited = 0.0
             continue
+        if not wait:
+            return run
         if waited > LONGEST_WAIT_SECONDS:
-            raise NightStuck(f"{step} is held by {step.claimed_by}.")
+            raise NightStuck(f"{due[0]} is held by {due[0].claimed_by}.")
         time.sleep(POLL_SECONDS)
         waited += POLL_SECONDS
 
 
-def finish(run: NightlyRun) -> NightlyRun:
+def finish(run: NightlyRun, gather: Gather) -> NightlyRun:
     """Gather the steps' results into the run; the second to arrive finds it done."""
-    result: dict[str, Any] = {"as_of": run.as_of.isoformat(), "live": run.live}
-    seconds: dict[str, float] = {}
-    for step in run.steps.order_by("position"):
-        result |= step.result
-        seconds[step.name] = step.seconds or 0.0
-    result["seconds"] = seconds
-    NightlyRun.objects.filter(pk=run.pk, state=NightlyRun.State.RUNNING).update(
-        state=NightlyRun.State.DONE, finished_at=clinic_time.now(), result=result
-    )
+    with acting_as(system("night")):
+        result = gather(run, list(run.steps.order_by("position", "pk")))
+        NightlyRun.objects.filter(pk=run.pk, state=NightlyRun.State.RUNNING).update(
+            state=NightlyRun.State.DONE, finished_at=clinic_time.now(), result=result
+        )
     run.refresh_from_db()
     return run

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outcomes_site.settings")
@@ -25,6 +26,13 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3000},
     },
+    # The hours are the clinic's. A night that this tick didn't begin, the sweep does.
+    "compute the night": {
+        "task": "night.run",
+        "schedule": crontab(hour=2, minute=15),
+        "options": {"expires": 3600},
+    },
+    "take up a night that was left": {"task": "night.sweep", **MINUTELY},
 }
 
 

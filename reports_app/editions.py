@@ -13,10 +13,10 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from measures_app.steps import newest_night
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import extract
 from reports_app.metrics import COLUMNS, Metric, monthly_metrics
-from reports_app.models import EpisodeSummary
 from reports_app.paper import render_pdf
 from reports_app.periods import Month
 from reports_app.small import grouped, sentences
@@ -57,14 +57,13 @@ class Report:
 def make_report(month: Month, programme: Programme | None = None) -> Report:
     """Compute a month; call within a unit of work that may see the clinic's aggregates."""
     installation = Installation.objects.first()
-    newest = EpisodeSummary.objects.order_by("-as_of").values_list("as_of", flat=True).first()
     return Report(
         month=month,
         programme=programme,
         metrics=monthly_metrics(extract(month, programme)),
         provisional=month.is_provisional(),
         clinic_name=installation.clinic_name if installation else "Clinic",
-        as_of=newest,
+        as_of=newest_night(done=True),
     )
 
 

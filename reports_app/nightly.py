@@ -1,101 +1,304 @@
-"""The night: fit, read, flag, summarise. One code for the command and the Celery timetable."""
+"""The night: fit, read, flag, summarise. One code for the command and the Celery timetable.
+
+Models are fitted measure by measure; then blocks of episodes are brought up to date, each in one
+transaction of its own; then the clinic's months. Only what changed is read again: an episode
+whose inputs and models are those of its stored rows is left alone, but for the passing of days.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from datetime import date
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from datetime import time as clock
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Max, Min
 
-from measures_app import expected, flagging, histories, series, steps
-from measures_app.models import NightlyRun
-from reports_app import summaries
+from measures_app import expected, fitting, flagging, histories, series, steps
+from measures_app.fingerprints import fingerprints
+from measures_app.fitting import CODE_VERSION, ModelKey
+from measures_app.histories import EpisodeFacts
+from measures_app.models import ExpectedChangeModel, Flag, Measure, NightlyRun, Step, Trajectory
+from measures_app.series import Ids, within
+from reports_app import session_months, summaries
+from reports_app.models import EpisodeSummary
+from sessions_app import clinic_time
 from sessions_app.context import acting_as, system
-from sessions_app.models import Client
+from sessions_app.models import Episode
 
-STEPS = ["models", "trajectories", "flags", "summaries"]
-
-
-def _models(run: NightlyRun) -> dict[str, Any]:
-    reports = expected.fit_models(series.scores(as_of=run.as_of), run.as_of)
-    return {"measures": [report.as_dict() for report in reports.values()]}
+NIGHT_BEGINS = clock(2, 15)  # by the clinic's clock
+PARTS = ("models", "reading", "trajectories", "flags", "summaries")
 
 
-def _readings(as_of: date | None) -> list[expected.Reading]:
-    """All series read with the newest models; the same in every step of a night."""
-    found = series.as_series(series.scores(as_of=as_of))
-    keys = {(s.measure, s.relation) for s in found}
-    models = {(m.pk, relation): expected.latest_model(m, relation) for m, relation in keys}
-    return expected.read_series(found, {key: row for key, row in models.items() if row})
+class Stopwatch:
+    """Seconds by part of the work."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)
 
 
-def _trajectories(run: NightlyRun) -> dict[str, Any]:
-    count, written = expected.store_trajectories(_readings(run.as_of), run.as_of)
-    return {"trajectories": count, "trajectories_written": written}
+def plan() -> list[steps.Part]:
+    """The parts of a night, as the clinic is now."""
+    with acting_as(system("night")):
+        measures = fitting.fitted_measures()
+        ends = Episode.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    parts = [steps.Part("models", measure.code, 0) for measure in measures]
+    if ends["first"] is not None:
+        first = steps.block_of(ends["first"]).start
+        parts += [
+            steps.Part("episodes", str(start), 1)
+            for start in range(first, ends["last"] + 1, steps.BLOCK)
+        ]
+    return [*parts, steps.Part("months", "", 2)]
 
 
-def _flags(run: NightlyRun) -> dict[str, Any]:
-    facts = histories.gather(_readings(run.as_of), run.as_of)
-    report = flagging.refresh_flags(facts, run.as_of)
-    codes = Client.objects.filter(pk__in=report.close_these).order_by("code")
-    known = _listed_before(run)
-    close_these = [code for code in codes.values_list("code", flat=True) if code not in known]
-    return {"flags": report.as_dict(), "close_these": close_these}
+def _models(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("models"):
+        measure = Measure.objects.get(code=block)
+        reports = fitting.fit_measure(measure, run.as_of)
+    return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
 
 
-def _listed_before(run: NightlyRun) -> set[str]:
+@dataclass
+class _Changes:
+    """What of a block is to be read again, and why."""
+
+    made_from: dict[int, str]  # every episode there is, by what it would be made from now
+    changed: list[int] = field(default_factory=list)
+    later: set[int] = field(default_factory=set)  # read already as of a later day
+    scores: dict[int, int] = field(default_factory=dict)
+
+    def scope(self, block: Ids) -> Ids:
+        """The changed episodes: as the block itself, where that is all of them."""
+        return block if len(self.changed) == len(self.made_from) else self.changed
+
+
+def _context(models: Mapping[ModelKey, ExpectedChangeModel]) -> str:
+    """A word for the models and the code: with another one, everything is read again."""
+    used = sorted((key, row.checksum) for key, row in models.items())
+    return hashlib.sha256(repr((used, CODE_VERSION)).encode()).hexdigest()[:16]
+
+
+def _look_for_changes(block: Ids, as_of: date, context: str, *, force: bool) -> _Changes:
+    ids = block if isinstance(block, range) else list(block or ())
+    found = _Changes(
+        {
+            episode: f"{number & 0xFFFFFFFFFFFFFFFF:016x}:{context}"
+            for episode, number in fingerprints(as_of, ids).items()
+        }
+    )
+    stored = EpisodeSummary.objects.filter(within("episode_id", block))
+    there = {
+        row[0]: row[1:]
+        for row in stored.values_list("episode", "made_from", "as_of", "trajectories", "scores")
+    }
+    drawn = dict(
+        Trajectory.objects.filter(within("episode_id", block))
+        .order_by()
+        .values_list("episode")
+        .annotate(n=Count("pk"))
+    )
+    for episode, made_from in found.made_from.items():
+        before, day, trajectories, scores = there.get(episode, ("", as_of, 0, 0))
+        found.scores[episode] = scores
+        if day > as_of:
+            found.later.add(episode)
+        elif force or before != made_from or drawn.get(episode, 0) != trajectories:
+            found.changed.append(episode)
+    return found
+
+
+def _quiet(open_now: dict[int, EpisodeFacts], changes: _Changes) -> dict[int, EpisodeFacts]:
+    """Open episodes in which only days have passed since they were last looked at.
+
+    Not those where a decision keeps a rule silent (until a day), nor imported ones (listed after
+    a time): they are looked at whole.
+    """
+    changed = set(changes.changed)
+    decided = set(
+        Flag.objects.filter(episode__in=list(open_now), state=Flag.State.DECIDED).values_list(
+            "episode", flat=True
+        )
+    )
+    return {
+        pk: facts
+        for pk, facts in open_now.items()
+        if pk not in changed and pk not in decided and not facts.is_imported
+    }
+
+
+def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[str, Any]:
+    """Read a block's episodes again where something changed: trajectories, flags, summaries.
+
+    The caller holds the block's lock. `force` reads them whether or not anything changed.
+    """
+    watch = Stopwatch()
+    with watch.part("reading"):
+        models = fitting.all_in_use(as_of)
+        changes = _look_for_changes(block, as_of, _context(models), force=force)
+        open_now = {
+            pk: facts
+            for pk, facts in histories.open_episodes(as_of, block).items()
+            if pk not in changes.later
+        }
+        histories.add_attendance(open_now, as_of)
+        quiet = _quiet(open_now, changes)
+        loud = {pk: facts for pk, facts in open_now.items() if pk not in quiet}
+        scope = changes.scope(block)
+        wanted = scope if isinstance(scope, range) else sorted({*changes.changed, *loud})
+        found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted))
+        readings = expected.read_series(found, models, in_care=set(open_now))
+        histories.add_series(loud, readings, as_of)
+    with watch.part("trajectories"):
+        changed = set(changes.changed)
+        fresh = [reading for reading in readings if reading.series.episode_id in changed]
+        written = expected.store_trajectories(fresh, as_of, scope)
+        total = Trajectory.objects.filter(within("episode_id", block)).count()
+    with watch.part("flags"):
+        report = flagging.refresh_flags(
+            loud,
+            as_of,
+            block,
+            models=models,
+            quiet=quiet,
+            scores=changes.scores,
+            leave=changes.later,
+        )
+    with watch.part("summaries"):
+        summaries.rebuild(fresh, as_of, scope, changes.made_from)
+    return {
+        "episodes": len(changes.made_from),
+        "changed": len(changes.changed),
+        "trajectories": total,
+        "trajectories_written": written,
+        "flags": report.as_dict(),
+        "close_these": report.codes_to_close(),
+        "seconds": watch.seconds,
+    }
+
+
+def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
+    which = steps.block_of(int(block))
+    steps.lock_block(which)
+    return bring_up_to_date(which, run.as_of)
+
+
+def _months(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("summaries"):
+        session_months.rebuild()
+    return {"seconds": watch.seconds}
+
+
+WORKS: dict[str, steps.Work] = {"models": _models, "episodes": _episodes, "months": _months}
+
+
+def _listed_before(as_of: date) -> set[str]:
     """Clients of imported episodes that an earlier night listed: asked once, not each night."""
-    earlier = NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True).exclude(pk=run.pk)
-    return {code for row in earlier for code in row.result.get("close_these", [])}
+    earlier = NightlyRun.objects.filter(
+        state=NightlyRun.State.DONE,
+        live=True,
+        as_of__lt=as_of,
+        result__close_these__0__isnull=False,
+    )
+    return {code for row in earlier.values_list("result__close_these", flat=True) for code in row}
 
 
-def _summaries(run: NightlyRun) -> dict[str, Any]:
-    return {"summaries": summaries.rebuild(_readings(run.as_of), run.as_of)}
+def _gathered(run: NightlyRun, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The night's own account, from those of its steps."""
+    seconds = dict.fromkeys(PARTS, 0.0)
+    totals = Counter[str]()
+    flags: dict[str, Counter[str]] = {name: Counter() for name in ("raised", "open", "lapsed")}
+    measures: list[dict[str, Any]] = []
+    close: set[str] = set()
+    for result in results:
+        measures += result.get("measures", [])
+        close.update(result.get("close_these", []))
+        for name in ("episodes", "changed", "trajectories", "trajectories_written"):
+            totals[name] += result.get(name, 0)
+        for name, counted in flags.items():
+            counted.update(result.get("flags", {}).get(name, {}))
+        for name, spent in result.get("seconds", {}).items():
+            seconds[name] += spent
+    return {
+        "as_of": run.as_of.isoformat(),
+        "live": run.live,
+        "measures": sorted(measures, key=lambda row: (row["measure"], row["relation"])),
+        **{name: totals[name] for name in ("episodes", "changed", "trajectories")},
+        "trajectories_written": totals["trajectories_written"],
+        "flags": {name: dict(sorted(counted.items())) for name, counted in flags.items()},
+        "close_these": sorted(close - _listed_before(run.as_of)),
+        "seconds": {name: round(spent, 3) for name, spent in seconds.items()},
+    }
 
 
-WORKS: dict[str, steps.Work] = {
-    "models": _models,
-    "trajectories": _trajectories,
-    "flags": _flags,
-    "summaries": _summaries,
-}
+def gather(run: NightlyRun, done: list[Step]) -> dict[str, Any]:
+    return _gathered(run, [step.result for step in done])
 
 
-def _rehearse(as_of: date) -> NightlyRun:
+def _rehearse(as_of: date) -> dict[str, Any]:
     """A date before the last completed night: computed and reported, nothing kept."""
     run = NightlyRun(as_of=as_of, live=False)
-    result: dict[str, Any] = {"as_of": as_of.isoformat(), "live": False}
-    seconds: dict[str, float] = {}
+    parts = plan()
     with acting_as(system("night")), transaction.atomic():
-        for name in STEPS:
-            began = time.perf_counter()
-            result |= WORKS[name](run)
-            seconds[name] = round(time.perf_counter() - began, 3)
+        # What stands was made of later days: here it is as if it weren't there.
+        for model in (EpisodeSummary, Trajectory):
+            model.objects.all()._raw_delete(model.objects.db)
+        results = [WORKS[part.name](run, part.block) for part in parts if part.name != "months"]
+        result = _gathered(run, results)
         transaction.set_rollback(True)
-    result["seconds"] = seconds
-    run.result = result
-    return run
+    return result
+
+
+def begin_night(as_of: date) -> NightlyRun | None:
+    """The night of a date, begun or found; None where a later one has been."""
+    return steps.begin(as_of, plan())
+
+
+def help_with(run: NightlyRun) -> None:
+    """Take steps of a night while there are any that nobody holds."""
+    steps.run_steps(run, WORKS, gather, wait=False)
+
+
+def finish_night(run: NightlyRun) -> NightlyRun:
+    """Carry a night to its end, with whoever else is at it."""
+    return steps.run_steps(run, WORKS, gather)
 
 
 def run_night(as_of: date) -> dict[str, Any]:
     """Run the night of a date; returns what it found. Safe to run twice, and two at once."""
-    last = (
-        NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True)
-        .order_by("-as_of")
-        .values_list("as_of", flat=True)
-        .first()
-    )
-    if last is not None and as_of < last:
-        return dict(_rehearse(as_of).result)
-    run = steps.begin(as_of, STEPS)
-    return dict(steps.run_steps(run, WORKS).result)
+    while (run := begin_night(as_of)) is not None:
+        run = finish_night(run)
+        if run.state == NightlyRun.State.DONE:
+            return dict(run.result)
+        # Stopped under our hands: a later night, or one that knows more, has taken over.
+    return _rehearse(as_of)
+
+
+def is_due(moment: datetime) -> bool:
+    """Whether the night that belongs to a moment is still to come: its hour has struck."""
+    here = moment.astimezone(clinic_time.zone())
+    newest = steps.newest_night()
+    return here.time() >= NIGHT_BEGINS and (newest is None or newest < here.date())
 
 
 def refresh_episode(episode_id: int, today: date) -> None:
-    """After an entry: this episode's trajectory, flags and summary, with the stored models."""
-    readings = expected.read_episode(episode_id)
-    expected.store_trajectories(readings, today)
-    facts = histories.gather(readings, today, [episode_id])
-    flagging.refresh_flags(facts, today, only=[episode_id])
-    summaries.rebuild(readings, today, [episode_id])
+    """After an entry: this episode's trajectories, flags and summary, with the stored models."""
+    steps.lock_block(steps.block_of(episode_id))
+    bring_up_to_date([episode_id], today, force=True)

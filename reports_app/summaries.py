@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Count, Exists, F, OuterRef, Q
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, Q
 
 from measures_app.expected import Reading
 from measures_app.models import Administration, Measure
 from measures_app.psychometrics.change import classify, has_outcome
 from measures_app.psychometrics.norms import direction
-from measures_app.series import attended
-from reports_app.models import EpisodeSummary, SessionMonth
+from measures_app.series import Ids, attended, known, within
+from reports_app.models import EpisodeSummary
 from sessions_app import bulk
-from sessions_app.models import Assignment, Episode, Meeting, MeetingClinician, Respondent, Session
+from sessions_app.models import Assignment, Episode, Respondent, Session
 
 FIELDS = [
     "episode_id", "client_id", "programme_id", "site_id", "clinician_id", "purpose", "problem",
@@ -26,13 +26,14 @@ FIELDS = [
     "last_session_on", "attended", "no_shows", "late_cancels", "measure_id", "relation",
     "collateral_raters", "scores", "mid_care", "first_score", "last_score", "last_score_on",
     "started_clinical", "improvement_possible", "outcome_class", "class_so_far", "expected_last",
-    "reached_expected", "first_alliance", "as_of",
+    "reached_expected", "first_alliance", "as_of", "made_from", "trajectories",
 ]  # fmt: skip
+NOTHING: Mapping[int, str] = {}
 PURPOSE_ORDER = {Measure.Purpose.OUTCOME: 0, Measure.Purpose.SYMPTOM: 1}
 
 
-def _episodes(ids: list[int] | None) -> pd.DataFrame:
-    rows = Episode.objects.all() if ids is None else Episode.objects.filter(pk__in=ids)
+def _episodes(ids: Ids) -> pd.DataFrame:
+    rows = Episode.objects.filter(within("pk", ids))
     columns = {
         "pk": "episode_id", "client_id": "client_id", "programme_id": "programme_id",
         "site_id": "site_id", "purpose": "purpose", "problem": "problem", "funder": "funder",
@@ -44,16 +45,16 @@ def _episodes(ids: list[int] | None) -> pd.DataFrame:
     )
 
 
-def _last_leads() -> dict[int, int]:
-    rows = Assignment.objects.filter(part=Assignment.Part.LEAD).order_by("from_on", "pk")
-    return dict(rows.values_list("episode", "clinician"))
+def _last_leads(ids: Ids, as_of: date) -> dict[int, int]:
+    rows = Assignment.objects.filter(
+        within("episode_id", ids), part=Assignment.Part.LEAD, from_on__lte=as_of
+    )
+    return dict(rows.order_by("from_on", "pk").values_list("episode", "clinician"))
 
 
-def _counts(ids: list[int] | None) -> dict[int, tuple[int, int]]:
+def _counts(ids: Ids, as_of: date) -> dict[int, tuple[int, int]]:
     """(no-shows, late cancellations) by episode."""
-    rows = Session.objects.order_by()
-    if ids is not None:
-        rows = rows.filter(episode__in=ids)
+    rows = Session.objects.filter(within("episode_id", ids), held_on__lte=as_of).order_by()
     counted = rows.values("episode").annotate(
         no_shows=Count("pk", filter=Q(status=Session.Status.NO_SHOW)),
         late=Count("pk", filter=Q(status=Session.Status.LATE_CANCEL)),
@@ -61,28 +62,26 @@ def _counts(ids: list[int] | None) -> dict[int, tuple[int, int]]:
     return {row["episode"]: (row["no_shows"], row["late"]) for row in counted}
 
 
-def _visits(ids: list[int] | None) -> dict[int, tuple[date, date, int]]:
-    frame = attended(episode_ids=ids)
-    if frame.empty:
-        return {}
-    grouped = frame.groupby("episode_id")["held_on"].agg(["min", "max", "count"])
-    return {
-        int(episode): (row[0], row[1], int(row[2]))
-        for episode, row in zip(grouped.index, grouped.to_numpy(), strict=True)
-    }
+def _visits(ids: Ids, as_of: date) -> dict[int, tuple[date, date, int]]:
+    """(first, last, number) of the treatment sessions attended, by episode."""
+    found: dict[int, tuple[date, date, int]] = {}
+    frame = attended(as_of, ids)
+    for episode, held_on, t in zip(*(frame[n].tolist() for n in frame.columns if n != "session_id"),
+                                   strict=True):  # fmt: skip
+        found[episode] = (found[episode][0] if t > 1 else held_on, held_on, t)
+    return found
 
 
-def _first_alliance(ids: list[int] | None) -> dict[int, float]:
-    rows = Administration.objects.scored().filter(
+def _first_alliance(ids: Ids, as_of: date) -> dict[int, float]:
+    rows = Administration.objects.filter(
+        known(as_of),
+        within("episode_id", ids),
+        total__isnull=False,
         measure__purpose=Measure.Purpose.ALLIANCE,
         respondent__relation=Respondent.Relation.SELF,
     )
-    if ids is not None:
-        rows = rows.filter(episode__in=ids)
-    first: dict[int, float] = {}
-    for episode, total in rows.order_by("taken_at", "pk").values_list("episode", "total"):
-        first.setdefault(episode, float(total))
-    return first
+    first = rows.order_by("episode", "taken_at", "pk").distinct("episode")
+    return {episode: float(total) for episode, total in first.values_list("episode", "total")}
 
 
 def _main_readings(readings: list[Reading]) -> dict[int, Reading]:
@@ -161,22 +160,25 @@ def _expected_last(reading: Reading) -> tuple[float | None, bool | None]:
     s = reading.series
     if len(s.scores) < 2 or not reading.expected_t or s.criteria is None:
         return None, None
-    expected = reading.at_scores()[0][-1]
+    expected = reading.at(s.t[-1])[0]
     if expected != expected:  # NaN: beyond the axis
         return None, None
     return expected, direction(s.criteria.better) * (s.scores[-1] - expected) >= -1e-9
 
 
-def summary_rows(readings: list[Reading], as_of: date, ids: list[int] | None = None) -> list[Any]:
+def summary_rows(
+    readings: list[Reading], as_of: date, ids: Ids = None, made_from: Mapping[int, str] = NOTHING
+) -> list[Any]:
     """One row an episode, in the order of FIELDS."""
     chosen = _main_readings(readings)
     judged, raters = _judged(chosen), _outside_raters(readings)
     visits, counts, alliance, leads = (
-        _visits(ids),
-        _counts(ids),
-        _first_alliance(ids),
-        _last_leads(),
+        _visits(ids, as_of),
+        _counts(ids, as_of),
+        _first_alliance(ids, as_of),
+        _last_leads(ids, as_of),
     )
+    series = Counter(reading.series.episode_id for reading in readings)
     rows = []
     for e in _episodes(ids).itertuples(index=False):
         reading = chosen.get(e.episode_id)
@@ -204,92 +206,22 @@ def summary_rows(readings: list[Reading], as_of: date, ids: list[int] | None = N
                 reading.series.dates[-1] if reading and len(scores) > 1 else None,
                 clinical, possible, label if measured else "", "" if ended else label,
                 expected, reached if measured else None, alliance.get(e.episode_id), as_of,
+                made_from.get(e.episode_id, ""), series[e.episode_id],
             )
         )  # fmt: skip
     return rows
 
 
-def _session_months() -> list[dict[str, Any]]:
-    scored = Administration.objects.scored().filter(session=OuterRef("pk"))
-    alliance = Q(measure__purpose=Measure.Purpose.ALLIANCE)
-    lead = MeetingClinician.objects.filter(meeting=OuterRef("meeting")).order_by("clinician")
-    status = Session.Status
-    attended_now = Q(status=status.ATTENDED)
-    rows = (
-        Session.objects.exclude(status=status.BOOKED)
-        .annotate(
-            month=TruncMonth("held_on"),
-            lead=lead.values("clinician")[:1],
-            both=Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance)),
-        )
-        .order_by()
-        .values("month", "episode__programme", "episode__site", "lead")
-        .annotate(
-            scheduled=Count("pk"),
-            attended=Count("pk", filter=attended_now),
-            no_shows=Count("pk", filter=Q(status=status.NO_SHOW)),
-            late_cancels=Count("pk", filter=Q(status=status.LATE_CANCEL)),
-            clinic_cancels=Count("pk", filter=Q(status=status.CLINIC_CANCEL)),
-            not_seen_by_us=Count("pk", filter=Q(status=status.NOT_SEEN_BY_US)),
-            both_measures=Count("pk", filter=attended_now & Q(both=True)),
-        )
-    )
-    return list(rows)
+def rebuild(
+    readings: list[Reading], as_of: date, ids: Ids = None, made_from: Mapping[int, str] = NOTHING
+) -> int:
+    """Replace the summaries of these episodes (None: of all); returns how many there are.
 
-
-def _minutes() -> dict[tuple[Any, ...], int]:
-    """Workload counts meetings: a group's hour is one hour."""
-    rows = (
-        Meeting.objects.filter(sessions__status=Session.Status.ATTENDED)
-        .annotate(month=TruncMonth("sessions__held_on"), lead=F("meetingclinician__clinician"))
-        .order_by()
-        .values_list("pk", "month", "sessions__episode__programme", "site", "lead", "minutes")
-        .distinct()
-    )
-    total: dict[tuple[Any, ...], int] = {}
-    for _pk, month, programme, site, lead, minutes in rows:
-        key = (month, programme, site, lead)
-        total[key] = total.get(key, 0) + minutes
-    return total
-
-
-def rebuild(readings: list[Reading], as_of: date, episode_ids: Iterable[int] | None = None) -> int:
-    """Replace the summaries (of all episodes, or of those given); returns episodes summarised."""
-    ids = None if episode_ids is None else list(episode_ids)
-    old = EpisodeSummary.objects.all()
-    if ids is not None:
-        old = old.filter(episode__in=ids)
+    `made_from` says of each episode what it was read from: kept beside it.
+    """
+    old = EpisodeSummary.objects.filter(within("episode_id", ids))
     old._raw_delete(old.db)
-    rows = summary_rows(readings, as_of, ids)
+    rows = summary_rows(readings, as_of, ids, made_from)
     if rows:
         bulk.copy_rows(EpisodeSummary, FIELDS, rows)
-    if ids is None:
-        _rebuild_months()
     return len(rows)
-
-
-def _rebuild_months() -> None:
-    SessionMonth.objects.all()._raw_delete(SessionMonth.objects.db)
-    minutes = _minutes()
-    SessionMonth.objects.bulk_create(
-        (
-            SessionMonth(
-                month=row["month"],
-                programme_id=row["episode__programme"],
-                site_id=row["episode__site"],
-                clinician_id=row["lead"],
-                scheduled=row["scheduled"],
-                attended=row["attended"],
-                no_shows=row["no_shows"],
-                late_cancels=row["late_cancels"],
-                clinic_cancels=row["clinic_cancels"],
-                not_seen_by_us=row["not_seen_by_us"],
-                both_measures=row["both_measures"],
-                minutes=minutes.get(
-                    (row["month"], row["episode__programme"], row["episode__site"], row["lead"]), 0
-                ),
-            )
-            for row in _session_months()
-        ),
-        batch_size=2000,
-    )

@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Any
 
 from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
+from measures_app.models import NightlyRun
 from reports_app import nightly
 from sessions_app import clinic_time, outbox
+
+log = logging.getLogger(__name__)
+
+HELPERS = 7  # beside the one who begins: those whom no worker takes find the work done
 
 
 @shared_task(acks_late=True, name="night.run")
 def run_night(as_of: str | None = None) -> None:
-    """The night of a date (of the clinic's today, when the timetable asks)."""
-    nightly.run_night(date.fromisoformat(as_of) if as_of else clinic_time.today())
+    """The night of a date (of the clinic's today, when the timetable asks).
+
+    Other workers are called in and share its steps; it doesn't depend on any of them.
+    """
+    day = date.fromisoformat(as_of) if as_of else clinic_time.today()
+    run = nightly.begin_night(day)
+    if run is None:
+        return  # a later night has been
+    for _ in range(min(HELPERS, run.steps.count() - 1)):
+        _call(help_night, run.pk)
+    nightly.finish_night(run)
+
+
+@shared_task(acks_late=True, name="night.help", expires=600)
+def help_night(run_id: int) -> None:
+    """Take steps of a running night while there are any to take."""
+    run = NightlyRun.objects.filter(pk=run_id, state=NightlyRun.State.RUNNING).first()
+    if run is not None:
+        nightly.help_with(run)
+
+
+@shared_task(acks_late=True, name="night.sweep")
+def sweep_nights() -> None:
+    """Go on with a night whose worker died; begin one that the timetable couldn't.
+
+    Steps of the dead are free when their lease ends: no message need be delivered twice.
+    """
+    run = NightlyRun.objects.filter(live=True, state=NightlyRun.State.RUNNING).first()
+    if run is not None:
+        nightly.help_with(run)
+    elif nightly.is_due(clinic_time.now()):
+        run_night()
+
+
+def _call(task: Any, *arguments: Any) -> None:
+    try:
+        task.apply_async(args=arguments, retry=False)
+    except Exception as problem:  # without a broker the night goes on with one worker
+        log.warning("no helper for the night: %s", type(problem).__name__)
 
 
 @outbox.handles(CHANGED)

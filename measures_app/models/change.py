@@ -47,7 +47,7 @@ class ExpectedChangeModel(models.Model):
 
 
 class Trajectory(models.Model):
-    """Derived: a series as read with one model. Replaced only by one from newer input.
+    """Derived: a series as read with the model it names. Replaced only by one of newer input.
 
     Arrays run over sessions: `t`/`scores` are those seen, `expected_t` and the three arrays
     beside it the expected response from this start, `forecast_*` what follows the last score.
@@ -57,6 +57,8 @@ class Trajectory(models.Model):
     episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="trajectories")
     measure = models.ForeignKey(Measure, on_delete=models.PROTECT)
     respondent = models.ForeignKey(Respondent, on_delete=models.PROTECT)
+    # "" for the measure's first scoring, "v3" where a later version began a series of its own.
+    variant = models.CharField(max_length=8, blank=True, default="")
     model = models.ForeignKey(
         ExpectedChangeModel, null=True, on_delete=models.PROTECT, related_name="trajectories"
     )
@@ -85,8 +87,8 @@ class Trajectory(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["episode", "measure", "respondent", "model"],
-                name="one_trajectory_a_series_and_model",
+                fields=["episode", "measure", "variant", "respondent"],
+                name="one_trajectory_a_series",
             )
         ]
 

@@ -137,6 +137,8 @@ class FlagEvent(models.Model):
     to_state = models.CharField(max_length=8)
     why = models.CharField(max_length=200, blank=True, default="")
     evidence = models.JSONField(default=dict)
+    # What the numbers came from: the day, rule version, model, scores and administrations.
+    basis = models.JSONField(default=dict)
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 

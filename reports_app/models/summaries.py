@@ -49,6 +49,9 @@ class EpisodeSummary(models.Model):
     reached_expected = models.BooleanField(null=True)
     first_alliance = models.FloatField(null=True)
     as_of = models.DateField()
+    # What the episode's derived rows were made from; the night leaves alone what still agrees.
+    made_from = models.CharField(max_length=64, blank=True, default="")
+    trajectories = models.PositiveSmallIntegerField(default=0)
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 

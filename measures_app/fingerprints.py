@@ -1,0 +1,65 @@
+"""One number an episode that changes with anything its derived rows are made from.
+
+The database hashes what an episode has (scores that count, sessions, assignments, its own row)
+and combines the hashes without regard to order. So a night sees what changed, whoever changed
+it and by whichever way, without reading it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db import connection
+
+from sessions_app import clinic_time
+
+# Corrections and voids made after the day weren't known on it: as series.known says in Django.
+FINGERPRINTS = """
+SELECT id, bit_xor(hashtextextended(made_of, 0)) FROM (
+    SELECT a.episode_id AS id, concat_ws('|', 'score', a.id, a.total, a.session_id,
+        a.respondent_id, a.version_id, a.norm_id, a.taken_on, extract(epoch FROM a.taken_at))
+    FROM measures_app_administration a
+    WHERE {of_administration} AND a.total IS NOT NULL
+      AND a.known_on <= %(day)s AND a.taken_on <= %(day)s
+      AND (a.superseded_at IS NULL OR a.superseded_at >= %(night)s)
+      AND (NOT a.voided OR a.voided_at >= %(night)s)
+    UNION ALL
+    SELECT s.episode_id, concat_ws('|', 'session', s.id, s.status, s.held_on, m.kind,
+        extract(epoch FROM m.starts_at))
+    FROM sessions_app_session s JOIN sessions_app_meeting m ON m.id = s.meeting_id
+    WHERE {of_session} AND s.held_on <= %(day)s
+    UNION ALL
+    SELECT l.episode_id, concat_ws('|', 'assignment', l.id, l.clinician_id, l.part, l.from_on)
+    FROM sessions_app_assignment l WHERE {of_assignment} AND l.from_on <= %(day)s
+    UNION ALL
+    SELECT e.id, concat_ws('|', 'episode', e.programme_id, e.site_id, e.purpose, e.problem,
+        e.funder, e.opened_on, e.care_began_on, e.sessions_before, e.origin, e.ending,
+        CASE WHEN e.closed_on <= %(day)s THEN e.closed_on END, e.closed_recorded_at < %(night)s,
+        c.gender, c.birth_year)
+    FROM sessions_app_episode e JOIN sessions_app_client c ON c.id = e.client_id
+    WHERE {of_episode}
+) AS parts (id, made_of) GROUP BY id
+"""
+COLUMNS = {
+    "of_administration": "a.episode_id",
+    "of_session": "s.episode_id",
+    "of_assignment": "l.episode_id",
+    "of_episode": "e.id",
+}
+
+
+def fingerprints(as_of: date, episode_ids: range | list[int]) -> dict[int, int]:
+    """Of each episode, as known on a day."""
+    which: dict[str, object]
+    if isinstance(episode_ids, range):
+        condition = "{} >= %(start)s AND {} < %(stop)s"
+        which = {"start": episode_ids.start, "stop": episode_ids.stop}
+    else:
+        condition, which = "{} = ANY(%(ids)s)", {"ids": episode_ids}
+    sql = FINGERPRINTS.format(
+        **{name: condition.replace("{}", column) for name, column in COLUMNS.items()}
+    )
+    values = {"day": as_of, "night": clinic_time.end_of(as_of), **which}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return dict(cursor.fetchall())

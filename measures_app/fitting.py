@@ -1,0 +1,248 @@
+"""The clinic's own models: expected change of outcome measures, low limits of alliance measures.
+
+A fitted model is an immutable row. It never fails a night: without enough data, or where the
+optimiser finds nothing, the last good one stays and the night says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from django.db.models import Case, Count, IntegerField, Value, When
+
+from measures_app import series
+from measures_app.models import Administration, ExpectedChangeModel, Measure, MeasureVersion
+from measures_app.psychometrics import growth
+from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
+from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
+
+CODE_VERSION = "growth-2"
+# A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
+# share, or after some weeks. A small clinic's is fitted on every night that brings something.
+SMALL_CLIENTS = growth.SMALL_SAMPLE
+REFIT_SHARE = 0.05
+REFIT_DAYS = 28
+HIDDEN = ("beta_covariance", "data", "follows", "taken_from")
+ModelKey = tuple[int, str, str]  # measure, relation, variant: "" or a later scoring's version
+
+
+@dataclass
+class FitReport:
+    """What a night says of one measure: its data, its model, or why there is none."""
+
+    measure: str
+    relation: str
+    variant: str
+    clients: int
+    scores: int
+    model: ExpectedChangeModel | None = None
+    problem: str = ""
+    refitted: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        stored = self.model.parameters if self.model else {}
+        return {
+            "measure": self.measure,
+            "relation": self.relation,
+            "variant": self.variant,
+            "clients": self.clients,
+            "scores": self.scores,
+            "model": self.model.label if self.model else None,
+            "fitted_on": self.model.cutoff_on.isoformat() if self.model else None,
+            "refitted": self.refitted,
+            "parameters": {name: stored[name] for name in stored if name not in HIDDEN},
+            "problem": self.problem,
+        }
+
+
+def _digest(*parts: Any) -> str:
+    seen = hashlib.sha256()
+    for part in parts:
+        seen.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
+    return seen.hexdigest()
+
+
+def _stored(as_of: date | None) -> Any:
+    """Models for nightly use, newest first (a year's frozen reference is another matter)."""
+    rows = ExpectedChangeModel.objects.filter(reference_year=None).order_by("-pk")
+    return rows if as_of is None else rows.filter(cutoff_on__lte=as_of)
+
+
+def latest_model(
+    measure: Measure, relation: str = "self", variant: str = "", as_of: date | None = None
+) -> ExpectedChangeModel | None:
+    """The newest model; `as_of` a day, the newest that was fitted by then."""
+    found: ExpectedChangeModel | None = (
+        _stored(as_of).filter(measure=measure, relation=relation, stratum=variant).first()
+    )
+    return found
+
+
+def all_in_use(
+    as_of: date | None = None, measure_ids: Collection[int] | None = None
+) -> dict[ModelKey, ExpectedChangeModel]:
+    """The newest model of each measure, relation and variant (of all measures, or of some)."""
+    place = ("measure_id", "relation", "stratum")
+    rows = _stored(as_of)
+    if measure_ids is not None:
+        rows = rows.filter(measure__in=measure_ids)
+    newest = rows.order_by(*place, "-pk").distinct(*place)
+    return {(row.measure_id, row.relation, row.stratum): row for row in newest}
+
+
+def growth_of(row: ExpectedChangeModel) -> growth.GrowthModel:
+    return growth.GrowthModel.from_dict(row.parameters)
+
+
+def limits_of(row: ExpectedChangeModel) -> AllianceLimits:
+    content = dict(row.parameters["limits"])
+    return AllianceLimits(
+        pairs=content["pairs"],
+        low=content["low"],
+        last=tuple(content["last"]),
+        next_low=tuple(content["next_low"]),
+    )
+
+
+def _reports(measure: Measure, as_of: date) -> dict[tuple[str, str], FitReport]:
+    """What there is of a measure, by relation and variant; counted by the database."""
+    roots = series.scorings()
+    versions = {v.pk: v for v in measure.versions.defer("definition", "source_text")}
+    if not versions:
+        return {}
+    root = Case(
+        *(When(version=pk, then=Value(roots[pk])) for pk in versions),
+        output_field=IntegerField(),
+    )
+    rows = (
+        Administration.objects.filter(known(as_of), measure=measure, total__isnull=False)
+        .order_by()
+        .annotate(root=root)
+        .values_list("respondent__relation", "root")
+        .annotate(clients=Count("client", distinct=True), scores=Count("pk"))
+    )
+    found = {}
+    for relation, first, clients, scores in rows:
+        variant = variant_of(versions[first]) if first in versions else ""
+        found[relation, variant] = FitReport(measure.code, relation, variant, clients, scores)
+    return dict(sorted(found.items()))
+
+
+def variant_of(version: MeasureVersion) -> str:
+    return "" if version.version == 1 else f"v{version.version}"
+
+
+def _is_due(report: FitReport, as_of: date) -> bool:
+    model = report.model
+    if model is None or model.clients < SMALL_CLIENTS or model.code_version != CODE_VERSION:
+        return True
+    before = int(model.parameters.get("taken_from", 0))
+    grown = abs(report.scores - before) >= REFIT_SHARE * before
+    return grown or (as_of - model.cutoff_on).days >= REFIT_DAYS
+
+
+def _keep(
+    measure: Measure, report: FitReport, as_of: date, parameters: dict[str, Any], **counts: Any
+) -> ExpectedChangeModel:
+    """A new row beside the old ones, also where the same data was seen once before."""
+    follows = report.model.pk if report.model else None
+    parameters = {**parameters, "follows": follows, "taken_from": report.scores}
+    return ExpectedChangeModel.objects.create(
+        measure=measure,
+        relation=report.relation,
+        stratum=report.variant,
+        checksum=_digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
+        cutoff_on=as_of,
+        parameters=parameters,
+        code_version=CODE_VERSION,
+        **counts,
+    )
+
+
+def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:
+    code = rows.groupby(SERIES, sort=False).ngroup().to_numpy(dtype=np.int64)
+    t, score = rows["t"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float)
+    data = _digest(code, t, score, CODE_VERSION)
+    if report.model is not None and report.model.parameters.get("data") == data:
+        return
+    try:
+        fitted = growth.fit(code, t, score)
+        parameters = {**fitted.to_dict(), "data": data}
+        del parameters["seconds"]
+        report.model = _keep(
+            measure,
+            report,
+            as_of,
+            parameters,
+            label=fitted.label(),
+            clients=fitted.clients,
+            rows=fitted.rows,
+        )
+    except (ValueError, ArithmeticError, growth.NotConverged) as problem:
+        # LinAlgError is a ValueError; NaN is refused where the parameters are written.
+        known_kind = isinstance(problem, growth.NotEnoughData | growth.NotConverged)
+        report.problem = str(problem) if known_kind else "the fit found no usable optimum"
+        return
+    report.refitted = True
+
+
+def _fit_limits(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:
+    scores = rows["score"]
+    before = scores.groupby([rows[name] for name in SERIES], sort=False).shift()
+    data = _digest(before.to_numpy(), scores.to_numpy(), CODE_VERSION)
+    if report.model is not None and report.model.parameters.get("data") == data:
+        return
+    better = measure.versions.order_by("-version").values_list("better", flat=True)[0]
+    limits = alliance_limits(before.to_numpy(), scores.to_numpy(), better)  # type: ignore[arg-type]  # the two words of the choices
+    if limits is None:
+        report.problem = "not enough data yet: the cutoff serves until there are 300 pairs"
+        return
+    report.model = _keep(
+        measure,
+        report,
+        as_of,
+        {"limits": asdict(limits), "data": data},
+        label=f"own data (n = {report.clients})",
+        clients=report.clients,
+        rows=limits.pairs,
+    )
+    report.refitted = True
+
+
+def fit_measure(measure: Measure, as_of: date) -> list[FitReport]:
+    """Fit a measure's models as of a day, one for each relation; unchanged data changes none."""
+    reports = _reports(measure, as_of)
+    due = []
+    for (relation, variant), report in reports.items():
+        report.model = latest_model(measure, relation, variant, as_of)
+        if _is_due(report, as_of):
+            due.append((relation, variant))
+    if not due:
+        return list(reports.values())
+    frame = series.scores([measure.purpose], as_of, measure=measure)
+    versions = {v.pk: v for v in measure.versions.defer("definition", "source_text")}
+    roots = {
+        pk: variant_of(versions[pk]) for pk in frame["scoring"].unique().tolist() if pk in versions
+    }
+    frame["variant"] = frame["scoring"].map(roots).fillna("")
+    change = measure.purpose in CHANGE_PURPOSES
+    if change:
+        frame = for_modelling(frame)
+    for key in due:
+        rows = frame[(frame["relation"] == key[0]) & (frame["variant"] == key[1])]
+        (_fit_growth if change else _fit_limits)(measure, reports[key], rows, as_of)
+    return list(reports.values())
+
+
+def fitted_measures() -> list[Measure]:
+    """Measures in use that have a model: one part of the night each."""
+    purposes = [*CHANGE_PURPOSES, Measure.Purpose.ALLIANCE]
+    used = Administration.objects.filter(total__isnull=False).order_by().values("measure")
+    return list(Measure.objects.filter(purpose__in=purposes, pk__in=used).order_by("code"))
