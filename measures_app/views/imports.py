@@ -118,7 +118,7 @@ def draft(request: HttpRequest, pk: Any) -> HttpResponse:
     return redirect(_after(request, row))
 
 
-def _after(request: HttpRequest, row: ImportDraft) -> Any:
+def _after(request: HttpRequest, row: ImportDraft) -> str:
     """The page to go to when a try is over: what came of it, or the next file."""
     report = row.report
     if report and report["did"] == drafts.IMPORT:
@@ -129,7 +129,7 @@ def _after(request: HttpRequest, row: ImportDraft) -> Any:
         )
         row.delete()
         return "import"
-    return row
+    return row.get_absolute_url() + ("#report" if report else "")
 
 
 @access.needs("import_scores")

@@ -216,6 +216,11 @@ def upload(request: HttpRequest) -> HttpResponse:
         at = {name: _column(table, name) for name in DIARY_COLUMNS}
         if "minutes" in [column.lower() for column in table.columns]:
             at["minutes"] = _column(table, "minutes")
+        problems += [
+            _("Row %(row)s: %(why)s")
+            % {"row": number, "why": _("there are more cells than columns.")}
+            for number, _cells in table.uneven
+        ]
         with transaction.atomic():
             for number, cells in table.rows:
                 try:

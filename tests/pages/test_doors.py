@@ -60,6 +60,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/measures/plans/alliance-self/": (404, 404, 404, 404, 200, 404),
     "/import/": (404, 404, 404, 404, 200, 404),
     "/import/{uuid}/": (404, 404, 404, 404, 404, 404),
+    "/import/{uuid}/state/": (404, 404, 404, 404, 404, 404),
+    "/import/{uuid}/bad-rows.csv": (404, 404, 404, 404, 404, 404),
     "/people/": (404, 404, 404, 404, 200, 404),
     "/settings/": (404, 404, 404, 404, 200, 404),
     "/audit/": (404, 404, 404, 404, 200, 404),
@@ -81,7 +83,7 @@ ELSEWHERE = {
     "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/",
-    "review/<code:code>/take-up/", "first-administrator/<str:token>/",
+    "review/<code:code>/take-up/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
 }  # fmt: skip
 
 
