@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from measures_app.charts import course_svg, figure_table, number
+from measures_app.charts import course_both, figure_table, number
 from measures_app.expected import Reading
 from measures_app.measures import definition_of
 from measures_app.models import Administration, Measure
@@ -127,7 +127,7 @@ def feedback_on(session: Session) -> Together:
         figure = replace(picture.figure, events=(), forecast=())
         found.append(
             Feedback(
-                picture, client_sentence(picture.reading), course_svg(figure), figure_table(figure)
+                picture, client_sentence(picture.reading), course_both(figure), figure_table(figure)
             )
         )
     return Together(found, alliance_sentence(session))
