@@ -160,11 +160,31 @@ class MeasureDefinition:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    def spoken(self, language: str) -> str:
+        """The language that is shown to whoever speaks this one: English, or else the first
+        there is, where the measure hasn't it."""
+        return next((one for one in (language, "en", *self.wording) if self.wording.get(one)), "")
+
     def words(self, language: str) -> dict[str, Any]:
-        """The wording in a language; English, or else the first there is, where it has none."""
-        first: dict[str, Any] = next(iter(self.wording.values()), {})
-        found: dict[str, Any] = self.wording.get(language) or self.wording.get("en") or first
-        return found
+        """The wording in a language, see `spoken`. The words above a group head its first item."""
+        found: dict[str, Any] = self.wording.get(self.spoken(language), {})
+        above: dict[str, str] = found.get("groups", {})
+        if not above:
+            return found
+        within = {str(group["id"]): str(group.get("within", "")) for group in self.groups}
+        items = dict(found.get("items", {}))
+        opened: set[str] = set()
+        for item in self.items:
+            heads, group = [], item.group
+            while group and group not in opened:
+                opened.add(group)
+                heads.append(above.get(group, ""))
+                group = within.get(group, "")
+            text = items.get(item.id, {})
+            lines = [line for line in (*reversed(heads), text.get("heading")) if line]
+            if lines:
+                items[item.id] = {**text, "heading": "\n".join(lines)}
+        return {**found, "items": items}
 
     def to_dict(self) -> dict[str, Any]:
         content = dict(self.__dict__)

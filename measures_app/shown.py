@@ -90,7 +90,7 @@ class DefinitionShown:
 
 def shown(definition: MeasureDefinition, language: str = "en") -> DefinitionShown:
     words = definition.words(language)
-    spoken = next((name for name, text in definition.wording.items() if text is words), language)
+    spoken = definition.spoken(language) or language
     review = definition.next_review
     return DefinitionShown(
         definition,

@@ -385,3 +385,13 @@ def test_what_a_clinic_adds_goes_first_and_needs_sources() -> None:
     bare = read(form())
     assert bare.definition.norms == ()
     assert any("no cutoff" in note for note in bare.notes)
+
+
+def test_the_words_above_a_group_are_shown_above_its_first_question() -> None:
+    inner = {"linkId": "g2", "type": "group", "text": "At night", "item": [question("b")]}
+    outer = {"linkId": "g1", "type": "group", "text": "Over two weeks", "item": [inner]}
+    definition = read(form(outer, question("c"))).definition
+    words = definition.words("fr")["items"]
+    assert words["b"]["heading"] == "Over two weeks\nAt night"
+    assert "heading" not in words["c"]
+    assert definition.spoken("fr") == "en"
