@@ -150,3 +150,17 @@ def test_an_export_that_cannot_be_written_says_so() -> None:
         call_command("export_measure", "unheard-of")
     with pytest.raises(CommandError, match="No such file"):
         call_command("export_measure", "outcome-adult", "--output", "/nowhere/at/all.toml")
+
+
+def test_the_example_of_the_docs_can_be_added(
+    file_of: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fhir.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    _, err = load(capsys, file_of(nine_questions()), "--with", str(file_of(example, "norms.toml")))
+    assert "no cutoff" not in err
+    with acting_as(system("tests")):
+        measure = Measure.objects.get(code="phq-9")
+        definition = measures.definition_of(measures.current_version(measure))
+        assert definition.alerts == {"44260-8": 1}
+        assert definition.norms[0]["population"] == "adults in outpatient care"
