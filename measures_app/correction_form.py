@@ -80,6 +80,11 @@ class CorrectionForm(forms.Form):
             )
 
     @property
+    def lines(self) -> bool:
+        """Whether marks on lines are typed, which may be millimetres."""
+        return self.by_items and any(item.kind == "vas" for item in self.definition.items)
+
+    @property
     def value_names(self) -> list[str]:
         return [name for name in self.fields if name == "total" or name.startswith(ITEM)]
 

@@ -96,7 +96,13 @@ class NormForm(forms.Form):
     )
     cutoff = forms.FloatField(label=gettext_lazy("Cutoff"), required=False)
     at_cutoff = forms.ChoiceField(
-        label=gettext_lazy("At the cutoff"), choices=NormRow.AtCutoff.choices, initial="functional"
+        label=gettext_lazy("A score at the cutoff is"),
+        initial="functional",
+        choices=[
+            (NormRow.AtCutoff.CLINICAL, gettext_lazy("itself clinical")),
+            (NormRow.AtCutoff.FUNCTIONAL, gettext_lazy("itself functional")),
+            (NormRow.AtCutoff.NEITHER, gettext_lazy("neither")),
+        ],
     )
     reliable_change = forms.FloatField(
         label=gettext_lazy("Reliable change, as published"), required=False, min_value=0.01
@@ -160,7 +166,7 @@ class PlanForm(forms.Form):
     )
     rhythm = forms.ChoiceField(label=gettext_lazy("How often"), choices=MeasurePlan.Rhythm.choices)
     every = forms.IntegerField(
-        label=gettext_lazy("n"),
+        label=gettext_lazy("Number n"),
         required=False,
         min_value=1,
         max_value=730,
@@ -174,7 +180,7 @@ class PlanForm(forms.Form):
     )
     from_on = forms.DateField(label=gettext_lazy("From"), widget=DayInput())
     withdrawn = forms.BooleanField(
-        label=gettext_lazy("Take the line out: the next more general one decides"), required=False
+        label=gettext_lazy("Take the line out: a more general one decides then, if there is one"), required=False
     )
 
     FIXED = ("asks", "relation", "programme")

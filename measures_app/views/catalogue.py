@@ -152,7 +152,8 @@ def load(request: HttpRequest) -> HttpResponse:
         form.data["previewed"] = form.sign()
         try:
             definition, text, notes = _read(form)
-            if form.cleaned_data["previewed"] == form.sign() and "file" not in request.FILES:
+            looked = form.cleaned_data["previewed"] == form.sign()
+            if looked and "file" not in request.FILES and "look" not in request.POST:
                 version = measures.load_definition(definition, source_text=text, by=request.user)
                 messages.success(
                     request, _("Version %(n)d is what is asked now.") % {"n": version.version}
