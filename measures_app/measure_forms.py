@@ -180,7 +180,8 @@ class PlanForm(forms.Form):
     )
     from_on = forms.DateField(label=gettext_lazy("From"), widget=DayInput())
     withdrawn = forms.BooleanField(
-        label=gettext_lazy("Take the line out: a more general one decides then, if there is one"), required=False
+        label=gettext_lazy("Take the line out: a more general one decides then, if there is one"),
+        required=False,
     )
 
     FIXED = ("asks", "relation", "programme")

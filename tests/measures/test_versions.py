@@ -11,7 +11,8 @@ from django.db import DatabaseError, transaction
 
 from measures_app import actions, measures, series
 from measures_app.definition_reader import parse_definition
-from measures_app.models import MeasureVersion, NormRow, Wording
+from measures_app.models import MeasureVersion, NormRow, Trajectory, Wording
+from reports_app.nightly import run_night
 from sessions_app import clinic_time
 from sessions_app.context import acting_as
 from tests.cast import BY, Clinic
@@ -161,3 +162,15 @@ def test_answers_to_a_measure_of_totals_are_refused_by_name(at_work: Clinic):
             by=BY,
         )
     assert "sad" in refused.value.error_dict
+
+
+def test_a_night_reads_both_scorings_of_one_measure_each_as_its_own(at_work: Clinic):
+    first = load()
+    score(at_work, 0, 5, first)
+    score(at_work, 1, 4, first)
+    second = load(("reverse = true", "reverse = false"))
+    for position, total in ((2, 5), (3, 3), (4, 2)):
+        score(at_work, position, total, second)
+    run_night(clinic_time.today())
+    run_night(clinic_time.today())
+    assert sorted(Trajectory.objects.values_list("scores", flat=True)) == [[5, 3, 2], [5, 4]]
