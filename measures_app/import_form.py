@@ -98,7 +98,9 @@ class MappingForm(forms.Form):
         ]
         programmes = list(Programme.objects.values_list("name", flat=True))
         self.fields["programme"].help_text = (
-            _("Known here: %(names)s.") % {"names": ", ".join(programmes)} if programmes else ""
+            _("Known here: %(names)s. Left empty: “Imported”.") % {"names": ", ".join(programmes)}
+            if programmes
+            else _("Left empty: “Imported”.")
         )
         chosen = {column: field for field, column in mapping.columns.items()} if mapping else None
         for index, column in enumerate(table.columns):

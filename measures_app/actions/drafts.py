@@ -104,6 +104,8 @@ def carry_out(
         raise imports.MappingProblem("Say first what the columns mean.")
     with acting_as(system("import")):
         records, problems = imports.read_rows(table, mapping, known_versions(), tell)
+        if tell is not None:
+            tell(len(table))
         with transaction.atomic():
             result, more = import_what_can_be(records=records, mapping=mapping, by=by)
             problems = sorted(problems + more, key=lambda problem: problem.row)

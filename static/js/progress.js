@@ -11,8 +11,13 @@ async function look(card) {
       location.reload();
       return;
     }
-    card.querySelector("progress").value = state.done;
+    const bar = card.querySelector("progress");
+    const read = state.done >= state.total;
+    // Once all is read, nobody can say how long comparing and writing takes.
+    if (read) bar.removeAttribute("value");
+    else bar.value = state.done;
     card.querySelector("[data-done]").textContent = state.done;
+    card.querySelector("[data-then]").hidden = !read;
   } catch {
     // Away for a moment: the next look may succeed.
   }

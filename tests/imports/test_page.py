@@ -14,11 +14,25 @@ from measures_app.actions import drafts, record_administration
 from measures_app.imports import parse_mapping
 from measures_app.models import ImportDraft
 from measures_app.views import imports as views
-from sessions_app import access, outbox
+from sessions_app import access, actions, outbox
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Job
-from tests.cast import BY, Clinic
+from tests.cast import BY, PASSWORD, Clinic
 from tests.imports.conftest import counts, scores_of
+
+
+@pytest.fixture
+def adam(db: Any) -> Browser:
+    """An administrator's browser, in a clinic where nobody else is."""
+    with acting_as(BY):
+        user = actions.add_user(
+            email="adam@clinic.example", name="Adam Ash", password=PASSWORD, by=BY
+        )
+        actions.grant_role(user=user, role="administrator", by=BY)
+    browser = Browser()
+    browser.force_login(user)
+    return browser
+
 
 BrowserOf = Callable[[str], Browser]
 OWN_NAMES = "Patient;Visit date;PHQ9;Therapist;Sex\n7;31/01/2024;12;Mia;1\n8;05/02/2024;9;Jon;0\n"
@@ -39,8 +53,7 @@ def chosen(browser: Browser, place: str, **other: Any) -> dict[str, Any]:
     return proposed | {"do": "preview"} | other
 
 
-def test_a_file_in_our_own_words_takes_three_steps(browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_a_file_in_our_own_words_takes_three_steps(adam: Browser) -> None:
     place = bring(adam, "client,session_date,measure,total\nA,2024-01-08,phq-9,18\n")
     before = counts()
     said = chosen(adam, place)
@@ -64,8 +77,7 @@ def test_columns_are_guessed_from_names_and_contents(browser_of: BrowserOf) -> N
     assert (form["measure"].value(), form["date_format"].value()) == ("phq-9", "%d/%m/%Y")
 
 
-def test_the_files_own_words_are_asked_for_and_kept(browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_the_files_own_words_are_asked_for_and_kept(adam: Browser) -> None:
     place = bring(adam, OWN_NAMES)
     asked = adam.post(place, chosen(adam, place, programme="Talking"))
     assert asked.status_code == 422
@@ -83,8 +95,7 @@ def test_the_files_own_words_are_asked_for_and_kept(browser_of: BrowserOf) -> No
     assert mapping.date_format == "%d/%m/%Y"
 
 
-def test_bad_rows_are_shown_and_can_be_set_aside(browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_bad_rows_are_shown_and_can_be_set_aside(adam: Browser) -> None:
     place = bring(
         adam,
         "client,session_date,measure,total\nA,2024-01-08,phq-9,18\nB,2024-01-08,phq-9,81\n",
@@ -126,20 +137,16 @@ def test_two_columns_for_one_thing_keep_what_was_chosen(browser_of: BrowserOf) -
     ],
 )
 def test_a_file_that_cant_be_read_is_refused_beside_its_field(
-    content: bytes, why: str, browser_of: BrowserOf
+    content: bytes, why: str, adam: Browser
 ) -> None:
-    adam = browser_of("adam")
     response = adam.post("/import/", {"file": SimpleUploadedFile("x.csv", content)})
     assert response.status_code == 422
     assert why in response.content.decode()
 
 
-def test_a_large_file_is_refused_unread(
-    browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_file_is_refused_unread(adam: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "PAGE_LIMIT", 1024 * 1024)
     monkeypatch.setattr(views.imports, "read_table", None)
-    adam = browser_of("adam")
     response = adam.post("/import/", {"file": SimpleUploadedFile("x.csv", b"x" * 2 * 1024 * 1024)})
     assert response.status_code == 422
     assert "2 MB; up to 1 MB" in response.content.decode()
@@ -154,8 +161,6 @@ def test_a_draft_is_its_owners_alone(
 ) -> None:
     place = bring(browser_of("adam"), OWN_NAMES)
     with acting_as(BY):
-        from sessions_app import actions
-
         actions.grant_role(user=clinic.ruth, role="administrator", by=BY)
     for name in ("ruth", "alice", "dora"):
         browser = browser_of(name)
@@ -213,8 +218,7 @@ def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tasks.run_import  # the worker's handler is registered by being imported
 
 
-def test_a_long_import_can_be_left_and_found_again(long_ago: None, browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_a_long_import_can_be_left_and_found_again(long_ago: None, adam: Browser) -> None:
     place = bring(adam, LONG)
     said = chosen(adam, place)
     waiting = adam.post(place, said | {"do": "import"}, follow=True).content.decode()
@@ -229,8 +233,7 @@ def test_a_long_import_can_be_left_and_found_again(long_ago: None, browser_of: B
     assert len(scores_of("L1")) == 1
 
 
-def test_a_job_run_twice_imports_once(long_ago: None, browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_a_job_run_twice_imports_once(long_ago: None, adam: Browser) -> None:
     place = bring(adam, LONG)
     adam.post(place, chosen(adam, place, do="import"))
     with acting_as(BY):
@@ -257,8 +260,7 @@ def test_a_right_taken_away_meanwhile_stops_the_job(
     assert scores_of("L1") == []
 
 
-def test_files_nobody_came_back_to_are_forgotten(browser_of: BrowserOf) -> None:
-    adam = browser_of("adam")
+def test_files_nobody_came_back_to_are_forgotten(adam: Browser) -> None:
     place = bring(adam, OWN_NAMES)
     assert tasks.forget_import_files() == 0
     with acting_as(BY):

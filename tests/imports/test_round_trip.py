@@ -149,7 +149,7 @@ def test_an_exported_long_form_brings_the_same_scores(
 
 @pytest.mark.fuzz
 @files
-@settings(max_examples=300, deadline=None, suppress_health_check=checks)
+@settings(max_examples=100, deadline=None, suppress_health_check=checks)
 def test_many_exported_long_forms_bring_the_same_scores(
     db: Any, rows: list[dict[str, str]], sign: str, encoding: str
 ) -> None:
