@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from measures_app.due import due_today
 from measures_app.models import Administration, Measure
 from sessions_app import access, clinic_time, selectors
 from sessions_app.models import Session
@@ -15,16 +16,32 @@ BACKLOG_SHOWN = 20
 
 @access.needs("record_sessions")
 def today(request: HttpRequest) -> HttpResponse:
-    """Who comes to me today, who has arrived, and what is in already?"""
+    """Who comes to me today, who has arrived, what is in already and what is due?"""
     day = day_of(request)
     clinician = getattr(request.user, "clinician", None)
     sessions = selectors.diary(day, request.user, clinician) if clinician else []
     scored = Administration.objects.scored().filter(session__in=[s.pk for s in sessions])
     kinds: dict[int, set[str]] = {}
-    for session_id, purpose in scored.values_list("session_id", "measure__purpose"):
+    there: set[tuple[int, int, int]] = set()
+    for session_id, measure_id, respondent_id, purpose in scored.values_list(
+        "session_id", "measure_id", "respondent_id", "measure__purpose"
+    ):
         is_alliance = purpose == Measure.Purpose.ALLIANCE
         kinds.setdefault(session_id, set()).add("alliance" if is_alliance else "outcome")
-    rows = [{"session": session, "taken": kinds.get(session.pk, set())} for session in sessions]
+        there.add((session_id, measure_id, respondent_id))
+    due = due_today(sessions)
+    rows = [
+        {
+            "session": session,
+            "taken": kinds.get(session.pk, set()),
+            "open": [
+                form
+                for form in due[session.pk]
+                if (session.pk, form.measure.pk, form.respondent.pk) not in there
+            ],
+        }
+        for session in sessions
+    ]
     waiting = selectors.unconfirmed(request.user, clinic_time.today())
     if clinician is not None:
         waiting = waiting.filter(meeting__clinicians=clinician)

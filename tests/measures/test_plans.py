@@ -339,3 +339,22 @@ def test_a_days_forms_take_the_same_few_queries_for_one_session_and_for_many(
         found = due.due_today(rows)
     assert all(codes(forms) == ["outcome-adult", "alliance-adult"] for forms in found.values())
     assert len(found) == 12
+
+
+def test_today_says_what_is_due_and_no_longer_what_is_in(clinic: Clinic, browser_of: Any):
+    today = clinic_time.today()
+    with acting_as(BY):
+        measures.sync_library()
+        line(clinic, key="alliance-self", rhythm="nth", every=2)
+        session = care.record_session(episode=clinic.episodes["ana"], held_on=today, by=BY)
+    alice = browser_of("alice")
+
+    def said() -> str:
+        text = alice.get("/today/").content.decode()
+        return text.split("due:")[1].split("</span>")[0].strip() if "due:" in text else ""
+
+    assert said() == "outcome, alliance"
+    with acting_as(BY):
+        take(clinic, "outcome-adult", session)
+        take(clinic, "alliance-adult", clinic.sessions["ana"][-1], 38)
+    assert said() == ""

@@ -19,14 +19,14 @@ from tests.cast import BY, Clinic
 
 # page -> (who opens it, queries at most). A page that needs more says why where it is raised.
 BUDGETS: dict[str, tuple[str, int]] = {
-    "/today/": ("alice", 15),
+    "/today/": ("alice", 20),  # what is due: plan, measures, courses, respondents, what was taken
     "/schedule/": ("fred", 13),
     "/clients/": ("fred", 10),
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 22),
     "/clients/{ana}/": ("alice", 42),
-    "/clients/{ana}/sessions/new/": ("alice", 16),
-    "/sessions/{session}/": ("alice", 16),
+    "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
+    "/sessions/{session}/": ("alice", 18),
     "/sessions/{session}/picture/": ("alice", 30),
     "/review/": ("sofia", 24),
     "/review/{ana}/": ("sofia", 42),
