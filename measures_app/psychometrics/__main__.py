@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import commands_change
+from . import commands_backtest, commands_change, commands_model
 from .files import FileProblem
 
 
@@ -24,6 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     commands_change.register(subparsers)
+    commands_model.register(subparsers)
+    commands_backtest.register(subparsers)
     return parser
 
 

@@ -27,16 +27,18 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+def add_file_arguments(parser: argparse.ArgumentParser, better_required: bool = True) -> None:
     """Options shared by all commands that read scores from a CSV file.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
         Gets FILE, --client, --session, --score, --t, --better and --json.
+    better_required : bool
+        False where a stored model may say it.
     """
     parser.add_argument("file", metavar="FILE", help="CSV in long form, one row a score")
-    parser.add_argument("--better", choices=("higher", "lower"), required=True)
+    parser.add_argument("--better", choices=("higher", "lower"), required=better_required)
     parser.add_argument("--client", default="client", metavar="NAME", help="column (client)")
     parser.add_argument("--session", metavar="NAME", help="column (session)")
     parser.add_argument("--score", default="score", metavar="NAME", help="column (score)")
@@ -156,7 +158,7 @@ def run_classify(args: argparse.Namespace) -> int:
         f"  beside these: {counts.started_functional} started on the functional side, "
         f"{counts.crossed_into_clinical} entered the clinical range"
     )
-    _print_notes(data)
+    print_notes(data)
     return 0
 
 
@@ -250,11 +252,11 @@ def run_effect_size(args: argparse.Namespace) -> int:
     print(f"SD of all {found.starters} first scores {found.sd:.2f}")
     print(f"effect size g {found.g:.2f} (95 % {found.low:.2f} to {found.high:.2f})")
     print(f"plain d {found.d:.2f}; better is positive")
-    _print_notes(data)
+    print_notes(data)
     return 0
 
 
-def _print_notes(data: LongData) -> None:
+def print_notes(data: LongData) -> None:
     """Say on the error stream what was read in a particular way."""
     if data.ties:
         print(f"{data.ties} rows share a session with another: file order kept", file=sys.stderr)

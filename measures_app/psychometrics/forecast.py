@@ -13,7 +13,8 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from .growth import SMALL_SAMPLE, GrowthModel
-from .patterns import FloatArray
+from .norms import Better, direction
+from .patterns import FloatArray, IntArray, same_sessions, split_intake
 
 Z80 = 1.2815515655446004  # normal quantile of the 90th centile
 
@@ -30,12 +31,21 @@ class Band:
         Standard deviation before censoring.
     low80, high80 : ndarray
         10th and 90th centile, within the scale.
+    centre : ndarray
+        Mean before censoring.
     """
 
     mean: FloatArray
     sd: FloatArray
     low80: FloatArray
     high80: FloatArray
+    centre: FloatArray
+
+    def beyond(self, border: FloatArray, better: Better) -> FloatArray:
+        """Probability of a score on the better side of a border; NaN for a border of NaN."""
+        sign = direction(better)
+        found: FloatArray = ndtr(sign * (self.centre - border) / np.maximum(self.sd, 1e-12))
+        return found
 
 
 def censored_mean(mean: FloatArray, sd: FloatArray, low: float, high: float) -> FloatArray:
@@ -83,12 +93,14 @@ def _covariance(model: GrowthModel, t: FloatArray, s: FloatArray) -> FloatArray:
 
 
 def _band(mean: FloatArray, variance: FloatArray, low: float, high: float) -> Band:
-    sd = np.sqrt(np.maximum(variance, 0.0))
+    # What a known score leaves is nought but for rounding.
+    sd = np.sqrt(np.where(variance > 1e-12, variance, 0.0))
     return Band(
         mean=censored_mean(mean, sd, low, high),
         sd=sd,
         low80=np.clip(mean - Z80 * sd, low, high),
         high80=np.clip(mean + Z80 * sd, low, high),
+        centre=mean,
     )
 
 
@@ -120,7 +132,8 @@ def expected_response(
     at = np.atleast_1d(np.asarray(t, dtype=np.float64))
     design = _design(x, at)
     mean = design @ np.array(model.beta)
-    variance = np.broadcast_to(np.diag(_covariance(model, at, at)), mean.shape)
+    own = model.factor(x)[:, None] ** 2
+    variance = own * np.diag(_covariance(model, at, at))
     if model.clients < SMALL_SAMPLE:
         variance = variance + np.einsum(
             "ntk,kl,ntl->nt", design, np.array(model.beta_covariance), design
@@ -165,10 +178,59 @@ def forecast(
     gain = np.linalg.solve(_covariance(model, back, back), _covariance(model, back, ahead)).T
     mean = future @ beta + (y - past @ beta) @ gain.T
     remaining = _covariance(model, ahead, ahead) - gain @ _covariance(model, back, ahead)
-    variance = np.broadcast_to(np.diag(remaining), mean.shape)
+    variance = model.factor(x)[:, None] ** 2 * np.diag(remaining)
     if model.clients < SMALL_SAMPLE:
         design = future - np.einsum("fm,nmk->nfk", gain, past)
         variance = variance + np.einsum(
             "ntk,kl,ntl->nt", design, np.array(model.beta_covariance), design
         )
     return _band(mean, variance, low, high)
+
+
+def forecast_each(
+    model: GrowthModel,
+    client: IntArray,
+    t: FloatArray,
+    score: FloatArray,
+    at: float,
+    *,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> Band:
+    """Forecast one session for clients seen at different sessions.
+
+    Parameters
+    ----------
+    model : GrowthModel
+    client, t, score : ndarray, shape (rows,)
+        As for `growth.fit`.
+    at : float
+        Session number.
+    low, high : float
+        Ends of the scale.
+
+    Returns
+    -------
+    Band
+        Arrays of shape (clients, 1).
+    """
+    series = split_intake(client, t, score)
+    n = len(series.intake)
+    parts = [np.full((n, 1), np.nan) for _ in range(5)]
+    alone = np.bincount(series.client, minlength=n) == 0
+    groups: list[tuple[IntArray, FloatArray, FloatArray]] = []
+    if alone.any():
+        members = np.flatnonzero(alone).astype(np.int64)
+        groups.append((members, np.zeros(0), np.zeros((len(members), 0))))
+    for members, rows in same_sessions(series):
+        sessions, group = np.unique(series.t[rows], axis=0, return_inverse=True)
+        for p, shared in enumerate(sessions):
+            of = group.reshape(-1) == p
+            groups.append((members[of], shared, series.y[rows[of]]))
+    for members, shared, seen in groups:
+        band = forecast(model, series.intake[members], shared, seen, [at], low=low, high=high)
+        for part, values in zip(
+            parts, (band.mean, band.sd, band.low80, band.high80, band.centre), strict=True
+        ):
+            part[members] = values
+    return Band(*parts)

@@ -61,7 +61,9 @@ class GrowthModel:
     seconds : float
         What the fit took.
     intake_sd : float
-        Standard deviation of the intakes; that of the prior where there is no spread.
+        Standard deviation of the intakes; that of the prior where they don't differ.
+    spread : float
+        How the scatter grows with the intake, see `spread.py`; 0 is the reference model.
     """
 
     clients: int
@@ -77,6 +79,18 @@ class GrowthModel:
     se: dict[str, Any]
     seconds: float = 0.0
     intake_sd: float = 0.0
+    spread: float = 0.0
+
+    def within(self, x: FloatArray) -> FloatArray:
+        """Centred intakes, kept within two standard deviations: beyond, the scatter stays."""
+        reach = 2 * self.intake_sd
+        found: FloatArray = np.clip(x, -reach, reach)
+        return found
+
+    def factor(self, x: FloatArray) -> FloatArray:
+        """What a client's standard deviations are of the model's, by centred intake."""
+        found: FloatArray = np.exp(self.spread * self.within(x))
+        return found
 
     def theta(self) -> FloatArray:
         """The variance parameters as the optimiser sees them."""
@@ -196,7 +210,7 @@ def fit(
     se: dict[str, Any] = {"beta": np.sqrt(np.diag(covariance)).tolist()}
     if standard_errors:
         se |= standard_errors_of(likelihood, best.x)
-    spread = float(series.intake.std(ddof=1)) if len(series.intake) > 1 else 0.0
+    intake_sd = float(series.intake.std(ddof=1)) if len(series.intake) > 1 else 0.0
     return GrowthModel(
         clients=clients,
         rows=rows,
@@ -210,5 +224,5 @@ def fit(
         minus_2_reml=float(best.fun),
         se=se,
         seconds=time.perf_counter() - began,
-        intake_sd=spread or (prior.intake_sd if prior is not None else 0.0),
+        intake_sd=intake_sd or (prior.intake_sd if prior is not None else 0.0),
     )

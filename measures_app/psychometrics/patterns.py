@@ -6,6 +6,7 @@ depends on the number of patterns and not on the number of clients.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -89,6 +90,27 @@ def split_intake(client: IntArray, t: FloatArray, score: FloatArray) -> Series:
     return Series(ordinal[later], t[later], score[later], score[first])
 
 
+def same_sessions(series: Series) -> Iterator[tuple[IntArray, IntArray]]:
+    """Clients with equally many rows after intake.
+
+    Parameters
+    ----------
+    series : Series
+
+    Yields
+    ------
+    members : ndarray of int64, shape (n,)
+        Clients with m rows.
+    rows : ndarray of int64, shape (n, m)
+        Their rows in the series. Fewest rows first; clients without any don't come.
+    """
+    counts = np.bincount(series.client, minlength=len(series.intake))
+    starts = np.cumsum(counts) - counts
+    for m in np.unique(counts[counts > 0]):
+        members = np.flatnonzero(counts == m)
+        yield members, starts[members][:, None] + np.arange(m)
+
+
 def batches_of(series: Series, centre: float) -> list[Batch]:
     """Sum the rows by pattern.
 
@@ -103,13 +125,10 @@ def batches_of(series: Series, centre: float) -> list[Batch]:
     list of Batch
         One a length that occurs, shortest first.
     """
-    counts = np.bincount(series.client, minlength=len(series.intake))
-    starts = np.cumsum(counts) - counts
     x = series.intake - centre
     found = []
-    for m in np.unique(counts[counts > 0]):
-        members = np.flatnonzero(counts == m)
-        rows = starts[members][:, None] + np.arange(m)
+    for members, rows in same_sessions(series):
+        m = rows.shape[1]
         t, y, xs = series.t[rows], series.y[rows], x[members]
         order, group = _grouped(t)
         t, y, xs = t[order], y[order], xs[order]

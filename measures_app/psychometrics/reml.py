@@ -99,17 +99,17 @@ class Likelihood:
                 - sf.transpose(0, 2, 1)
                 + f @ batch.moments @ f.transpose(0, 2, 1)
             )
-            total += float(np.einsum("pmn,pmn->", a, residual))
+            total += float((a * residual).sum())
             k = np.einsum("kilj,pij->pkl", c4, batch.moments)
             w = residual + z @ k @ z.transpose(0, 2, 1)
             g = batch.n[:, None, None] * a - a @ w @ a
-            by_d += np.einsum("pmk,pmn,pnl->kl", z, g, z, optimize=True)
-            by_ve += float(np.einsum("pmm->", g))
+            by_d += (z.transpose(0, 2, 1) @ g @ z).sum(axis=0)
+            by_ve += float(np.trace(g, axis1=1, axis2=2).sum())
             if self.with_ar:
                 decay = phi**lag
-                by_va += float(np.einsum("pmn,pmn->", g, decay))
+                by_va += float((g * decay).sum())
                 slope = np.where(lag > 0, lag * phi ** np.maximum(lag - 1, 0), 0.0)
-                by_phi += va * float(np.einsum("pmn,pmn->", g, slope))
+                by_phi += va * float((g * slope).sum())
         c = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
         by_c = 2 * by_d @ c
         gradient = np.array(

@@ -106,6 +106,37 @@ def test_jacobson_1989_is_classed_in_the_files_order(capsys, kind, extra, counts
 
 
 @pytest.mark.parametrize(
+    ("options", "cutoff"),
+    [
+        (["--cutoff-type", "a"], 19.25 + 2 * 7.5),
+        (["--cutoff-type", "b", "--functional-mean", "40"], 40 - 2 * 7.5),
+        (
+            [
+                *("--cutoff-type", "b", "--functional-mean", "40"),
+                *("--functional-sd", "6", "--b-sd", "functional"),
+            ],
+            40 - 2 * 6,
+        ),
+        (
+            ["--clinical-mean", "20", "--functional-mean", "40", "--functional-sd", "7.5"],
+            30.0,
+        ),
+    ],
+)
+def test_a_cutoff_is_computed_from_the_norms_given(capsys, tmp_path, options, cutoff):
+    path = tmp_path / "scores.csv"
+    firsts = [12, 18, 21, 26]  # mean 19.25
+    path.write_text(
+        "client,score\n" + "".join(f"{i},{v}\n{i},30\n" for i, v in enumerate(firsts)),
+        encoding="utf-8",
+    )
+    norms = ("--better", "higher", "--reliability", ".8", "--sd", "7.5")
+    status, out, _ = run(capsys, "classify", str(path), *norms, *options, "--json")
+    assert status == 0
+    assert json.loads(out)["cutoff"] == pytest.approx(cutoff)
+
+
+@pytest.mark.parametrize(
     ("options", "share"),
     [([], 0.402), (["--rc-strict", "--at-cutoff", "functional"], 0.338)],
 )

@@ -118,7 +118,7 @@ def test_a_variance_on_its_border_has_no_standard_error(sixty):
     assert None in reml.standard_errors_of(likelihood, astray)["log_variances"]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.floats(-50, 50))
 def test_a_constant_added_to_all_scores_moves_only_the_intercept(sixty, of_sixty, constant):
     client, t, score = sixty
@@ -129,7 +129,7 @@ def test_a_constant_added_to_all_scores_moves_only_the_intercept(sixty, of_sixty
     assert moved.intake_centre == pytest.approx(of_sixty.intake_centre + constant)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.permutations(range(60)))
 def test_the_order_of_clients_is_irrelevant(sixty, of_sixty, order):
     client, t, score = sixty

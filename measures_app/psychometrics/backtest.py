@@ -1,0 +1,382 @@
+"""The models on clients they haven't seen: cross-validation of a file of ended courses.
+
+A client's fold is crc32(client id) modulo the number of folds, so that anybody can redo it. In
+each fold the growth model, its hazards, the challenger and the recalibration come from the other
+folds alone. The recalibration wants probabilities that are out of fold *within* those: models
+that leave out two folds give them, each serving both folds it left out.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+
+from .accuracy import (
+    FEWEST_CLIENTS,
+    Recalibration,
+    area_under_curve,
+    brier_skill,
+    calibration,
+    calibration_table,
+    recalibrate,
+)
+from .challenger import fit_challenger
+from .change import BoolArray, ChangeCriteria, direction
+from .growth import GrowthModel, NotEnoughData, fit
+from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
+from .outlook import boundaries, read_ends
+from .paths import Ends, simulate_ends, standing
+from .patterns import FloatArray, IntArray, split_intake
+from .spread import standardised_residuals, with_spread
+
+SESSIONS: Final = (1, 2, 3, 4, 6, 8)
+PATHS: Final = 1000
+PATHS_WITHIN: Final = 100  # for the recalibration, which averages over clients anyway
+
+
+def fold_of(labels: Sequence[str], folds: int) -> IntArray:
+    """Fold of each client: crc32 of its id modulo the number of folds."""
+    return np.array([zlib.crc32(label.encode()) % folds for label in labels], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Out-of-fold predictions at one session, shape (clients,); NaN where nobody came again.
+
+    Attributes
+    ----------
+    mean, low, high : ndarray
+        Growth: the last score of care and the ends of its 80 % band.
+    raw, p : ndarray
+        Growth: probability of no reliable improvement, before and after recalibration. The raw
+        ones order clients of different folds: a recalibration differs from fold to fold.
+    static_mean, static_raw : ndarray
+        The same given the intake alone: the expected response.
+    challenger_mean, challenger_raw, challenger_p : ndarray
+    now : ndarray
+        Last score so far.
+    """
+
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    raw: FloatArray
+    p: FloatArray
+    static_mean: FloatArray
+    static_raw: FloatArray
+    challenger_mean: FloatArray
+    challenger_raw: FloatArray
+    challenger_p: FloatArray
+    now: FloatArray
+
+    @classmethod
+    def empty(cls, clients: int) -> Predictions:
+        return cls(*[np.full(clients, np.nan) for _ in fields(cls)])
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a set of training clients teaches: growth with its spread, and hazards."""
+
+    growth: GrowthModel
+    hazard: HazardModel
+
+
+def endings_of(
+    model: GrowthModel, client: IntArray, t: FloatArray, score: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Event and path covariates of each row, for courses that have all ended.
+
+    Parameters
+    ----------
+    model : GrowthModel
+    client, t, score : ndarray, shape (rows,)
+        As for `growth.fit`.
+
+    Returns
+    -------
+    event : ndarray of int64, shape (rows,)
+        1 at a client's last row.
+    known : ndarray, shape (rows, 2)
+        Standardised residual of this score and of the one before; NaN at intake.
+    """
+    first = np.r_[True, client[1:] != client[:-1]]
+    residual = np.full(len(t), np.nan)
+    residual[~first] = standardised_residuals(model, split_intake(client, t, score))
+    before = np.r_[np.nan, residual[:-1]]
+    before[first] = np.nan
+    event = np.r_[client[1:] != client[:-1], True].astype(np.int64)
+    return event, np.column_stack([residual, before])
+
+
+class Backtest:
+    """A file of ended courses, and what is to be predicted of them.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Client ids.
+    client, t, score : ndarray, shape (rows,)
+        As for `growth.fit`; `client` indexes `labels`.
+    criteria : ChangeCriteria
+        With the measure's range.
+    step : float
+        Distance between attainable scores.
+    folds : int
+        2 or more.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        client: IntArray,
+        t: FloatArray,
+        score: FloatArray,
+        criteria: ChangeCriteria,
+        *,
+        step: float,
+        folds: int = 10,
+    ) -> None:
+        if folds < 2:
+            raise ValueError("a back-test needs two folds at least")
+        self.client, self.t, self.score = client, t, score
+        self.criteria, self.step, self.folds = criteria, step, folds
+        self.fold = fold_of(labels, folds)
+        self.keys = np.array([zlib.crc32(label.encode()) for label in labels], dtype=np.int64)
+        ends = np.flatnonzero(np.r_[client[1:] != client[:-1], True])
+        starts = np.r_[0, ends[:-1] + 1]
+        self.first, self.last = score[starts], score[ends]
+        self.first_t, self.last_t = t[starts], t[ends]
+        self.border = boundaries(self.first, criteria, step)
+        self.can_improve: BoolArray = ~np.isnan(self.border.improved)
+        sign = direction(criteria.better)
+        self.not_improved: BoolArray = self.can_improve & ~(
+            sign * self.last >= sign * self.border.improved
+        )
+
+    def train(self, members: BoolArray, start: GrowthModel | None = None) -> Fitted:
+        """Fit on all rows of some clients.
+
+        Raises
+        ------
+        NotEnoughData
+        """
+        rows = members[self.client]
+        client = np.unique(self.client[rows], return_inverse=True)[1].astype(np.int64)
+        t, score = self.t[rows], self.score[rows]
+        model = with_spread(fit(client, t, score, start=start), client, t, score)
+        event, known = endings_of(model, client, t, score)
+        hazard = fit_hazards(
+            t,
+            event,
+            known,
+            causes=("ended",),
+            covariates=PATH_COVARIATES,
+            episodes=int(members.sum()),
+        )
+        return Fitted(model, hazard)
+
+    def seen_at(self, members: BoolArray, session: int) -> tuple[IntArray, BoolArray]:
+        """Clients among `members` who come again after a session, and their rows until then."""
+        who = np.flatnonzero(members & (self.last_t > session) & (self.first_t <= session))
+        chosen = np.zeros(len(members), dtype=np.bool_)
+        chosen[who] = True
+        return who.astype(np.int64), chosen[self.client] & (self.t <= session)
+
+    def ends(
+        self,
+        fitted: Fitted,
+        who: IntArray,
+        session: int,
+        paths: int,
+        rows: BoolArray | None = None,
+    ) -> Ends:
+        """Ends of care of clients who come again, given some rows, or the intake alone."""
+        if rows is None:
+            told = np.arange(len(who), dtype=np.int64), np.ones(len(who)), self.first[who]
+        else:
+            client = np.searchsorted(who, self.client[rows]).astype(np.int64)
+            told = client, self.t[rows], self.score[rows]
+        return simulate_ends(
+            fitted.growth,
+            fitted.hazard,
+            standing(fitted.growth, *told, now=np.full(len(who), float(session))),
+            keys=self.keys[who],
+            paths=paths,
+            low=-np.inf if self.criteria.lowest is None else self.criteria.lowest,
+            high=np.inf if self.criteria.highest is None else self.criteria.highest,
+        )
+
+    def run(self, sessions: Sequence[int] = SESSIONS) -> list[dict[str, Any]]:
+        """Predict every client from the other folds, at several sessions.
+
+        Parameters
+        ----------
+        sessions : sequence of int
+            At each, the clients count who came again.
+
+        Returns
+        -------
+        list of dict
+            One a session; see `_summary`. Values that can't be computed are None.
+
+        Raises
+        ------
+        NotEnoughData
+            Where the other folds of some fold teach no model.
+        """
+        tables = self.predictions(sessions)
+        return [self._summary(session, tables[session]) for session in sessions]
+
+    def predictions(self, sessions: Sequence[int] = SESSIONS) -> dict[int, Predictions]:
+        """Out-of-fold predictions of every client at several sessions; see `run`."""
+        tables = {session: Predictions.empty(len(self.first)) for session in sessions}
+        present = [f for f in range(self.folds) if (self.fold == f).any()]
+        if len(present) < 2:
+            raise NotEnoughData("all clients are in one fold: not enough to learn from yet")
+        outer = {f: self.train(self.fold != f) for f in present}
+        recalibrated = self._recalibrations(outer, sessions)
+        for f in present:
+            for session in sessions:
+                self._predict(tables[session], outer[f], recalibrated[f], f, session)
+        return tables
+
+    def _recalibrations(
+        self, outer: dict[int, Fitted], sessions: Sequence[int]
+    ) -> dict[int, tuple[Recalibration, Recalibration]]:
+        """Of growth and challenger, for each fold, from clients of the other folds."""
+        identity = (Recalibration(), Recalibration())
+        ended = {f: int((self.fold != f).sum()) for f in outer}
+        if min(ended.values()) < FEWEST_CLIENTS:
+            return dict.fromkeys(outer, identity)
+        # looks[f][g]: clients of fold g, predicted without folds f and g.
+        looks: dict[int, list[tuple[FloatArray, FloatArray, BoolArray]]] = {f: [] for f in outer}
+        order = sorted(outer)
+        for place, f in enumerate(order):
+            for g in order[place + 1 :]:
+                members = (self.fold != f) & (self.fold != g)
+                fitted = self.train(members, start=outer[f].growth)
+                for held, other in ((f, g), (g, f)):
+                    for session in sessions:
+                        looks[other].append(self._look(fitted, members, held, session))
+        found = {}
+        for f in outer:
+            growth_p, challenger_p, event = (
+                np.concatenate([look[part] for look in looks[f]]) for part in range(3)
+            )
+            found[f] = (
+                recalibrate(growth_p, event, ended[f]),
+                recalibrate(challenger_p, event, ended[f]),
+            )
+        return found
+
+    def _look(
+        self, fitted: Fitted, members: BoolArray, held: int, session: int
+    ) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """Unrecalibrated probabilities of one fold at one session, and what came."""
+        who, rows = self.seen_at(self.fold == held, session)
+        seen = self.ends(fitted, who, session, PATHS_WITHIN, rows)
+        p = read_ends(seen, self.first[who], self.criteria, self.step).p_not_improved
+        other = self._challenge(members, who, rows, session)[1]
+        kept = self.can_improve[who]
+        return p[kept], other[kept], self.not_improved[who][kept]
+
+    def _challenge(
+        self, members: BoolArray, who: IntArray, rows: BoolArray, session: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The challenger's last score and probability, learnt from `members`."""
+        learners, their_rows = self.seen_at(members, session)
+        if len(learners) < 2:
+            return np.full(len(who), np.nan), np.full(len(who), np.nan)
+        model = fit_challenger(self.features(learners, their_rows), self.last[learners])
+        features = self.features(who, rows)
+        border = self.border.improved[who]
+        below = model.below(features, np.where(np.isnan(border), 0.0, border))
+        low, high = self.criteria.lowest, self.criteria.highest
+        point = np.clip(model.predict(features), low, high)
+        return point, below if direction(self.criteria.better) > 0 else 1 - below
+
+    def _predict(
+        self,
+        table: Predictions,
+        fitted: Fitted,
+        recalibrated: tuple[Recalibration, Recalibration],
+        fold: int,
+        session: int,
+    ) -> None:
+        who, rows = self.seen_at(self.fold == fold, session)
+        seen = self.ends(fitted, who, session, PATHS, rows)
+        unseen = self.ends(fitted, who, session, PATHS)
+        raw = read_ends(seen, self.first[who], self.criteria, self.step)
+        static = read_ends(unseen, self.first[who], self.criteria, self.step)
+        table.mean[who], table.low[who], table.high[who] = raw.mean, raw.low80, raw.high80
+        table.raw[who] = raw.p_not_improved
+        table.p[who] = recalibrated[0].apply(raw.p_not_improved)
+        table.static_mean[who], table.static_raw[who] = static.mean, static.p_not_improved
+        point, chance = self._challenge(self.fold != fold, who, rows, session)
+        table.challenger_mean[who] = point
+        table.challenger_raw[who] = chance
+        table.challenger_p[who] = recalibrated[1].apply(chance)
+        table.now[who] = self.features(who, rows)[:, 1]
+
+    def _summary(self, session: int, table: Predictions) -> dict[str, Any]:
+        """What the back-test says of one session."""
+        of = np.isfinite(table.mean)
+        can = of & self.can_improve
+        event, last = self.not_improved[can], self.last
+        floor = self.criteria.lowest
+        above_floor = of & (table.low > (-np.inf if floor is None else floor))
+        fit_of = calibration(table.p[can], event) if can.any() else None
+        summary: dict[str, Any] = {
+            "session": session,
+            "n": int(of.sum()),
+            "base_rate": _mean(self.not_improved[can]),
+            "growth": {
+                "rmse": _rmse(table.mean - last, of),
+                "auc": area_under_curve(table.raw[can], event),
+                "brier_skill": brier_skill(table.p[can], event),
+                "at_or_below_upper90": _mean((last <= table.high + 1e-6)[of]),
+                "at_or_above_lower10": _mean((last >= table.low - 1e-6)[above_floor]),
+                "calibration_slope": None if fit_of is None else fit_of.slope,
+                "calibration_slope_se": None if fit_of is None else fit_of.slope_se,
+                "calibration_table": calibration_table(table.p[can], event),
+                "lower10_above_floor": int(above_floor.sum()),
+            },
+            "challenger": {
+                "rmse": _rmse(table.challenger_mean - last, of),
+                "auc": area_under_curve(table.challenger_raw[can], event),
+                "brier_skill": brier_skill(table.challenger_p[can], event),
+            },
+            "static": {
+                "rmse": _rmse(table.static_mean - last, of),
+                "auc": area_under_curve(table.static_raw[can], event),
+            },
+            "last": {"rmse": _rmse(table.now - last, of)},
+            "combined": {
+                "rmse": _rmse((table.mean + table.challenger_mean) / 2 - last, of),
+            },
+        }
+        return summary
+
+    def features(self, who: IntArray, rows: BoolArray) -> FloatArray:
+        """Intake, last score and mean so far of each client, shape (clients, 3)."""
+        client = np.searchsorted(who, self.client[rows])
+        counts = np.bincount(client, minlength=len(who))
+        score = self.score[rows]
+        total = np.bincount(client, weights=score, minlength=len(who))
+        return np.column_stack([self.first[who], score[np.cumsum(counts) - 1], total / counts])
+
+
+def _mean(values: BoolArray) -> float | None:
+    return float(values.mean()) if values.size else None
+
+
+def _rmse(error: FloatArray, of: BoolArray) -> float | None:
+    chosen = error[of]
+    if not chosen.size or np.isnan(chosen).any():
+        return None
+    return float(np.sqrt((chosen**2).mean()))
