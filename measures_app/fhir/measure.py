@@ -429,6 +429,11 @@ class _Assembly:
             code=measure.code, better=measure.better, purpose=measure.purpose, rater=measure.rater,
             sources=list(measure.sources), norms=[dict(row) for row in measure.norms],
         )  # fmt: skip
+        if not measure.items:
+            self.out.note(
+                "totals entered so far are another series; to continue them, say "
+                f'comparable_with = "{measure.scoring_hash}" and who checked_by it (--with)'
+            )
         ids = {item["id"] for item in document["items"]}
         if measure.alerts and set(measure.alerts) <= ids:
             document["alerts"] = dict(measure.alerts)
@@ -483,6 +488,11 @@ class _Assembly:
                 self.out.note("no licence is stated (copyright): ask the publisher before using it")
         sources = [*document.get("sources", []), *([] if self.ours else self._origin())]
         document["sources"] = [s for at, s in enumerate(sources) if s not in sources[:at]]
+        if not document.get("alerts") and not self.ours:
+            self.out.note(
+                "no answer is raised at once: a question about suicide, say, needs a line in "
+                "[alerts] (--with)"
+            )
         if not document.get("norms"):
             self.out.note(
                 "a Questionnaire carries no norms: no cutoff and no reliable change are known "
@@ -504,7 +514,7 @@ class _Assembly:
         if self.ours:
             return
         if isinstance(self.resource.get("text"), dict):
-            self.out.note("the narrative (XHTML) isn't kept, and never rendered")
+            self.out.note("the narrative (XHTML) isn't kept, and never rendered", small=True)
         status = self.resource.get("status")
         if status in ("draft", "retired", "unknown"):
             self.out.note(f"the file calls itself “{status}”")
@@ -512,7 +522,7 @@ class _Assembly:
             key for key in self.resource if not key.startswith("_") and key not in READ_ELSEWHERE
         )
         if others:
-            self.out.note(f"not kept: {', '.join(others)}")
+            self.out.note(f"not kept: {', '.join(others)}", small=True)
 
     # The check
 

@@ -184,7 +184,7 @@ class Reader:
             url = str(extension.get("url", ""))
             if url.startswith("https://clinic-outcomes.example/") or url in known:
                 continue
-            self.out.note(f"the extension {url.rsplit('/', 1)[-1]} isn't kept", where)
+            self.out.note(f"the extension {url.rsplit('/', 1)[-1]} isn't kept", where, small=True)
 
     def _name(self, link_id: str, wanted: Any = None) -> str:
         base = link_id if self.is_ours else tidy(link_id)
@@ -330,9 +330,9 @@ class Reader:
             question.may_score = False
             self.out.note("one answer is taken where several were possible (repeats)", where)
         if item.get("prefix"):
-            self.out.note("the numbering before the text (prefix) isn't kept", where)
+            self.out.note("the numbering before the text (prefix) isn't kept", where, small=True)
         if (control := control_of(item)) and control not in KEPT_CONTROLS:
-            self.out.note(f"how it is drawn ({control}) isn't kept", where)
+            self.out.note(f"how it is drawn ({control}) isn't kept", where, small=True)
         for language, text in self._headings().items():
             question.words.setdefault(language, {})["heading"] = text
         for language, further in own.decode_words(item, where, self.out).items():

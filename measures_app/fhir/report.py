@@ -36,13 +36,17 @@ class Report:
 
     faults: list[FhirFault] = field(default_factory=list)
     _notes: dict[str, list[str]] = field(default_factory=dict)
+    _small: set[str] = field(default_factory=set)
 
     def fault(self, where: str, reason: str) -> None:
         fault = FhirFault(where, reason)
         if fault not in self.faults:
             self.faults.append(fault)
 
-    def note(self, what: str, where: str = "") -> None:
+    def note(self, what: str, where: str = "", *, small: bool = False) -> None:
+        """Say what wasn't kept; what changes no answer and no score is small and comes last."""
+        if small:
+            self._small.add(what)
         places = self._notes.setdefault(what, [])
         if where and where not in places:
             places.append(where)
@@ -50,7 +54,8 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence a thing, with the places it concerns."""
-        return tuple(_with_places(what, places) for what, places in self._notes.items())
+        ordered = sorted(self._notes.items(), key=lambda note: note[0] in self._small)
+        return tuple(_with_places(what, places) for what, places in ordered)
 
     def stop_if_faulty(self) -> None:
         """Raise what was found so far.
