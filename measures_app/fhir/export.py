@@ -12,9 +12,9 @@ from typing import Any
 
 from measures_app.definitions import ItemDefinition, MeasureDefinition
 from measures_app.fhir import own
+from measures_app.fhir.calculation import calculation, is_boolean, link_of
 from measures_app.fhir.documents import plain
 from measures_app.fhir.urls import (
-    CALCULATED,
     DECIMAL_PLACES,
     ITEM,
     ITEM_CONTROL,
@@ -26,7 +26,6 @@ from measures_app.fhir.urls import (
     SLIDER_STEP,
     TRANSLATION,
     UNIT,
-    VARIABLE,
     canonical,
 )
 
@@ -43,11 +42,6 @@ Words = dict[str, str]
 def url_of(definition: MeasureDefinition) -> str:
     """The canonical name of a measure's questionnaire: its own, or one made from its code."""
     return definition.url or canonical(definition.code)
-
-
-def link_of(item: ItemDefinition) -> str:
-    """What an item is called in questionnaires and responses."""
-    return item.link_id or item.id
 
 
 def score_link(definition: MeasureDefinition, name: str) -> str:
@@ -76,7 +70,7 @@ def answer_of(item: ItemDefinition, value: Any, words: dict[str, Any]) -> dict[s
     if not item.choices:
         whole = float(item.step).is_integer() and float(item.low).is_integer()
         return {"valueInteger" if whole else "valueDecimal": number}
-    if _is_boolean(item):
+    if is_boolean(item):
         return {"valueBoolean": bool(number)}
     coding = next((c for c in item.answer_codes if float(c["value"]) == float(number)), None)
     labels = list(words.get("choices", []))
@@ -89,13 +83,6 @@ def _coding(coding: dict[str, Any], label: str) -> dict[str, Any]:
     kept = {key: coding[key] for key in ("system", "version", "code") if coding.get(key)}
     display = coding.get("display") or label
     return {**kept, **({"display": display} if display else {})}
-
-
-def _is_boolean(item: ItemDefinition) -> bool:
-    return [(c.get("system"), c["code"]) for c in item.answer_codes] == [
-        (None, "false"),
-        (None, "true"),
-    ]
 
 
 def _named(key: str, words: Words, base: str) -> dict[str, Any]:
@@ -302,7 +289,7 @@ class _Writer:
         return {"type": kind, "extension": extension}
 
     def _choices(self, item: ItemDefinition, labels: dict[str, list[Any]]) -> dict[str, Any]:
-        if _is_boolean(item):
+        if is_boolean(item):
             return {"type": "boolean"}
         options = []
         for at, value in enumerate(item.choices or ()):
@@ -335,11 +322,10 @@ class _Writer:
         table = self.of.scores.get(name, {})
         words = self._said("scores", name)
         label = words or {self.base: "Total" if name == "total" else name}
-        calculation = _expression(self.of, name, members, self._paths())
         return {
             "extension": [
                 *_unit(str(table.get("unit", ""))),
-                *calculation,
+                *calculation(self.of, name, members),
                 *own.encode(ITEM, {"score": name, **({} if words else {"unnamed": True})}),
             ],
             "linkId": self._link(score_link(self.of, name)),
@@ -372,66 +358,3 @@ class _Writer:
             "type": "decimal",
             "required": False,
         }
-
-    def _paths(self) -> dict[str, str]:
-        """Where each group stands, as FHIRPath steps from the resource."""
-        links = {str(g["id"]): str(g.get("link_id") or g["id"]) for g in self.of.groups}
-        found: dict[str, str] = {"": ""}
-        for group in self.of.groups:
-            before = found[str(group.get("within", ""))]
-            link = _quoted(links[str(group["id"])])
-            found[str(group["id"])] = f"{before}.item.where(linkId = {link})"
-        return found
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _expression(
-    of: MeasureDefinition, name: str, members: list[ItemDefinition], paths: dict[str, str]
-) -> list[dict[str, Any]]:
-    """`variable` and `calculatedExpression`: the score once every question is answered."""
-    variables = []
-    terms = []
-    for at, item in enumerate(members, start=1):
-        step = f"{paths[item.group]}.item.where(linkId = {_quoted(link_of(item))})"
-        value = f"%resource{step}.answer.value"
-        if _is_boolean(item):
-            value = f"{value}.select(iif($this, 1, 0))"
-        elif item.choices:
-            value = (
-                f"%questionnaire{step}.answerOption.where(value.code = "
-                f"%resource{step}.answer.value.code).extension.where(url = '{ORDINAL}').value"
-            )
-        variables.append((f"q{at}", value))
-        ends = plain(item.low + item.high)
-        terms.append(f"({ends:g} - %q{at})" if item.reverse else f"%q{at}")
-    answered = " and ".join(f"%{variable}.exists()" for variable, _ in variables)
-    total = " + ".join(terms)
-    if of.rule == "mean":
-        total = f"(({total}) / {len(members)}).round(1)"
-    elif name == "total" and of.multiplier != 1:
-        total = f"({total}) * {of.multiplier}"
-    return [
-        *(
-            {
-                "url": VARIABLE,
-                "valueExpression": {
-                    "name": variable,
-                    "language": "text/fhirpath",
-                    "expression": expression,
-                },
-            }
-            for variable, expression in variables
-        ),
-        {
-            "url": CALCULATED[0],
-            "valueExpression": {
-                "description": f"Score: {name}",
-                "language": "text/fhirpath",
-                "expression": f"iif({answered}, {total}, {{}})",
-            },
-        },
-    ]

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from measures_app.definition_reader import parse_definition
 from measures_app.definitions import DefinitionProblem, MeasureDefinition
 from measures_app.fhir import own
-from measures_app.fhir.documents import plain, read_json
-from measures_app.fhir.fhirpath import NotUnderstood
-from measures_app.fhir.questions import Calculated, Question, Questions, Reader, codings, tidy
+from measures_app.fhir.documents import read_json
+from measures_app.fhir.item_tables import add_range, item_table
+from measures_app.fhir.items import Reader
+from measures_app.fhir.questions import Questions, codings
 from measures_app.fhir.report import FhirFault, FhirProblem, Report
 from measures_app.fhir.resource import check_shape, expect_questionnaire, tables
+from measures_app.fhir.scores import count, count_ours
 from measures_app.fhir.terminology import Terminology
 from measures_app.fhir.texts import Texts
 from measures_app.fhir.toml_text import TOP_KEYS, write_document
-from measures_app.fhir.totals import Runner, Weights, compare, weights_of
+from measures_app.fhir.totals import Runner, compare
 from measures_app.fhir.urls import MEASURE, canonical
-from measures_app.psychometrics import scoring
+from measures_app.fhir.wording import Wording
 
 SIDE_ONLY = ("leave_out", "scored", "unscored", "language")
 SIDE_KEYS = tuple(k for k in TOP_KEYS if k not in ("items", "item_scale", "wording", "groups"))
@@ -144,121 +144,26 @@ class _Assembly:
         self.out.stop_if_faulty()
         return Loaded(definition, text, self.out.notes)
 
-    # What counts, and how
-
-    def _counting(self) -> tuple[list[Question], dict[str, Any]]:
-        """The questions of the total, and `rule`, `multiplier`, `subscales`, `scores`."""
-        asked = self.questions.asked
-        self.runner = Runner(self.resource, asked)
-        if self.ours:
-            return [q for q in asked if q.ours.get("scored", True)], self._our_scores()
-        read = self._weighed([q for q in asked if q.may_score])
-        by_rule: dict[str, Any] = {"subscales": {}, "scores": {}}
-        scored = [q for q in asked if q.has_scores] or [q for q in asked if not q.options]
-        whole = next(
-            (
-                (score, w)
-                for score, w in read
-                if set(w.members) >= {q.id for q in scored} or len(self.questions.scores) == 1
-            ),
-            None,
-        )
-        self.named: list[tuple[Calculated, str]] = []
-        if whole is not None:
-            score, weights = whole
-            scored = [q for q in asked if q.id in weights.members]
-            by_rule["rule"], by_rule["multiplier"] = weights.rule, weights.multiplier
-            self.turned = weights.reversed
-            self._name_score(by_rule, score, "total")
-        else:
-            self.turned = frozenset()
-            if read:
-                self.out.note("no calculation covers all the items: the total here is their sum")
-        scored = self._as_told(scored)
-        for score, weights in read:
-            if whole is not None and score is whole[0]:
-                continue
-            self._subscale(by_rule, score, weights, {q.id for q in scored})
-        return scored, by_rule
-
-    def _our_scores(self) -> dict[str, Any]:
-        self.turned = frozenset(q.id for q in self.questions.asked if q.ours.get("reverse"))
-        self.named = []
-        found: dict[str, Any] = {"scores": {}}
-        for score in self.questions.scores:
-            self._name_score(found, score, score.name or "total")
-        found["subscales"] = {
-            str(table.get("name")): [str(item) for item in own.as_list(table.get("item"))]
-            for table in own.as_list(self.ours.get("subscale"))
-            if isinstance(table, dict)
-        }
-        return found
-
-    def _weighed(self, questions: list[Question]) -> list[tuple[Calculated, Weights]]:
-        found = []
-        for score in self.questions.scores:
-            try:
-                weights = weights_of(self.runner, score, questions)
-            except NotUnderstood as problem:
-                self.out.note(f"the form's own calculation wasn't checked: {problem}", score.where)
-                continue
-            if isinstance(weights, str):
-                self.out.fault(
-                    score.where,
-                    f"its calculation can't be kept: {weights}; leave it out (leave_out) to load "
-                    "the questions without it",
-                )
-            else:
-                found.append((score, weights))
-        return sorted(found, key=lambda pair: -len(pair[1].members))
-
-    def _as_told(self, scored: list[Question]) -> list[Question]:
-        """The side file's word on which questions count goes before ours."""
-        names = {q.id for q in scored}
-        for key, change in (("scored", names.add), ("unscored", names.discard)):
-            for told in self.side.get(key, ()):
-                question = next(
-                    (q for q in self.questions.asked if told in (q.id, q.link_id)), None
-                )
-                if question is None:
-                    self.out.fault(str(told), f"named in “{key}”, and no question of the file")
-                else:
-                    change(question.id)
-        return [q for q in self.questions.asked if q.id in names]
-
-    def _name_score(self, by_rule: dict[str, Any], score: Calculated, name: str) -> None:
-        table: dict[str, Any] = {}
-        if score.link_id != name:
-            table["link_id"] = score.link_id
-        if score.codes:
-            table["codes"] = score.codes
-        if score.unit:
-            table["unit"] = score.unit
-        if table:
-            by_rule["scores"][name] = table
-        self.named.append((score, name))
-
-    def _subscale(
-        self, by_rule: dict[str, Any], score: Calculated, weights: Weights, scored: set[str]
-    ) -> None:
-        rule = by_rule.get("rule", "total")
-        kept = set(weights.members) <= scored and weights.multiplier == 1 and weights.rule == rule
-        if not kept or weights.reversed - self.turned:
-            self.out.note(
-                "a further score isn't kept: it is no plain subscale of the total", score.where
-            )
-            return
-        name = tidy(score.link_id)
-        by_rule["subscales"][name] = list(weights.members)
-        self._name_score(by_rule, score, name)
-
     # The document
 
     def _document(self) -> dict[str, Any]:
         totals_only = self.questions.totals_only is not None
-        scored, by_rule = self._counting()
-        self.scored = scored
-        document: dict[str, Any] = {"wording": self._wording()}
+        self.runner = Runner(self.resource, self.questions.asked)
+        self.counted = (
+            count_ours(self.questions, self.ours)
+            if self.ours
+            else count(self.runner, self.questions, self.side, self.out)
+        )
+        scored = self.counted.scored
+        titles = self.texts.of(self.resource, "title", "Questionnaire")
+        if self.ours.pop("untitled", False):
+            titles.pop(self.texts.base, None)
+        further = own.decode_words(self.resource, "Questionnaire", self.out)
+        document: dict[str, Any] = {
+            "wording": Wording(self.questions, self.counted.named, bool(self.ours), self.out).read(
+                self.texts.base, titles, further
+            )
+        }
         if totals_only:
             document.update(self._ours())
         else:
@@ -270,15 +175,18 @@ class _Assembly:
                 )
                 return {}
             names = {q.id for q in scored}
-            document["items"] = [self._item(q, q.id in names) for q in self.questions.asked]
+            document["items"] = [
+                item_table(q, q.id in names, q.id in self.counted.turned)
+                for q in self.questions.asked
+            ]
             document["groups"] = self.questions.groups
             self._unscored_notes(names)
-        document.update({k: v for k, v in by_rule.items() if v})
+        document.update({k: v for k, v in self.counted.by_rule.items() if v})
         document.update(self._ours())
         self._adopt(document)
         document.update({k: v for k, v in self.side.items() if k not in SIDE_ONLY and v != ""})
         if not totals_only:
-            self._range(document, by_rule)
+            self._range(document)
         self._said(document)
         return document
 
@@ -289,94 +197,6 @@ class _Assembly:
                     "its answers have no scores" if not question.has_scores else "not in the total"
                 )
                 self.out.note(f"asked, and part of no score: {why}", question.where)
-
-    def _item(self, question: Question, scored: bool) -> dict[str, Any]:
-        ours = question.ours
-        table: dict[str, Any] = {"id": question.id}
-        if isinstance(ours.get("kind"), str):
-            table["kind"] = ours["kind"]
-        if question.options:
-            table["choices"] = [
-                plain(value) for value in dict.fromkeys(o.score for o in question.options) if
-                value is not None
-            ]  # fmt: skip
-            table["answer_codes"] = self._answer_codes(question)
-        else:
-            for key, value in (
-                ("low", question.low), ("high", question.high), ("step", question.step)
-            ):  # fmt: skip
-                said = ours.get(key)
-                table[key] = said if isinstance(said, (int, float)) else plain(value)
-        if question.id in self.turned:
-            table["reverse"] = True
-        if not scored:
-            table["scored"] = False
-        if question.link_id != question.id:
-            table["link_id"] = question.link_id
-        table.update(group=question.group, unit=question.unit, codes=question.codes)
-        return {key: value for key, value in table.items() if value not in ("", [])}
-
-    def _answer_codes(self, question: Question) -> list[dict[str, Any]]:
-        values = [option.score for option in question.options]
-        found = []
-        for option in question.options:
-            value = plain(option.score or Decimal(0))
-            if option.code is None or option.code == {
-                **({"display": option.code["display"]} if "display" in option.code else {}),
-                "code": f"{value:g}",
-            }:
-                continue  # a code that only repeats the score
-            coded: dict[str, Any] = {"value": value, **option.code}
-            if values.count(option.score) == 1:
-                coded.pop("display", None)  # the wording says it
-            found.append(coded)
-        return found
-
-    def _wording(self) -> dict[str, Any]:
-        asked = self.questions.asked
-        titles = self.texts.of(self.resource, "title", "Questionnaire")
-        if self.ours.pop("untitled", False):
-            titles.pop(self.texts.base, None)
-        languages = dict.fromkeys([self.texts.base] if titles or asked else [])
-        languages |= dict.fromkeys(titles)
-        languages |= dict.fromkeys(lang for q in asked for lang in q.words)
-        further = own.decode_words(self.resource, "Questionnaire", self.out)
-        languages |= dict.fromkeys(further)
-        found: dict[str, Any] = {}
-        for language in languages:
-            words: dict[str, Any] = dict(further.get(language, {}))
-            if language in titles:
-                words["title"] = titles[language]
-            if language in self.questions.instruction:
-                words["instruction"] = self.questions.instruction[language]
-            words["items"] = {q.id: self._words_of(q, language) for q in asked}
-            groups = {
-                name: said[language]
-                for name, said in self.questions.group_words.items()
-                if language in said and any(g["id"] == name for g in self.questions.groups)
-            }
-            named = {
-                name: score.words[language] for score, name in self.named if language in score.words
-            }
-            for key, table in (("groups", groups), ("scores", named)):
-                if table:
-                    words[key] = table
-            if not words["items"]:
-                del words["items"]
-            if set(words) == {"title"} and not self.ours:
-                del words["title"]
-            if words:
-                found[language] = words
-        return found
-
-    def _words_of(self, question: Question, language: str) -> dict[str, Any]:
-        words = question.words.get(language)
-        if words is not None and ("label" in words or self.ours):
-            return words
-        first = next(w for w in question.words.values() if "label" in w or self.ours)
-        self.out.note(f"a question without a text in “{language}” keeps its first language's",
-                      question.where)  # fmt: skip
-        return {**first, **(words or {})}
 
     def _ours(self) -> dict[str, Any]:
         """What a file of our own says outright."""
@@ -413,7 +233,7 @@ class _Assembly:
 
     def _borrow(self, document: dict[str, Any], measure: MeasureDefinition) -> None:
         trial = dict(document)
-        self._range(trial, trial)
+        self._range(trial)
         if (trial["low"], trial["high"]) != (measure.low, measure.high):
             self.out.note(
                 f"its code is that of “{measure.code}”, but its items come to {trial['low']:g} to "
@@ -441,23 +261,12 @@ class _Assembly:
         if not self.resource.get("title"):
             document["title"] = measure.title
 
-    def _range(self, document: dict[str, Any], by_rule: Mapping[str, Any]) -> None:
-        """Lowest, highest and step of the total, from its items; what is said goes first."""
-        names = [item["id"] for item in document["items"] if item.get("scored", True)]
+    def _range(self, document: dict[str, Any]) -> None:
         try:
-            items = tuple(_core_item(item) for item in document["items"])
-            rule: Any = document.get("rule", "total")
-            multiplier = int(document.get("multiplier", 1))
-            scale = scoring.Scale("total", tuple(names), rule, 0, multiplier)
-            low, high = scoring.Instrument(items, (scale,)).range_of("total")
+            add_range(document)
         except (ValueError, TypeError) as problem:
             self.out.fault("", str(problem))
-            self.out.stop_if_faulty()
-            raise
-        steps = [_step_of(item) for item in document["items"] if item["id"] in names]
-        step = 0.1 if rule == "mean" else math.gcd(*steps) * multiplier / 10
-        for key, value in (("low", low), ("high", high), ("step", step)):
-            document.setdefault(key, plain(value))
+            raise FhirProblem(self.out.faults) from None
 
     def _said(self, document: dict[str, Any]) -> None:
         """Title, code, licence, sources, purpose: from the file, or said that it is silent."""
@@ -528,7 +337,7 @@ class _Assembly:
 
     def _verify(self, definition: MeasureDefinition) -> None:
         """Our scores beside those the form works out, on the same answers."""
-        for score, name in self.named:
+        for score, name in self.counted.named:
             if score.tree is None:
                 if score is not self.questions.totals_only:
                     self.out.note(
@@ -540,20 +349,4 @@ class _Assembly:
                 scored = definition.score(values)
                 return scored.total if name == "total" else scored.subscales[name]
 
-            compare(self.runner, score, self.scored, ours, self.out)
-
-
-def _core_item(item: Mapping[str, Any]) -> scoring.Item:
-    choices = item.get("choices")
-    if choices:
-        return scoring.Item(item["id"], min(choices), max(choices), 1.0, False, tuple(choices))
-    return scoring.Item(item["id"], item["low"], item["high"], item["step"])
-
-
-def _step_of(item: Mapping[str, Any]) -> int:
-    """Tenths between neighbouring answers."""
-    choices = item.get("choices")
-    if not choices:
-        return scoring.to_tenths(item["step"])
-    tenths = sorted(scoring.to_tenths(choice) for choice in choices)
-    return math.gcd(*(b - a for a, b in pairwise(tenths))) or 1
+            compare(self.runner, score, self.counted.scored, ours, self.out)

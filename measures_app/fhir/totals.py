@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from measures_app.fhir.fhirpath import Evaluation, NotUnderstood
+from measures_app.fhir.fhirpath import Evaluation
+from measures_app.fhir.fhirpath_parser import NotUnderstood
 from measures_app.fhir.questions import Calculated, Question
 from measures_app.fhir.report import Report
 from measures_app.fhir.resource import tables

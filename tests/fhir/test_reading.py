@@ -395,3 +395,25 @@ def test_the_words_above_a_group_are_shown_above_its_first_question() -> None:
     assert words["b"]["heading"] == "Over two weeks\nAt night"
     assert "heading" not in words["c"]
     assert definition.spoken("fr") == "en"
+
+
+def test_a_further_score_that_cannot_be_kept_is_told_and_the_total_stands() -> None:
+    weighted = total(f"{answer('a')} + 3 * {answer('b')}", "risk")
+    loaded = read(form(question("a"), question("b"), total(ADDS_UP), weighted))
+    assert loaded.definition.high == 4
+    assert any("a further score isn't kept: it weights" in note for note in loaded.notes)
+
+
+def test_totals_entered_before_are_told_apart_unless_somebody_joins_them() -> None:
+    phq = {"system": "http://loinc.org", "code": "44249-1"}
+    nine = [question(f"q{n}", answerOption=[option(v, str(v)) for v in range(4)]) for n in range(9)]
+    known = next(definition for definition in library() if definition.code == "phq-9")
+    loaded = read(form(*nine, code=[phq]), known=[known])
+    assert any(known.scoring_hash in note for note in loaded.notes)
+    joined = read(
+        form(*nine, code=[phq]),
+        known=[known],
+        comparable_with=known.scoring_hash,
+        checked_by=["C. Checker"],
+    )
+    assert joined.definition.comparable_with == known.scoring_hash
