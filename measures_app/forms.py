@@ -40,8 +40,10 @@ class AnswerField(forms.CharField):
     point; a choice is its number.
     """
 
-    def __init__(self, *, item: ItemDefinition, label: str, **options: Any) -> None:
-        self.item = item
+    def __init__(
+        self, *, item: ItemDefinition, label: str, from_paper: bool = True, **options: Any
+    ) -> None:
+        self.item, self.from_paper = item, from_paper
         super().__init__(
             required=False,
             label=label,
@@ -72,7 +74,7 @@ class AnswerField(forms.CharField):
         low, high, step = (
             Decimal(str(bound)) for bound in (self.item.low, self.item.high, self.item.step)
         )
-        if self.item.kind == "vas" and text.isdigit():
+        if self.from_paper and self.item.kind == "vas" and text.isdigit():
             if text in TWO_READINGS:
                 # 9 may be 9 mm or 9 of 10: a guess would be out by ninety per cent.
                 raise self._refuse(
@@ -87,6 +89,8 @@ class AnswerField(forms.CharField):
                 _("between %(low)s and %(high)s, not %(given)s.")
                 % {"low": plain(low), "high": plain(high), "given": text}
             )
+        if self.item.choices and number not in [Decimal(str(c)) for c in self.item.choices]:
+            raise self._refuse(_("“%s” is none of the answers.") % text)
         if (number - low) % step:
             raise self._refuse(_("%(step)s is the finest step.") % {"step": plain(step)})
         return number.quantize(step)

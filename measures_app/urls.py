@@ -1,12 +1,15 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from measures_app.views import catalogue, corrections, entry, imports, plans, today
+from measures_app.views import catalogue, corrections, entry, imports, links, plans, today
 
 urlpatterns = [
     path("today/", today.today, name="today"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
+    path("sessions/<int:pk>/links/", links.session_links, name="session_links"),
+    path("links/<int:pk>/close/", links.close_link, name="link_close"),
+    path("m/<str:token>/", links.respondent, name="respondent"),
     path("sessions/<int:pk>/picture/", entry.picture, name="session_picture"),
     path("clients/<code:code>/scores/", corrections.scores, name="scores"),
     path("scores/<int:pk>/correct/", corrections.correct, name="score_correct"),

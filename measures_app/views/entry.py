@@ -50,12 +50,12 @@ def session_or_404(pk: int, user: Any) -> Session:
 
 
 def _there(session: Session | None) -> list[Administration]:
-    """Scores that the session has already."""
+    """What was answered at the session already, in full or in part."""
     if session is None:
         return []
     return list(
-        Administration.objects.scored()
-        .filter(session=session)
+        Administration.objects.current()
+        .filter(session=session, not_taken="")
         .select_related("measure", "respondent")
     )
 

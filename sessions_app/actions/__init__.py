@@ -24,6 +24,7 @@ from sessions_app.actions.clients import (
     register_client,
     rewrap_keys,
 )
+from sessions_app.actions.links import make_link, revoke_link
 from sessions_app.actions.people import (
     add_clinician,
     add_programme,
@@ -50,6 +51,7 @@ __all__ = [
     "end_role",
     "erase_identity",
     "grant_role",
+    "make_link",
     "mark_arrived",
     "new_code",
     "open_episode",
@@ -57,6 +59,7 @@ __all__ = [
     "record_review_result",
     "record_session",
     "register_client",
+    "revoke_link",
     "rewrap_keys",
     "set_attendance",
     "set_policy",

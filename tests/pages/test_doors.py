@@ -34,6 +34,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/clients/{ana}/transfer/": (404, 200, 404, 404, 404, 404),
     "/clients/{ana}/return/": (404, 404, 404, 200, 404, 404),
     "/sessions/{session}/": (200, 200, 404, 404, 404, 404),
+    "/sessions/{session}/links/": (200, 200, 404, 200, 404, 404),
     "/sessions/{session}/picture/": (200, 200, 404, 404, 404, 404),
     "/measures/outcome-adult/form.pdf": (200, 200, 404, 404, 200, 200),
     "/sessions/{session}/forms.pdf": (200, 200, 404, 404, 404, 404),
@@ -84,6 +85,7 @@ ELSEWHERE = {
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/",
     "review/<code:code>/take-up/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
+    "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 
 

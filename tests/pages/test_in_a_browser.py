@@ -26,7 +26,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGES = {
     "alice": [
         "/today/", "/schedule/", "/clients/", "/caseload/", "/clients/{ana}/",
-        "/clients/{ana}/sessions/new/", "/sessions/{booked}/", "/sessions/{held}/picture/",
+        "/clients/{ana}/sessions/new/", "/sessions/{booked}/", "/sessions/{booked}/links/",
+        "/sessions/{held}/picture/",
         "/practice/", "/measures/", "/rules/", "/no-such-page/",
     ],
     "sofia": ["/review/", "/review/{ana}/"],

@@ -1,0 +1,146 @@
+"""The respondent's own form: one measure set in their words, answered on a line or by choice."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from measures_app.due import Due, due_at
+from measures_app.forms import AnswerField, plain
+from measures_app.models import Administration
+from sessions_app import clinic_time
+from sessions_app.models import EntryLink, Respondent, Session
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a link's respondent is asked now, and whether more of it comes later in the visit."""
+
+    due: list[Due]
+    more_at_the_end: bool
+
+
+def has_begun(session: Session) -> bool:
+    """Whether the session is far enough on to ask how it was."""
+    if session.status == Session.Status.ATTENDED:
+        return True
+    middle = session.meeting.starts_at + timedelta(minutes=session.meeting.minutes / 2)
+    return clinic_time.now() >= middle
+
+
+def asked_of(session: Session, respondent: Respondent) -> Asked:
+    """Forms that this respondent has still to answer: first how things are, the session's after.
+
+    A measure with an alert item isn't put on an unattended device: nobody would read the answer
+    at once.
+    """
+    taken = set(
+        Administration.objects.current()
+        .filter(session=session, respondent=respondent, not_taken="")
+        .values_list("measure_id", flat=True)
+    )
+    mine = [
+        due
+        for due in due_at(session.episode, session.held_on, session)
+        if due.respondent.pk == respondent.pk
+        and due.definition.items
+        and not due.definition.alerts
+        and due.measure.pk not in taken
+    ]
+    first = [due for due in mine if due.at_start]
+    last = [due for due in mine if not due.at_start]
+    if first:
+        return Asked(first, bool(last))
+    return Asked(last, False) if has_begun(session) else Asked([], bool(last))
+
+
+class RespondentForm(forms.Form):
+    """One set of questions. Untouched is missing and asked about once; zero is an answer."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    manner = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, due: list[Due], **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"key": uuid.uuid4()})
+        super().__init__(*args, **kwargs)
+        self.due = due
+        self.fields["manner"].label = _("Who filled this in?")
+        self.fields["manner"].choices = [  # type: ignore[attr-defined]  # ChoiceField
+            ("", _("rather not say")),
+            (Administration.Manner.ALONE, _("I did, by myself")),
+            (Administration.Manner.READ_ALOUD, _("it was read to me")),
+            (Administration.Manner.INTERPRETER, _("with an interpreter")),
+        ]
+        for one in due:
+            words = one.words.get("items", {})
+            for item in one.definition.items:
+                label = words.get(item.id, {}).get("label", item.id)
+                field = AnswerField(item=item, label=label, from_paper=False)
+                self.fields[f"{one.key}_{item.id}"] = field
+
+    def answers_to(self, due: Due) -> dict[str, Any]:
+        given = self.cleaned_data
+        return {item.id: given.get(f"{due.key}_{item.id}") for item in due.definition.items}
+
+    def untouched(self) -> int:
+        """How many questions have no answer."""
+        return sum(value is None for due in self.due for value in self.answers_to(due).values())
+
+    def sets(self) -> list[dict[str, Any]]:
+        """The question sets for the template: title, instruction, and a row an item."""
+        return [
+            {
+                "title": due.title,
+                "instruction": due.words.get("instruction", ""),
+                "rows": [self._row(due, item) for item in due.definition.items],
+            }
+            for due in self.due
+        ]
+
+    def _row(self, due: Due, item: Any) -> dict[str, Any]:
+        words = due.words.get("items", {}).get(item.id, {})
+        field = self[f"{due.key}_{item.id}"]
+        value = str(field.value() or "")
+        row = {
+            "id": field.id_for_label,
+            "name": field.html_name,
+            "label": field.label,
+            "hint": words.get("hint", ""),
+            "value": value,
+            "errors": field.errors,
+            "line": item.kind == "vas" and not item.choices,
+            "min": plain(item.low),
+            "max": plain(item.high),
+            "step": plain(item.step),
+            "low": words.get("low", ""),
+            "high": words.get("high", ""),
+        }
+        if not row["line"]:
+            numbers = item.choices or _whole_numbers(item)
+            labels = words.get("choices") or []
+            row["choices"] = [
+                {
+                    "value": plain(number),
+                    "label": labels[at] if at < len(labels) else plain(number),
+                    "chosen": value == plain(number),
+                }
+                for at, number in enumerate(numbers)
+            ]
+        return row
+
+
+def _whole_numbers(item: Any) -> list[float]:
+    count = round((item.high - item.low) / item.step)
+    return [item.low + n * item.step for n in range(count + 1)]
+
+
+def session_of(link: EntryLink) -> Session:
+    """The link's session with all that decides what is asked; call as the system."""
+    return Session.objects.select_related(
+        "meeting", "episode__client__identity", "episode__client__key", "episode__site"
+    ).get(pk=link.session_id)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from sessions_app import access, audit, clinic_time
+from sessions_app.context import user_of
+from sessions_app.models import EntryLink, Respondent, Session
+
+OPEN_FOR = timedelta(days=3)
+AT_LEAST = timedelta(days=1)
+
+
+def hash_of(token: str) -> str:
+    """What is stored of a token: who reads the database can't open a form with it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _require(by: Any) -> None:
+    if not access.may(by, "record_attendance"):
+        access.require(by, "enter_scores")
+
+
+@transaction.atomic
+def make_link(*, session: Session, respondent: Respondent, by: Any) -> tuple[EntryLink, str]:
+    """A respondent's own way to the forms of one session: the link and its token, shown once.
+
+    It opens until three days after the session. A newer link closes the earlier ones.
+    """
+    _require(by)
+    if respondent.client_id != session.client_id:
+        raise ValidationError({"respondent": "This person doesn't answer about this client."})
+    ends = max(clinic_time.at(session.held_on) + OPEN_FOR, clinic_time.now() + AT_LEAST)
+    EntryLink.objects.filter(session=session, respondent=respondent, revoked_at=None).update(
+        revoked_at=clinic_time.now()
+    )
+    token = secrets.token_urlsafe(24)
+    link = EntryLink.objects.create(
+        client_id=session.client_id,
+        episode_id=session.episode_id,
+        session=session,
+        respondent=respondent,
+        token_hash=hash_of(token),
+        created_by=user_of(by),
+        expires_at=ends,
+    )
+    audit.record(
+        "link made",
+        subject_kind="client",
+        subject=session.client.code,
+        by=by,
+        relation=respondent.relation,
+    )
+    return link, token
+
+
+@transaction.atomic
+def revoke_link(*, link: EntryLink, by: Any) -> EntryLink:
+    """Close a link before its time; what came in by it stays."""
+    _require(by)
+    if link.revoked_at is None:
+        link.revoked_at = clinic_time.now()
+        link.save(update_fields=["revoked_at"])
+        audit.record("link closed", subject_kind="client", subject=link.client.code, by=by)
+    return link
