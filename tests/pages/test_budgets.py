@@ -31,7 +31,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/review/": ("sofia", 24),
     "/review/{ana}/": ("sofia", 42),
     "/practice/": ("alice", 15),
-    "/agency/": ("dora", 29),
+    "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
     "/measures/": ("alice", 14),
     "/rules/": ("alice", 14),
