@@ -14,6 +14,7 @@ from sessions_app.models import (
     Client,
     Clinician,
     Episode,
+    ExternalId,
     Meeting,
     Programme,
     Session,
@@ -37,8 +38,12 @@ def find_client(reference: str, user: Any) -> Client | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def search_clients(text: str, user: Any) -> QuerySet[Client]:
-    """Clients by code, own number or name words, at most 50, with identity and current lead."""
+def search_clients(text: str, user: Any, limit: int = FOUND_AT_MOST) -> list[Client]:
+    """The newest clients by code, own number or name words, with identity and current lead.
+
+    First who, then what is known of them: joined at once, keys and identities of everybody in
+    scope would be gathered before the newest are known.
+    """
     lead = Assignment.objects.filter(
         episode__client=OuterRef("pk"), part=Assignment.Part.LEAD, to_on=None
     )
@@ -47,16 +52,17 @@ def search_clients(text: str, user: Any) -> QuerySet[Client]:
         named = Client.objects.named(text)
         clients = clients.filter(
             Q(code__istartswith=text.strip())
-            | Q(external_ids__value=text.strip())
+            | Q(pk__in=ExternalId.objects.filter(value=text.strip()).values("client"))
             | Q(pk__in=named.values("pk"))
         )
-    return (
-        clients.select_related("identity", "key", "site")
+    newest = list(clients.order_by("-registered_at", "-pk").values_list("pk", flat=True)[:limit])
+    return list(
+        Client.objects.filter(pk__in=newest)
+        .select_related("identity", "key", "site")
         .annotate(
             lead_name=Subquery(lead.values("clinician__name")[:1]),
             open_since=Subquery(lead.order_by("-from_on").values("episode__opened_on")[:1]),
         )
-        .distinct()
         .order_by("-registered_at", "-pk")
     )
 

@@ -21,7 +21,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """Who is in care here, newest first; found by POST, so that no address holds a name."""
     form = FindForm(request.POST if request.method == "POST" else None)
     text = form.cleaned_data["text"] if form.is_bound and form.is_valid() else ""
-    found = list(selectors.search_clients(text, request.user)[: selectors.FOUND_AT_MOST + 1])
+    found = selectors.search_clients(text, request.user, selectors.FOUND_AT_MOST + 1)
     if text:
         audit.record("searched", subject_kind="client", found=len(found))
     return render(

@@ -109,7 +109,7 @@ def _book(
 ) -> Session:
     client = selectors.find_client(reference, request.user)
     if client is None:
-        named = list(selectors.search_clients(reference, request.user)[:2])
+        named = selectors.search_clients(reference, request.user, 2)
         if len(named) > 1:
             raise ValidationError(
                 {"client": _("More than one client fits “%s”: use the code.") % reference}
