@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from measures_app.charts import sparkline_svg
+from measures_app.measures import choose_norm
 from measures_app.models import Flag, Measure, NormRow, Trajectory
 from measures_app.sentences import class_words
 from reports_app.models import EpisodeSummary
@@ -83,10 +84,12 @@ def _main_trajectories(ids: list[int]) -> dict[int, Trajectory]:
 
 
 def _cutoffs(measures: Iterable[Measure]) -> dict[int, float | None]:
-    found: dict[int, float | None] = {}
-    for norm in NormRow.objects.filter(measure__in=set(measures), default=True).order_by("pk"):
-        found[norm.measure_id] = norm.cutoff
-    return found
+    rows: dict[int, list[NormRow]] = defaultdict(list)
+    for norm in NormRow.objects.filter(measure__in=set(measures)):
+        rows[norm.measure_id].append(norm)
+    today = clinic_time.today()
+    chosen = {pk: choose_norm(norms, None, today) for pk, norms in rows.items()}
+    return {pk: norm.cutoff for pk, norm in chosen.items() if norm is not None}
 
 
 def _next_sessions(ids: list[int]) -> dict[int, date]:

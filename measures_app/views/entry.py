@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from measures_app.actions.sessions import record_session_with_measures
-from measures_app.due import Due, due_at
+from measures_app.due import Desk, Due
 from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
@@ -61,7 +61,12 @@ def _there(session: Session | None) -> list[Administration]:
 
 
 def _page(
-    request: HttpRequest, form: SessionForm, episode: Episode, status: int = OK, kept: Any = None
+    request: HttpRequest,
+    form: SessionForm,
+    episode: Episode,
+    status: int = OK,
+    kept: Any = None,
+    more: bool = False,
 ) -> HttpResponse:
     context = {
         "form": form,
@@ -70,6 +75,7 @@ def _page(
         "there": _there(form.session),
         "same_day": _same_day(form, episode),
         "kept": kept,
+        "more_if_last": more,
     }
     return render(request, "entry/session.html", context, status=status)
 
@@ -160,14 +166,18 @@ def _refuse_taken(form: SessionForm, taken: list[Due], there: list[Administratio
 
 def _enter(request: HttpRequest, episode: Episode, session: Session | None) -> HttpResponse:
     day = session.held_on if session else clinic_time.today()
-    due = due_at(episode, day, session)
+    desk = Desk([episode])
+    last = request.GET.get("last") == "1"
+    due = desk.due_at(episode, day, session, last)
+    # Asked only where the plan has something for the end of care.
+    more = not last and len(desk.due_at(episode, day, session, last=True)) > len(due)
     there = _there(session)
     scored = {(row.measure_id, row.respondent_id) for row in there}
     taken = [d for d in due if (d.measure.pk, d.respondent.pk) in scored]
     if request.method != "POST":
         audit.client_read(episode.client, "session entry")
         open_ones = [d for d in due if d not in taken]
-        return _page(request, SessionForm(due=open_ones, session=session), episode)
+        return _page(request, SessionForm(due=open_ones, session=session), episode, more=more)
     form = SessionForm(request.POST, due=due, session=session)
     before = _sent_before(request, form, episode)
     if before is not None:

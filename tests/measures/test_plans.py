@@ -148,24 +148,24 @@ def line(clinic: Clinic, **given: Any) -> MeasurePlan:
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "field"),
-    [
-        ({"purpose": ""}, "measure"),
-        ({"purpose": "symptom", "rhythm": "nth"}, "every"),
-        ({"purpose": "symptom", "rhythm": "monthly", "every": 3}, "every"),
-        ({"purpose": "symptom", "rhythm": "weekly"}, "rhythm"),
-        ({"purpose": "symptom", "relation": "partner"}, "relation"),
-        ({"purpose": "symptom", "age_from": 18, "age_to": 17}, "age_to"),
-        ({"purpose": "symptom", "from_on": date(2026, 1, 1)}, "from_on"),
-        ({"purpose": "alliance"}, "measure"),  # the default line says that already
-        ({"key": "gone"}, "rhythm"),
-    ],
-)
-def test_a_line_that_says_nothing_clear_is_refused(at_work: Clinic, given: Any, field: str):
-    with pytest.raises(ValidationError) as refused:
-        line(at_work, **given)
-    assert list(refused.value.error_dict) == [field]
+UNCLEAR = [
+    ({"purpose": ""}, "measure"),
+    ({"purpose": "symptom", "rhythm": "nth"}, "every"),
+    ({"purpose": "symptom", "rhythm": "monthly", "every": 3}, "every"),
+    ({"purpose": "symptom", "rhythm": "weekly"}, "rhythm"),
+    ({"purpose": "symptom", "relation": "partner"}, "relation"),
+    ({"purpose": "symptom", "age_from": 18, "age_to": 17}, "age_to"),
+    ({"purpose": "symptom", "from_on": date(2026, 1, 1)}, "from_on"),
+    ({"purpose": "alliance"}, "measure"),  # the default line says that already
+    ({"key": "gone"}, "rhythm"),
+]
+
+
+def test_a_line_that_says_nothing_clear_is_refused(at_work: Clinic):
+    for given, field in UNCLEAR:
+        with pytest.raises(ValidationError) as refused:
+            line(at_work, **given)
+        assert list(refused.value.error_dict) == [field]
     assert not MeasurePlan.objects.exists()
 
 
@@ -250,6 +250,20 @@ def test_the_last_session_asks_what_is_asked_at_the_ends(at_work: Clinic):
     take(at_work, "outcome-adult", at_work.sessions["ana"][0])
     assert due_now(at_work) == ["alliance-adult"]
     assert due_now(at_work, last=True) == ["outcome-adult", "alliance-adult"]
+
+
+def test_whoever_enters_a_session_can_say_that_it_is_the_last(clinic: Clinic, browser_of: Any):
+    with acting_as(BY):
+        measures.sync_library()
+        line(clinic, key="outcome-self", rhythm="ends")
+        take(clinic, "outcome-adult", clinic.sessions["ana"][0])
+    path, alice = f"/clients/{clinic.ana.code}/sessions/new/", browser_of("alice")
+    page = alice.get(path).content.decode()
+    assert 'href="?last=1"' in page
+    assert "How things have been going" not in page
+    page = alice.get(f"{path}?last=1").content.decode()
+    assert "How things have been going" in page
+    assert '?last=1"' not in page
 
 
 @pytest.fixture
