@@ -34,6 +34,7 @@ def bring_file(*, name: str, content: bytes, by: Any) -> ImportDraft:
     draft = ImportDraft(user=by, name=name[:120])
     draft.keep(content)
     draft.save(force_insert=True)
+    audit.record("file brought", by=by, bytes=len(content))
     return draft
 
 
@@ -49,6 +50,7 @@ def try_file(*, draft: ImportDraft, mapping: imports.Mapping, do: str, by: Any) 
     draft.mapping = json.dumps(asdict(mapping))
     draft.keep_report(None)
     table = imports.read_table(draft.content)
+    audit.record("file read", by=by, do=do, rows=len(table))
     if len(table) <= LONG:
         draft.job = None
         carry_out(draft=draft, table=table, do=do, by=by)
