@@ -93,6 +93,16 @@ def to_csv(report: Report) -> bytes:
     return out.getvalue().encode("utf-8")
 
 
+def _cell(value: Any) -> Any:
+    """A spreadsheet's cell: texts defused, numbers as numbers, with the CSV's digits."""
+    if isinstance(value, str):
+        return defused(value)
+    if value is None:
+        return None
+    number = float(number_text(value))
+    return int(number) if number.is_integer() else number
+
+
 def _sheet(book: Workbook, title: str, header: tuple[str, ...]) -> Any:
     sheet = book.create_sheet(title)
     sheet.append(header)
@@ -116,7 +126,7 @@ def to_xlsx(report: Report) -> bytes:
         sheet = _sheet(book, str(section), COLUMNS)
         for metric in report.metrics:
             if metric.metric in names:
-                sheet.append([defused(c) if isinstance(c, str) else c for c in metric.as_row()])
+                sheet.append([_cell(value) for value in metric.as_row()])
         _fit(sheet)
     about = _sheet(book, "What each number means", ("metric", "name", "meaning"))
     for name, meaning in EXPLAINED.items():

@@ -13,6 +13,7 @@ from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
 BAD_INPUT = 2
+HAPPENED = ("episodes_opened", "episodes_ended", "people_served")
 
 
 class Command(BaseCommand):
@@ -42,6 +43,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{options['output']}: {problem.strerror}.", returncode=BAD_INPUT
             ) from None
+        if not any(m.value for m in report.metrics if m.metric in HAPPENED):
+            self.stderr.write(f"Nothing was opened, ended or held in {month}: the rows are empty.")
         if report.as_of is None:
             self.stderr.write("No night has run yet: outcomes are empty until run_nightly.")
         if report.provisional:

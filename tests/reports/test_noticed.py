@@ -1,0 +1,83 @@
+"""What several flags of one client say together."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from measures_app.models import Flag
+from measures_app.sentences import class_words, flag_sentence
+from reports_app.noticed import said_of
+from reports_app.queue import Entry, benefit_of
+from sessions_app.models import Respondent
+
+NEVER = ("failed", "deteriorated", "dropout", "non-compliant", "missed")
+CLIENT = Respondent(pk=1, relation="self")
+MOTHER = Respondent(pk=2, relation="carer", label="mother")
+RULES = (
+    "not_on_track", "deteriorated", "no_progress", "overdue", "lost_in_transfer",
+    "at_risk_of_stopping", "ready_to_finish", "alliance_low", "alliance_falling", "checkpoint",
+    "item_alert",
+)  # fmt: skip
+
+
+def flag(rule: str, who: Respondent | None = CLIENT, kind: str = "review", **evidence: Any) -> Flag:
+    return Flag(rule=rule, kind=kind, respondent=who, evidence=evidence, raised_on=date(2026, 3, 2))
+
+
+def test_the_strongest_reason_leads_and_the_rest_is_short() -> None:
+    said = said_of(
+        [
+            flag("no_progress", t=7, first=22.4, last=13.7),
+            flag("alliance_low", kind="prompt"),
+            flag("deteriorated", first=22.4, last=13.7),
+        ]
+    )
+    assert [one.rule for one in said] == ["deteriorated", "no_progress", "alliance_low"]
+    assert said[0].sentence == "Reliably lower than at the start: 22.4 then, 13.7 now."
+    assert said[1].short == "no clear change by session 7"
+    assert {one.who for one in said} == {""}  # nobody else answers: nobody is named
+
+
+def test_the_same_sentence_of_two_people_is_said_once_of_both() -> None:
+    said = said_of([flag("checkpoint", CLIENT, "prompt"), flag("checkpoint", MOTHER, "prompt")])
+    assert [(one.who, one.rule) for one in said] == [("client and mother", "checkpoint")]
+
+
+def test_different_numbers_stay_with_whose_they_are() -> None:
+    said = said_of(
+        [
+            flag("no_progress", MOTHER, t=6, first=15.9, last=18.8),
+            flag("no_progress", CLIENT, t=7, first=14.6, last=11.2),
+        ]
+    )
+    assert [one.who for one in said] == ["client", "mother"]
+
+
+def test_on_a_symptom_measure_worse_is_higher() -> None:
+    assert (
+        flag_sentence("deteriorated", {"first": 9, "last": 18})
+        == "Reliably higher than at the start: 9 then, 18 now."
+    )
+    assert class_words("deteriorated", first=9, last=18) == "higher than at the start"
+    assert flag_sentence("not_on_track", {"by": "band", "last": 19, "limit": 15}).endswith(
+        "19, expected 15 or less."
+    )
+
+
+def test_no_sentence_is_a_verdict() -> None:
+    for rule in RULES:
+        said = said_of([flag(rule, first=10, last=20, limit=12, t=6, days=30)])[0]
+        assert not [w for w in NEVER if w in f"{said.sentence} {said.short}".lower()], rule
+        assert said.sentence != said.rule
+
+
+def test_a_flag_nobody_takes_up_climbs_and_a_long_course_sinks() -> None:
+    today = date(2026, 3, 30)
+    fresh = Entry(1, 1, ["no_progress"], today, sessions=6)
+    waiting = Entry(2, 2, ["no_progress"], date(2026, 3, 2), sessions=6)
+    taken = Entry(3, 3, ["no_progress"], date(2026, 3, 2), taken_up=True, sessions=6)
+    late = Entry(4, 4, ["no_progress"], today, sessions=30)
+    worse = Entry(5, 5, ["deteriorated", "no_progress"], today, sessions=6)
+    order = sorted((fresh, waiting, taken, late, worse), key=lambda e: -benefit_of(e, today))
+    assert [entry.episode_id for entry in order] == [5, 2, 1, 3, 4]
