@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +24,17 @@ from measures_app import series
 from measures_app.models import Administration, ExpectedChangeModel, Measure, MeasureVersion
 from measures_app.psychometrics import growth
 from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
+from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
 
-CODE_VERSION = "growth-2"
+CODE_VERSION = "growth-3"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
 # share, or after some weeks. A small clinic's is fitted on every night that brings something.
 SMALL_CLIENTS = growth.SMALL_SAMPLE
 REFIT_SHARE = 0.05
 REFIT_DAYS = 28
 HIDDEN = ("beta_covariance", "data", "follows", "taken_from")
+PRIORS = Path(__file__).parent / "priors.toml"
 ModelKey = tuple[int, str, str]  # measure, relation, variant: "" or a later scoring's version
 
 
@@ -139,6 +144,13 @@ def variant_of(version: MeasureVersion) -> str:
     return "" if version.version == 1 else f"v{version.version}"
 
 
+@cache
+def priors() -> dict[str, Prior]:
+    """What is believed before there is data of one's own, by measure code."""
+    content = tomllib.loads(PRIORS.read_text(encoding="utf-8"))
+    return {code: Prior.from_dict(values) for code, values in content.items()}
+
+
 def _is_due(report: FitReport, as_of: date) -> bool:
     model = report.model
     if model is None or model.clients < SMALL_CLIENTS or model.code_version != CODE_VERSION:
@@ -172,9 +184,12 @@ def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
     data = _digest(code, t, score, CODE_VERSION)
     if report.model is not None and report.model.parameters.get("data") == data:
         return
+    # A later scoring is another scale: what is believed of the first doesn't hold for it.
+    prior = None if report.variant else priors().get(measure.code)
     try:
-        fitted = growth.fit(code, t, score)
-        parameters = {**fitted.to_dict(), "data": data}
+        fitted = growth.fit(code, t, score, prior=prior)
+        weight = prior.weight if prior else 0.0
+        parameters = {**fitted.to_dict(), "data": data, "prior_weight": weight}
         del parameters["seconds"]
         report.model = _keep(
             measure,

@@ -271,6 +271,38 @@ def test_the_same_data_again_is_a_model_of_its_own(at_work: Clinic, today: date)
     assert story.episode.trajectories.get().model_id == third.pk
 
 
+def test_a_curve_says_whose_data_it_is_made_of(at_work: Clinic, today: date):
+    only = tell(at_work, [18])
+    said = []
+    for count in (0, 36, 13):
+        if count:
+            ordinary(count, seed=count)
+        (row,) = [m for m in run_night(today)["measures"] if m["measure"] == "outcome-adult"]
+        said.append(row["model"])
+    assert said == [
+        "published prior",
+        "provisional (own data n = 36)",
+        "provisional (own data n = 49)",
+    ]
+    add_score(only, add_session(only, today, 4), 19)
+    (row,) = [m for m in run_night(today)["measures"] if m["measure"] == "outcome-adult"]
+    assert (row["model"], row["parameters"]["clients"]) == ("own data (n = 50)", 50)
+    assert row["parameters"]["prior_weight"] == 10
+
+
+def test_a_measure_without_a_published_course_waits_for_data(at_work: Clinic, today: date):
+    bring(
+        "client,session_date,measure,total\n"
+        + "".join(
+            f"P1,{day},phq-9,{score}\n" for day, score in zip(days(3), (15, 12, 9), strict=True)
+        )
+    )
+    (row,) = run_night(today)["measures"]
+    assert (row["measure"], row["model"]) == ("phq-9", None)
+    assert row["problem"] == "1 clients with 2 scores after the first: not enough yet"
+    assert Trajectory.objects.get().expected_t == []
+
+
 LONG_AGO = date(2015, 3, 1)
 BAD = {
     "nobody": [],
