@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from measures_app import measures
 from measures_app.imports.diary import Held, Place, place_of, sessions_of
@@ -113,6 +113,8 @@ def import_records(*, records: list[Record], mapping: Mapping, by: Any) -> Impor
     access.require(by, "import_scores")
     if not records:
         return ImportResult()
+    with connection.cursor() as cursor:  # two imports at once would add the same people twice
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('import_scores'))")
     ground = lay(records, mapping)
     _refuse_if_any(ground)
     held = sessions_of(records, ground)

@@ -95,10 +95,12 @@ def sessions_of(records: list[Record], ground: Ground) -> dict[Place, Held]:
     """Each record's session by its place; problems go to the ground's."""
     places: dict[Place, Record] = {}
     said: dict[Place, str] = {}
+    whose: dict[Place, str] = {}
     for record in records:
         place = place_of(record, ground)
         places.setdefault(place, record)
         said[place] = said.get(place) or record.status
+        whose[place] = whose.get(place) or record.clinician
     found, counts = _find(places, ground)
     _update(found, said, ground, places)
     held = {place: Held(session.pk, 0) for place, session in found.items()}
@@ -130,9 +132,9 @@ def sessions_of(records: list[Record], ground: Ground) -> dict[Place, Held]:
         MeetingClinician,
         ["meeting", "clinician"],
         (
-            (key, ground.clinicians[places[place].clinician].pk)
+            (key, ground.clinicians[whose[place]].pk)
             for key, place in zip(meetings, new, strict=True)
-            if places[place].clinician
+            if whose[place]
         ),
     )
     bulk.copy_rows(

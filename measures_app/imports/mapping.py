@@ -54,7 +54,10 @@ class MappingProblem(ValueError):
 
 @dataclass(frozen=True)
 class Mapping:
-    """Field -> column name; field -> constant; field -> {value in the file: value here}."""
+    """Field -> column name; field -> constant; field -> {value in the file: value here}.
+
+    A constant stands for all rows, or fills the empty cells of a column.
+    """
 
     columns: dict[str, str]
     constants: dict[str, Any] = field(default_factory=dict)
@@ -144,11 +147,6 @@ def parse_mapping(text: str) -> Mapping:
             raise MappingProblem(f"[constants] {name} must be a date such as 2024-01-31.")
         if isinstance(value, dict | list):
             raise MappingProblem(f"[constants] {name} must be one value.")
-        if name in columns:
-            raise MappingProblem(
-                f"{name} is both a column and a constant: say one of the two (an empty cell "
-                "would be a guess)."
-            )
     for name, table in values.items():
         _known(name, FIELDS, "[values]")
         if not isinstance(table, dict):

@@ -79,7 +79,7 @@ def _known_clients(names: Iterable[str], source: str) -> dict[str, Client]:
     if not source:
         found = {row.value: row.client for row in ids.filter(source=OWN_NUMBERS)} | found
         codes = {name.upper(): name for name in names if name not in found}
-        for client in Client.objects.filter(code__in=codes):
+        for client in Client.objects.filter(code__in=codes, key__destroyed_at=None):
             found[codes[client.code]] = client
     return found
 

@@ -229,7 +229,6 @@ BAD_MAPPINGS: dict[str, tuple[str, str]] = {
     "half a day": (mapped("ended_after_days = 1.5"), "whole number of days"),
     "a date format without a year": (mapped('date_format = "%d/%m"'), "doesn't say day, month"),
     "a list": (mapped('clinician = ["a"]'), "must be one value"),
-    "a column and a constant": (mapped('total = 3'), "both a column and a constant"),
     "an encoding that isn't": (mapped('encoding = "klingon"'), "no encoding “klingon”"),
 }  # fmt: skip
 

@@ -303,6 +303,23 @@ def test_an_episode_ended_at_its_last_session_when_none_came_for_long(run: Run) 
         assert Episode.objects.get(client__external_ids__value="B").is_open
 
 
+def test_a_constant_fills_empty_cells(run: Run) -> None:
+    mapping = INFERRED.replace("[constants]", 'clinician = "w"\n[constants]\nclinician = "Nobody"')
+    run("c,d,t,w\nA,2024-01-08,18,Mia\nB,2024-01-08,18,\n", mapping=mapping)
+    with acting_as(BY):
+        leads = Assignment.objects.values_list("clinician__code", flat=True)
+        assert sorted(leads) == ["Mia", "Nobody"]
+
+
+def test_a_session_is_with_whoever_any_of_its_rows_names(run: Run) -> None:
+    run(
+        "client,session_date,measure,total,clinician\n"
+        "A,2024-01-08,phq-9,18,\nA,2024-01-08,gad-7,12,Mia\n"
+    )
+    with acting_as(BY):
+        assert Meeting.objects.get().clinicians.get().code == "Mia"
+
+
 def test_such_an_ending_gives_way_to_later_sessions(run: Run) -> None:
     today = clinic_time.today()
     run("c,d,t\nA,2024-01-08,18\n", mapping=INFERRED)

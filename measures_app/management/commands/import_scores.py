@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from measures_app import imports
 from measures_app.actions.imports import (
@@ -53,6 +53,10 @@ class Command(BaseCommand):
                 whole = {"row": 0, "column": "", "value": "", "why": str(problem)}
                 self._write_json(0, ImportResult(), [whole], options, held=0)
             raise CommandError(f"{file}: {problem}", returncode=BAD_INPUT) from None
+        except IntegrityError:
+            raise CommandError(
+                f"{file}: somebody wrote the same just now; nothing was imported. Run it again."
+            ) from None
         self._report(table, result, problems, options)
         if problems and not hold:
             sys.exit(BAD_INPUT)
