@@ -31,6 +31,7 @@ from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
 from .outlook import boundaries, read_ends
 from .paths import Ends, simulate_ends, standing
 from .patterns import FloatArray, IntArray, split_intake
+from .reml import STARTS
 from .spread import standardised_residuals, with_spread
 
 SESSIONS: Final = (1, 2, 3, 4, 6, 8)
@@ -158,7 +159,7 @@ class Backtest:
             sign * self.last >= sign * self.border.improved
         )
 
-    def train(self, members: BoolArray, start: GrowthModel | None = None) -> Fitted:
+    def train(self, members: BoolArray, starts: Sequence[float] = STARTS) -> Fitted:
         """Fit on all rows of some clients.
 
         Raises
@@ -168,7 +169,7 @@ class Backtest:
         rows = members[self.client]
         client = np.unique(self.client[rows], return_inverse=True)[1].astype(np.int64)
         t, score = self.t[rows], self.score[rows]
-        model = with_spread(fit(client, t, score, start=start), client, t, score)
+        model = with_spread(fit(client, t, score, starts=starts), client, t, score)
         event, known = endings_of(model, client, t, score)
         hazard = fit_hazards(
             t,
@@ -259,7 +260,7 @@ class Backtest:
         for place, f in enumerate(order):
             for g in order[place + 1 :]:
                 members = (self.fold != f) & (self.fold != g)
-                fitted = self.train(members, start=outer[f].growth)
+                fitted = self.train(members, starts=STARTS[:1])
                 for held, other in ((f, g), (g, f)):
                     for session in sessions:
                         looks[other].append(self._look(fitted, members, held, session))

@@ -16,6 +16,7 @@ References
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 
 from .patterns import FloatArray, IntArray, batches_of, split_intake
 from .prior import Prior
-from .reml import Likelihood, NotConverged, optimise, standard_errors_of, variance_of
+from .reml import STARTS, Likelihood, NotConverged, optimise, standard_errors_of, variance_of
 
 PROVISIONAL = 50  # below it a curve is labelled provisional
 SMALL_SAMPLE = 200  # below it the uncertainty of beta widens the band
@@ -92,21 +93,6 @@ class GrowthModel:
         found: FloatArray = np.exp(self.spread * self.within(x))
         return found
 
-    def theta(self) -> FloatArray:
-        """The variance parameters as the optimiser sees them."""
-        l0 = max(self.D[0][0], 0.0) ** 0.5
-        l1 = self.D[1][0] / l0 if l0 > 0 else 0.0
-        l2 = max(self.D[1][1] - l1 * l1, 0.0) ** 0.5
-        phi = min(max(self.phi, 1e-3), 1 - 1e-5)
-        return np.array(
-            [
-                *(l0, l1, l2),
-                np.log(max(self.ar_variance, 1e-9)),
-                np.log(phi / (1 - phi)),
-                np.log(self.noise_variance),
-            ]
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -141,7 +127,7 @@ def fit(
     *,
     ar: bool = True,
     prior: Prior | None = None,
-    start: GrowthModel | None = None,
+    starts: Sequence[float] = STARTS,
     standard_errors: bool = False,
 ) -> GrowthModel:
     """Fit the expected-change model by exact REML.
@@ -159,9 +145,9 @@ def fit(
         Whether the model has the autocorrelated part.
     prior : Prior or None
         Pseudo-clients inside the likelihood; not counted in `clients`.
-    start : GrowthModel or None
-        A model of nearly the same data to start from (the back-test's), in place of the two
-        usual starts.
+    starts : sequence of float
+        Values of phi to start from; the better optimum is kept. One alone is quicker and may
+        find the lesser of two.
     standard_errors : bool, default False
         Whether to add standard errors of the variance parameters (a numerical Hessian).
 
@@ -201,7 +187,7 @@ def fit(
         raise NotEnoughData(
             "first scores or session numbers are too much alike to tell their effects apart"
         )
-    best = optimise(likelihood, variance, None if start is None else start.theta())
+    best = optimise(likelihood, variance, starts)
     d, va, phi, ve = likelihood.unpack(best.x)
     inverses, _ = likelihood.inverses(best.x)
     xvx, xvy = likelihood.fixed(inverses)

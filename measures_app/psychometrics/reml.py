@@ -139,16 +139,16 @@ def _start(variance: float, phi: float) -> FloatArray:
     )
 
 
-def optimise(likelihood: Likelihood, variance: float, start: FloatArray | None = None) -> Any:
-    """Minimise the criterion by L-BFGS-B and keep the better of two starts.
+def optimise(likelihood: Likelihood, variance: float, starts: Sequence[float] = STARTS) -> Any:
+    """Minimise the criterion by L-BFGS-B and keep the best of some starts.
 
     Parameters
     ----------
     likelihood : Likelihood
     variance : float
         Of all rows: the scale of starting values and bounds.
-    start : ndarray or None
-        Starting values in place of the two usual ones, which find the better of two optima.
+    starts : sequence of float
+        Values of phi to start from.
 
     Returns
     -------
@@ -165,13 +165,12 @@ def optimise(likelihood: Likelihood, variance: float, start: FloatArray | None =
         (-8.0, 12.0),
         (log_variance + LOG_LOW, log_variance + LOG_HIGH),
     ]
-    starts = [start] if start is not None else [_start(variance, phi) for phi in STARTS]
     best: Any = None
-    for values in starts if likelihood.with_ar else starts[:1]:
+    for phi in starts if likelihood.with_ar else starts[:1]:
         try:
             found = minimize(
                 likelihood.value,
-                values,
+                _start(variance, phi),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=bounds,

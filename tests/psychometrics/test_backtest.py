@@ -53,7 +53,7 @@ def test_changing_a_folds_future_changes_nothing_that_was_said_of_it(rows, predi
     future = mine[client] & (t > 2)
     changed[future] = np.where(changed[future] > 30, 0, 60)
     again = Backtest(labels(180), client, t, changed, CRITERIA, step=1.0, folds=3)
-    found = again.predictions((2,))[2]
+    found = again.predictions((2, 6))[2]
     for name in ("mean", "low", "high", "raw", "p", "challenger_mean", "challenger_p", "now"):
         then, now = getattr(predicted[2], name), getattr(found, name)
         assert np.array_equal(then[mine], now[mine], equal_nan=True), name

@@ -149,12 +149,8 @@ def test_a_mirrored_scale_mirrors_the_model(sixty, of_sixty):
     assert np.array(mirrored.D) == pytest.approx(np.array(of_sixty.D), rel=1e-2)
 
 
-def test_a_start_near_the_optimum_leads_to_it(sixty, of_sixty):
-    warm = fit(*sixty, start=of_sixty)
-    assert warm.minus_2_reml == pytest.approx(of_sixty.minus_2_reml, abs=1e-5)
-    assert GrowthModel(
-        **{**of_sixty.__dict__, "D": ((0.0, 0.0), (0.0, 1.0)), "phi": 0.0, "ar_variance": 0.0}
-    ).theta()[:3].tolist() == [0.0, 0.0, 1.0]
+def test_one_start_is_enough_where_there_is_one_optimum(sixty, of_sixty):
+    assert fit(*sixty, starts=(0.3,)).minus_2_reml == pytest.approx(of_sixty.minus_2_reml, abs=1e-5)
 
 
 def test_a_stored_model_comes_back_as_it_was(of_sixty):
