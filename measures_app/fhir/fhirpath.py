@@ -7,6 +7,7 @@ Source: FHIRPath N1 (hl7.org/fhirpath/N1), with `ordinal()` and `weight()` of SD
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, DivisionByZero, InvalidOperation
@@ -60,10 +61,14 @@ class Evaluation:
         `resource`, `questionnaire`, `context`: what the surroundings provide.
     variables : mapping of name to tree
         Expressions by name; each may use the others.
+    contexts : mapping of name to collection
+        `%context` of a variable, where that isn't the one of the whole run.
     """
 
     values: Mapping[str, Collection]
     variables: Mapping[str, Node] = field(default_factory=dict)
+    contexts: Mapping[str, Collection] = field(default_factory=dict)
+    _context: Collection | None = None
     _known: dict[str, Collection] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     steps: int = 0
@@ -97,6 +102,8 @@ class Evaluation:
 
     def _variable(self, node: Node, *_: Any) -> Collection:
         name = node[1]
+        if name == "context" and self._context is not None:
+            return self._context
         if name in self.values:
             return self.values[name]
         if name not in self.variables:
@@ -105,7 +112,10 @@ class Evaluation:
             if name in self._open:
                 raise NotUnderstood(f"the variable %{name} refers to itself")
             self._open.add(name)
-            self._known[name] = self._run(self.variables[name], self.values.get("context", []), {})
+            outer, here = self._context, self.contexts.get(name, self.values.get("context", []))
+            self._context = here
+            self._known[name] = self._run(self.variables[name], here, {})
+            self._context = outer
             self._open.discard(name)
         return self._known[name]
 
@@ -273,6 +283,30 @@ def _rounded(target: Collection, places: Collection = ()) -> Collection:  # type
     return [round(_number(value), digits) for value in target[:1]]
 
 
+def _text(value: Collection) -> str:
+    if len(value) != 1 or not isinstance(value[0], str):
+        raise NotUnderstood("a text function is given no text")
+    return value[0]
+
+
+def _matches(target: Collection, pattern: Collection) -> Collection:
+    """`matches()`, for patterns whose time can't run away.
+
+    Python's engine backtracks and has no time limit, and the pattern is a stranger's: nothing
+    after a group may repeat it, and one open-ended repeat is the most.
+    """
+    written = _text(pattern)
+    plain = re.sub(r"\\.", "", written)
+    if len(written) > 300 or re.search(r"\)[*+?{]|\(\?", plain):
+        raise NotUnderstood("its pattern is more than is run here")
+    if len(re.findall(r"[*+]|\{\d*,\d*\}", plain)) > 1:
+        raise NotUnderstood("its pattern is more than is run here")
+    try:
+        return [bool(re.search(written, _text(target)[:300]))] if target else []
+    except re.error:
+        raise NotUnderstood("its pattern is none") from None
+
+
 _LAMBDAS = ("where", "select", "all", "exists", "aggregate", "repeat")
 _FUNCTIONS: dict[str, Callable[..., Collection]] = {
     "exists": lambda t: [bool(t)],
@@ -303,6 +337,10 @@ _FUNCTIONS: dict[str, Callable[..., Collection]] = {
     "extension": lambda t, url: [
         e for v in t for e in _children(v, "extension") if url and e.get("url") == url[0]
     ],
+    "matches": _matches,
+    "startsWith": lambda t, other: [_text(t).startswith(_text(other))] if t else [],
+    "endsWith": lambda t, other: [_text(t).endswith(_text(other))] if t else [],
+    "contains": lambda t, other: [_text(other) in _text(t)] if t else [],
     "descendants": _descendants,
     "children": lambda t: [c for v in t if isinstance(v, dict) for k in v for c in _children(v, k)],
     "combine": lambda t, other: t + other,

@@ -19,6 +19,7 @@ from measures_app.fhir.texts import Texts, Words
 from measures_app.fhir.urls import (
     CALCULATED,
     DECIMAL_PLACES,
+    ENABLE_WHEN,
     HIDDEN,
     ITEM,
     ITEM_CONTROL,
@@ -36,10 +37,11 @@ from measures_app.fhir.urls import (
 MAX_QUESTIONS = 400
 KNOWN_EXTENSIONS = frozenset(
     (
-        *CALCULATED, DECIMAL_PLACES, HIDDEN, ITEM, MAX_VALUE, MIN_VALUE, *SCORES, SLIDER_STEP,
-        TRANSLATION, UNIT, VARIABLE, WORDING,
+        *CALCULATED, DECIMAL_PLACES, ENABLE_WHEN, HIDDEN, ITEM, MAX_VALUE, MIN_VALUE, *SCORES,
+        SLIDER_STEP, TRANSLATION, UNIT, VARIABLE, WORDING,
     )
 )  # fmt: skip
+CALCULATED_TYPES = ("decimal", "integer", "quantity")
 DRAWN = {"lower": "low", "upper": "high", "help": "hint", "flyover": "hint", "prompt": "hint"}
 KEPT_CONTROLS = frozenset({*DRAWN, "slider", "unit", "radio-button"})
 YES_NO = {"en": ("No", "Yes"), "es": ("No", "Sí")}
@@ -70,12 +72,12 @@ class Reader:
         self.ids: set[str] = set()
         self.is_ours = bool(own.decode(questionnaire, MEASURE))
         self.waiting: list[Words] = []  # displays on their way to the next question
-        self.variables: list[dict[str, Node]] = []
+        # Variables by the link id of where they stand, the form first; "" is the form.
+        self.variables: list[tuple[str, dict[str, Node]]] = []
 
     def read(self) -> Questions:
         self._unkept(self.questionnaire, "Questionnaire", frozenset({VARIABLE}))
-        with_root = self._variables(self.questionnaire)
-        self.variables.append(with_root)
+        self.variables.append(("", self._variables(self.questionnaire)))
         self._items(self.questionnaire.get("item"), "")
         if self.waiting:
             self.out.note("the text after the last question isn't kept")
@@ -92,11 +94,14 @@ class Reader:
         if item.get("linkId") in self.leave_out:
             self.out.note("left out as asked", where)
             return
-        self.variables.append(self._variables(item))
+        # What is no group has no items to look at: its variables see those beside it.
+        around = self.variables[-1][0]
+        here = str(item.get("linkId")) if item.get("type") == "group" else around
+        self.variables.append((here, self._variables(item)))
         self._unkept(item, where, KNOWN_EXTENSIONS | {ITEM_CONTROL})
         for option in tables(item.get("answerOption")):
             self._unkept(option, where, KNOWN_EXTENSIONS)
-        if item.get("enableWhen"):
+        if item.get("enableWhen") or extensions(item, ENABLE_WHEN):
             self.out.note("asked always: the condition (enableWhen) can't be kept", where)
         if item.get("initial"):
             self.out.note("the answer filled in beforehand isn't kept: untouched is missing", where)
@@ -159,6 +164,11 @@ class Reader:
             self.waiting.append(words)
 
     def _calculated(self, item: dict[str, Any], where: str) -> None:
+        if item.get("type") not in CALCULATED_TYPES:
+            self.out.note(
+                f"what is calculated as “{item.get('type')}” is no score: not kept", where
+            )
+            return
         tree, why_not = None, ""
         ours = own.decode(item, ITEM)
         for extension in extensions(item, *CALCULATED):
@@ -172,7 +182,8 @@ class Reader:
                 tree = parse(str(expression.get("expression", "")))
             except NotUnderstood as problem:
                 why_not = str(problem)
-        variables = {name: node for scope in self.variables for name, node in scope.items()}
+        variables = {name: node for _, scope in self.variables for name, node in scope.items()}
+        within = {name: link for link, scope in self.variables for name in scope}
         score = Calculated(
             link_id=str(item["linkId"]),
             where=where,
@@ -183,18 +194,15 @@ class Reader:
             name=str(ours.get("score", "")),
             tree=tree,
             variables=variables,
+            within=within,
+            group=self.variables[-1][0],
             why_not=why_not,
         )
-        self._score_range(item, where)
         if ours.get("totals_only"):
             self.found.totals_only = score
         self.found.scores.append(score)
         if item.get("item"):
             self._items(item.get("item"), "")
-
-    def _score_range(self, item: dict[str, Any], where: str) -> None:
-        if item.get("type") not in ("decimal", "integer", "quantity", "string", "display"):
-            self.out.fault(where, f"a calculated score of the type “{item.get('type')}”")
 
     def _variables(self, element: dict[str, Any]) -> dict[str, Node]:
         found: dict[str, Node] = {}

@@ -54,7 +54,9 @@ class Calculated:
     name: str  # what we called it, where the file is ours
     tree: Node | None
     variables: dict[str, Node]
+    within: dict[str, str]  # link id of the group a variable stands in; "" is the form itself
     why_not: str  # why the calculation can't be run here
+    group: str = ""  # link id of the group it stands in
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 from measures_app.fhir.documents import number
 from measures_app.fhir.report import Report
-from measures_app.fhir.resource import extensions, tables, value_of
+from measures_app.fhir.resource import as_list, extensions, tables, value_of
 from measures_app.fhir.texts import Texts, Words
 from measures_app.fhir.urls import SCORES
 
@@ -55,9 +55,10 @@ class Terminology:
         for resource in tables(contained):
             kind, name = resource.get("resourceType"), str(resource.get("id", ""))
             if kind == "ValueSet":
-                if name in self.sets:
-                    out.fault("contained", f"two value sets have the id “{name}”")
-                self.sets[name] = resource
+                for called in filter(None, (f"#{name}", str(resource.get("url") or ""))):
+                    if called in self.sets:
+                        out.fault("contained", f"two value sets are called “{called}”")
+                    self.sets[called] = resource
             elif kind == "CodeSystem":
                 self.systems[str(resource.get("url", ""))] = list(_concepts(resource))
             else:
@@ -74,7 +75,7 @@ class Terminology:
                 for at, entry in enumerate(tables(item.get("answerOption")), start=1)
                 if (option := self._option(entry, f"{where}, option {at}"))
             ]
-        elif not isinstance(reference, str) or not reference.startswith("#"):
+        elif (name := self._contained(reference)) is None:
             self.out.fault(
                 where,
                 f"its answers are in the value set {str(reference)[:120]}, which isn't in the "
@@ -85,12 +86,21 @@ class Terminology:
         else:
             found = [
                 self._concept(system, entry, where)
-                for system, entry in self._members(reference[1:], where, ())
+                for system, entry in self._members(name, where, ())
             ]
         if len(found) > MAX_OPTIONS:
             self.out.fault(where, f"{len(found)} answers; {MAX_OPTIONS} are the most")
             return []
         return found
+
+    def _contained(self, reference: Any) -> str | None:
+        """The name under which the file holds a value set; None for one that is elsewhere."""
+        if not isinstance(reference, str):
+            return None
+        if reference.startswith("#"):
+            return reference
+        found = self.sets.get(reference.split("|")[0])
+        return None if found is None else f"#{found.get('id', '')}"
 
     def _option(self, entry: dict[str, Any], where: str) -> Option | None:
         kind, value = value_of(entry)
@@ -167,7 +177,7 @@ class Terminology:
     ) -> list[tuple[str, dict[str, Any]]]:
         """(system, concept) of a contained value set, those of the sets it names among them."""
         if name in within:
-            chain = " -> ".join(f"#{one}" for one in (*within, name))
+            chain = " -> ".join((*within, name))
             self.out.fault(where, f"its value sets refer to one another in a circle: {chain}")
             return []
         self.lookups += 1
@@ -176,7 +186,7 @@ class Terminology:
             return []
         found = self.sets.get(name)
         if found is None:
-            self.out.fault(where, f"the value set “#{name}” isn't contained in the file")
+            self.out.fault(where, f"the value set “{name}” isn't contained in the file")
             return []
         expansion = found.get("expansion")
         if isinstance(expansion, dict) and expansion.get("contains"):
@@ -199,7 +209,7 @@ class Terminology:
         }
         members = [m for m in members if (m[0], str(m[1].get("code"))) not in left_out]
         if not members and not self.out.faults:
-            self.out.fault(where, f"the value set “#{name}” offers no answers")
+            self.out.fault(where, f"the value set “{name}” offers no answers")
         return members
 
     def _include(
@@ -210,9 +220,9 @@ class Terminology:
             self.out.fault(where, "its value set is a filter over a code system, not a list")
             return
         yield from ((system, concept) for concept in tables(part.get("concept")))
-        for reference in part.get("valueSet") or []:
-            if isinstance(reference, str) and reference.startswith("#"):
-                yield from self._members(reference[1:], where, within)
+        for reference in as_list(part.get("valueSet")):
+            if (name := self._contained(reference)) is not None:
+                yield from self._members(name, where, within)
             else:
                 self.out.fault(
                     where, f"its value set refers to {str(reference)[:120]}, which can't be fetched"

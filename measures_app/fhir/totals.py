@@ -49,21 +49,24 @@ class Runner:
         """
         if score.tree is None:
             raise NotUnderstood(score.why_not)
+        self.nodes: dict[str, dict[str, Any]] = {}
         response = {
             "resourceType": "QuestionnaireResponse",
             "item": self._items(self.questionnaire.get("item"), values),
         }
+        self.nodes[""] = response
         run = Evaluation(
             values={
                 "resource": [response],
                 "rootResource": [response],
-                "context": [response],
+                "context": self._node(score.group),
                 "questionnaire": [self.questionnaire],
                 "qitem": [score.item],
                 "ucum": [UCUM],
                 "loinc": ["http://loinc.org"],
             },
             variables=score.variables,
+            contexts={name: self._node(link) for name, link in score.within.items()},
         )
         found = run.run(score.tree)
         self.steps += run.steps
@@ -93,7 +96,11 @@ class Runner:
             else:
                 continue
             found.append(entry)
+            self.nodes[str(item.get("linkId"))] = entry
         return found
+
+    def _node(self, link: str) -> list[dict[str, Any]]:
+        return [self.nodes[link]] if link in self.nodes else []
 
     def _answer(self, question: Question, value: Decimal) -> dict[str, Any]:
         """The answer as a response holds it, its score beside it for `ordinal()`."""
@@ -120,13 +127,13 @@ def weights_of(runner: Runner, score: Calculated, questions: Sequence[Question])
     lowest = _low(questions)
     base = runner.total(score, lowest)
     if base is None:
-        return "it gives no score when every question is answered"
+        raise NotUnderstood("it gives no score when every question is answered")
     weights: dict[str, Decimal] = {}
     for question in questions:
         top = question.answers()[-1][0]
         raised = runner.total(score, {**lowest, question.id: top})
         if raised is None:
-            return "it gives no score when every question is answered"
+            raise NotUnderstood("it gives no score when every question is answered")
         if raised != base:
             weights[question.id] = (raised - base) / (top - lowest[question.id])  # type: ignore[operator]
     if not weights:

@@ -21,6 +21,7 @@ CALCULATED = (
     SDC + "sdc-questionnaire-calculatedExpression",
     HL7 + "questionnaire-calculatedExpression",
 )
+ENABLE_WHEN = SDC + "sdc-questionnaire-enableWhenExpression"
 VARIABLE = HL7 + "variable"
 TRANSLATION = HL7 + "translation"
 ITEM_CONTROL = HL7 + "questionnaire-itemControl"

@@ -53,6 +53,23 @@ def total(expression: str, link: str = "sum", **changes: Any) -> dict[str, Any]:
 ADDS_UP = "%resource.item.answer.value.ordinal().sum()"
 
 
+# Ways in which published questionnaires add up two questions, a and b.
+IN_THE_WILD = [
+    "%resource.item.where(linkId.matches('^[ab]$')).answer.value.ordinal().sum()",
+    "%resource.item.where(linkId in ('a' | 'b')).answer.value.weight().sum()",
+    "%resource.repeat(item).answer.value.weight().aggregate($this + $total, 0)",
+    "%context.item.where(linkId='a' or linkId='b').answer.value.ordinal().sum()",
+    "%resource.descendants().where(linkId = 'a' or linkId = 'b').answer.value.ordinal().sum()",
+    "QuestionnaireResponse.item.answer.value.ordinal().sum()",
+    "item.select(answer.value.ordinal()).sum()",
+    "%resource.item.answer.valueCoding.extension.where(url.endsWith('ordinalValue')).value.sum()",
+    "%resource.item.answer.valueCoding.extension('http://hl7.org/fhir/StructureDefinition/ordinalValue').valueDecimal.sum()",
+    "iif(%resource.item.answer.count() > 0, %resource.item.answer.value.ordinal().sum(), {})",
+    "%resource.item[0].answer.value.ordinal() + %resource.item[1].answer.value.ordinal()",
+    "%resource.item.where($this.linkId != 'x').answer.value.ordinal().sum() // adds up",
+]
+
+
 def form(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return copy.deepcopy(
         {

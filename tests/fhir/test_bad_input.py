@@ -146,7 +146,7 @@ def test_a_value_set_elsewhere_is_named_and_what_to_do() -> None:
         ([value_set("one", "gone")], "“#gone” isn't contained"),
         ([value_set("one", system="http://snomed.info/sct")], "all of http://snomed.info/sct"),
         ([value_set("one", system="http://x", filter=[{"op": "is-a"}])], "is a filter"),
-        ([value_set("one"), value_set("one")], "two value sets have the id"),
+        ([value_set("one"), value_set("one")], "two value sets are called “#one”"),
         ([value_set("one", valueSet=["http://x.example/vs"])], "http://x.example/vs"),
     ],
 )

@@ -25,7 +25,19 @@ import pytest
 from measures_app.definition_reader import parse_definition
 from measures_app.definitions import MeasureDefinition
 from measures_app.fhir import Answered, to_bundle, to_observations, to_questionnaire, to_response
-from tests.fhir.papers import library, nine_questions, read
+from measures_app.fhir.fhirpath import Evaluation
+from measures_app.fhir.fhirpath_parser import parse
+from tests.fhir.papers import (
+    ADDS_UP,
+    IN_THE_WILD,
+    ORDINAL,
+    form,
+    library,
+    nine_questions,
+    question,
+    read,
+    total,
+)
 from tests.fhir.test_round_trip import RICH
 
 READER = Path(__file__).parent / "reader"
@@ -151,3 +163,41 @@ def test_an_engine_that_is_not_ours_gives_no_total_while_an_answer_is_missing(re
     assert reader([], [[to_questionnaire(definition), to_response(taken)]])["scored"] == [
         {"total": []}
     ]
+
+
+def test_our_small_fhirpath_gives_what_the_whole_language_gives(reader: Any) -> None:
+    def answered(link: str, score: int) -> dict[str, Any]:
+        code = ("never", "now and then", "often")[score]
+        extension = [{"url": ORDINAL, "valueDecimal": score}]
+        coding = {"system": "http://codes.example", "code": code, "extension": extension}
+        return {"linkId": link, "answer": [{"valueCoding": coding}]}
+
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "item": [answered("a", 2), answered("b", 1)],
+    }
+    further = [
+        f"({ADDS_UP} * 2 - 1) / 5",
+        f"iif({ADDS_UP} > 2 and true, 1, 0) + iif({ADDS_UP} < 2 or false, 1, 0)",
+        f"({ADDS_UP} div 2) + ({ADDS_UP} mod 2) - -1",
+        "%resource.item.answer.value.ordinal().avg().round(1)",
+        "%resource.item.skip(1).answer.value.ordinal().first() | {}",
+        "iif({} = 1, 5, 7) + iif({}.empty() and {}.exists().not(), 1, 0)",
+        "1 + 2 * 3 - 4 / 2",
+        "iif('a' in ('a' | 'b') implies 1 <= 2, 1, 0)",
+        "%resource.item.all(answer.exists()).select(iif($this, 3, 4))",
+        "(1 | 1 | 2).distinct().count() + (1).combine(1).count()",
+        "iif(true xor true, 1, 2) + iif(({} or true) and ({} and false).not(), 10, 20)",
+        "'12'.toDecimal() + '3'.toInteger() + (-5).abs()",
+    ]
+    forms = [form(question("a"), question("b"), total(one)) for one in [*IN_THE_WILD, *further]]
+    theirs = [one["sum"] for one in reader([], [[asked, response] for asked in forms])["scored"]]
+    ours = []
+    for asked in forms:
+        run = Evaluation(
+            {"resource": [response], "context": [response], "questionnaire": [asked]}, {}
+        )
+        expression = asked["item"][2]["extension"][0]["valueExpression"]["expression"]
+        ours.append([float(value) for value in run.run(parse(expression))])
+    assert ours == [[float(value) for value in values] for values in theirs]

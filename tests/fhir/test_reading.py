@@ -10,6 +10,7 @@ import pytest
 from measures_app.fhir import FhirProblem
 from tests.fhir.papers import (
     ADDS_UP,
+    IN_THE_WILD,
     LABELS,
     ORDINAL,
     WEIGHT,
@@ -417,3 +418,55 @@ def test_totals_entered_before_are_told_apart_unless_somebody_joins_them() -> No
         checked_by=["C. Checker"],
     )
     assert joined.definition.comparable_with == known.scoring_hash
+
+
+@pytest.mark.parametrize("expression", IN_THE_WILD)
+def test_calculations_as_they_are_found_in_the_wild_are_understood(expression: str) -> None:
+    loaded = read(form(question("a"), question("b"), total(expression)))
+    assert loaded.definition.scores["total"]["link_id"] == "sum"
+    assert not any("wasn't checked" in note for note in loaded.notes)
+
+
+def test_context_is_the_group_that_a_calculation_or_a_variable_stands_in() -> None:
+    counted = total("%raw", "score")
+    variable = {
+        "url": "http://hl7.org/fhir/StructureDefinition/variable",
+        "valueExpression": {
+            "name": "raw",
+            "language": "text/fhirpath",
+            "expression": "%context.item.where(linkId = 'a').answer.value.ordinal()",
+        },
+    }
+    group = {
+        "linkId": "g",
+        "type": "group",
+        "extension": [variable],
+        "item": [question("a"), question("b"), counted],
+    }
+    definition = read(form(group)).definition
+    assert [item.scored for item in definition.items] == [True, False]
+
+
+def test_a_derived_score_and_a_band_beside_the_total_are_told() -> None:
+    derived = total("iif(%resource.item.answer.value.ordinal().sum() < 3, 37.4, 50.1)", "t-score")
+    band = {**total("iif(true, 'mild', 'severe')", "band"), "type": "string"}
+    loaded = read(form(question("a"), question("b"), total(ADDS_UP), derived, band))
+    assert loaded.definition.high == 4
+    assert loaded.definition.subscales == {}
+    assert any("“t-score”" in note for note in loaded.notes)
+    assert any("“band”" in note and "no score" in note for note in loaded.notes)
+    alone = told(form(question("a"), question("b"), derived))
+    assert "can't be kept" in alone
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "a*a*b", "(?=a)", "[", "x" * 400])
+def test_patterns_that_could_run_away_are_not_run(pattern: str) -> None:
+    expression = f"%resource.item.where(linkId.matches('{pattern}')).answer.value.ordinal().sum()"
+    notes = read(form(question("a" * 60), question("b"), total(expression))).notes
+    assert any("wasn't checked" in note for note in notes)
+
+
+def test_a_contained_value_set_may_be_named_by_its_address() -> None:
+    named = contained(*(concept(at) for at in range(3)), url="http://sets.example/often")
+    loaded = read(form(asked_of("http://sets.example/often|1.0"), contained=[named]))
+    assert loaded.definition.items[0].choices == (0, 1, 2)
