@@ -18,7 +18,14 @@ from django.db import connection
 
 from outcomes_site.benchmark.asking import measure, one_worker
 from outcomes_site.benchmark.doors import BY, invite, pages
-from outcomes_site.benchmark.parts import BenchProblem, command, core, settle, write_import
+from outcomes_site.benchmark.parts import (
+    SEED,
+    BenchProblem,
+    command,
+    core,
+    settle,
+    write_import,
+)
 from sessions_app.context import acting_as
 from sessions_app.models import Client
 
@@ -35,7 +42,9 @@ def run(
     """Everything, in order; `say` hears what goes on."""
     began = time.perf_counter()
     say(f"Simulating {clients} clients ...")
-    load_seconds, loaded = command("simulate_clinic", "--clients", str(clients), "--seed", "8")
+    load_seconds, loaded = command(
+        "simulate_clinic", "--clients", str(clients), "--seed", str(SEED)
+    )
     settle()
     say("Running a night ...")
     night_seconds, night = command("run_nightly")
@@ -51,7 +60,6 @@ def run(
     with one_worker(folder / "logs" / "web.log") as browser:
         connection.close()
         health, measured = measure(browser, cast, rounds, seconds)
-    say("The statistical core ...")
     with acting_as(BY):
         held = Client.objects.count()
     return {

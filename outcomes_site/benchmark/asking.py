@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from django.conf import settings
@@ -39,15 +40,19 @@ class Browser:
         self.port = port
         self.csrf = "b" * 32
 
-    def ask(self, path: str, cookie: str = "", method: str = "GET", body: Any = None) -> Answer:
+    def ask(
+        self, path: str, cookie: str = "", body: Any = None, *, is_form: bool = False
+    ) -> Answer:
+        """GET, or POST what is given: as JSON, or as a page's form with its token."""
         headers = {"Host": f"localhost:{self.port}"}
         if cookie:
             headers["Cookie"] = f"{cookie}; {settings.CSRF_COOKIE_NAME}={self.csrf}"
-        content = None
+        content, method = None, "GET"
         if body is not None:
-            content = json.dumps(body)
+            content, method = urlencode(body) if is_form else json.dumps(body), "POST"
+            kind = "x-www-form-urlencoded" if is_form else "json"
             headers |= {
-                "Content-Type": "application/json",
+                "Content-Type": f"application/{kind}",
                 "X-CSRFToken": self.csrf,
                 "Idempotency-Key": str(uuid.uuid4()),
             }
@@ -113,7 +118,9 @@ def measure(
             calm = browser.ask("/healthz").ms
             person = next(people[page.name])
             body = page.body(person, number) if page.body else None
-            answer = browser.ask(page.path(person, number), person.cookie, page.method, body)
+            answer = browser.ask(
+                page.path(person, number), person.cookie, body, is_form=page.is_form
+            )
             last[page.name] = answer
             if answer.status >= 400:
                 raise BenchProblem(f"{page.name} answered {answer.status} to a {page.role}.")

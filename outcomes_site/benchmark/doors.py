@@ -113,12 +113,12 @@ class Page:
     name: str
     role: str
     path: Callable[[Person, int], str]
-    method: str = "GET"
-    body: Callable[[Person, int], dict[str, Any]] | None = None
+    body: Callable[[Person, int], dict[str, Any]] | None = None  # sent by POST
+    is_form: bool = False  # as a page's form sends it, else as JSON
 
 
-def _named(url: str, *arguments: Any, query: str = "") -> Callable[[Person, int], str]:
-    return lambda person, number: reverse(url, args=arguments) + query
+def _named(url: str, *arguments: Any) -> Callable[[Person, int], str]:
+    return lambda person, number: reverse(url, args=arguments)
 
 
 def _of_client(url: str) -> Callable[[Person, int], str]:
@@ -128,11 +128,14 @@ def _of_client(url: str) -> Callable[[Person, int], str]:
     return path
 
 
-def _session_of(person: Person, number: int) -> str:
-    code = person.clients[number % len(person.clients)]
-    with acting_as(BY):
-        session = Session.objects.filter(client__code=code, episode__closed_on=None).last()
-    return reverse("session_edit", args=[session.pk]) if session else reverse("today")
+def _of_session(url: str) -> Callable[[Person, int], str]:
+    def path(person: Person, number: int) -> str:
+        code = person.clients[number % len(person.clients)]
+        with acting_as(BY):
+            session = Session.objects.filter(client__code=code, episode__closed_on=None).last()
+        return reverse(url, args=[session.pk]) if session else reverse("today")
+
+    return path
 
 
 def _new_score(person: Person, number: int) -> dict[str, Any]:
@@ -146,6 +149,10 @@ def _new_score(person: Person, number: int) -> dict[str, Any]:
     }
 
 
+def _searched(person: Person, number: int) -> dict[str, Any]:
+    return {"text": "ann" if number % 2 else "mar"}
+
+
 def pages() -> list[Page]:
     """Every page and API list, by the role that lives in it."""
     month = f"{clinic_time.today().replace(day=1) - timedelta(days=1):%Y-%m}"
@@ -156,31 +163,35 @@ def pages() -> list[Page]:
         Page("client", "clinician", _of_client("client")),
         Page("case review (PDF)", "clinician", _of_client("case_review_pdf")),
         Page("quick entry", "clinician", _of_client("session_new")),
-        Page("session", "clinician", _session_of),
+        Page("session", "clinician", _of_session("session_edit")),
+        Page("session's picture", "clinician", _of_session("session_picture")),
+        Page("scores", "clinician", _of_client("scores")),
         Page("practice", "clinician", _named("practice")),
         Page("rules", "clinician", _named("rules")),
         Page("measures", "clinician", _named("measures")),
         Page("measure", "clinician", _named("measure", "outcome-adult")),
         Page("review queue", "supervisor", _named("review")),
         Page("case in review", "supervisor", _of_client("review_case")),
+        Page("transfer", "supervisor", _of_client("transfer")),
         Page("caseload, supervised", "supervisor", _named("caseload")),
         Page("agency", "director", _named("agency")),
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),
         Page("schedule", "front_desk", _named("schedule")),
         Page("clients, all", "front_desk", _named("clients")),
-        Page("client search", "front_desk", _named("clients", query="?q=ann")),
+        Page("client search", "front_desk", _named("clients"), _searched, is_form=True),
         Page("new client", "front_desk", _named("client_new")),
         Page("people", "administrator", _named("people")),
         Page("settings", "administrator", _named("settings")),
         Page("audit", "administrator", _named("audit")),
         Page("import", "administrator", _named("import")),
+        Page("plans", "administrator", _named("plans")),
         Page("API clients", "clinician", _named("clients-list")),
         Page("API episodes", "clinician", _named("episodes-list")),
         Page("API sessions", "clinician", _named("sessions-list")),
         Page("API administrations", "clinician", _named("administrations-list")),
         Page("API flags", "supervisor", _named("flags-list")),
         Page(
-            "API new score", "clinician", _named("administrations-list"), "POST", _new_score
+            "API new score", "clinician", _named("administrations-list"), _new_score
         ),
     ]  # fmt: skip
