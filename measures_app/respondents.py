@@ -33,11 +33,11 @@ def has_begun(session: Session) -> bool:
     return clinic_time.now() >= middle
 
 
-def asked_of(session: Session, respondent: Respondent) -> Asked:
+def asked_of(session: Session, respondent: Respondent, *, handed_over: bool = False) -> Asked:
     """Forms that this respondent has still to answer: first how things are, the session's after.
 
-    A measure with an alert item isn't put on an unattended device: nobody would read the answer
-    at once.
+    Who hands a device over decides the moment. A measure with an alert item isn't put on a
+    device: nobody would read the answer at once.
     """
     taken = set(
         Administration.objects.current()
@@ -56,7 +56,7 @@ def asked_of(session: Session, respondent: Respondent) -> Asked:
     last = [due for due in mine if not due.at_start]
     if first:
         return Asked(first, bool(last))
-    return Asked(last, False) if has_begun(session) else Asked([], bool(last))
+    return Asked(last, False) if handed_over or has_begun(session) else Asked([], bool(last))
 
 
 class RespondentForm(forms.Form):

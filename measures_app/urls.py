@@ -1,7 +1,16 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from measures_app.views import catalogue, corrections, entry, imports, links, plans, today
+from measures_app.views import (
+    catalogue,
+    corrections,
+    entry,
+    hand_over,
+    imports,
+    links,
+    plans,
+    today,
+)
 
 urlpatterns = [
     path("today/", today.today, name="today"),
@@ -9,6 +18,9 @@ urlpatterns = [
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
     path("sessions/<int:pk>/links/", links.session_links, name="session_links"),
     path("links/<int:pk>/close/", links.close_link, name="link_close"),
+    path("sessions/<int:pk>/hand-over/", hand_over.start, name="hand_over_start"),
+    path("hand-over/<int:pk>/", hand_over.page, name="hand_over"),
+    path("hand-over/<int:pk>/return/", hand_over.come_back, name="hand_over_back"),
     path("m/<str:token>/", links.respondent, name="respondent"),
     path("sessions/<int:pk>/picture/", entry.picture, name="session_picture"),
     path("clients/<code:code>/scores/", corrections.scores, name="scores"),

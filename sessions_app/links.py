@@ -24,8 +24,11 @@ def find(token: str) -> EntryLink | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT outcomes_find_link(%s)", [hash_of(token)])
         link_id = cursor.fetchone()[0]
-    if link_id is None:
-        return None
+    return None if link_id is None else open_link(link_id)
+
+
+def open_link(link_id: int) -> EntryLink | None:
+    """The link by its id, while it is open."""
     with acting_as(holder_of(link_id)):
         link = EntryLink.objects.get(pk=link_id)
     if link.revoked_at is not None or link.expires_at <= clinic_time.now():

@@ -14,6 +14,7 @@ from sessions_app.models import EntryLink, Respondent, Session
 
 OPEN_FOR = timedelta(days=3)
 AT_LEAST = timedelta(days=1)
+HANDED_OVER_FOR = timedelta(hours=2)
 
 
 def hash_of(token: str) -> str:
@@ -27,18 +28,25 @@ def _require(by: Any) -> None:
 
 
 @transaction.atomic
-def make_link(*, session: Session, respondent: Respondent, by: Any) -> tuple[EntryLink, str]:
+def make_link(
+    *, session: Session, respondent: Respondent, by: Any, hand_over: bool = False
+) -> tuple[EntryLink, str]:
     """A respondent's own way to the forms of one session: the link and its token, shown once.
 
-    It opens until three days after the session. A newer link closes the earlier ones.
+    It opens until three days after the session, and a newer one closes the earlier ones. With
+    `hand_over` it is the clinic's tablet for the next two hours, beside the respondent's own.
     """
     _require(by)
     if respondent.client_id != session.client_id:
         raise ValidationError({"respondent": "This person doesn't answer about this client."})
-    ends = max(clinic_time.at(session.held_on) + OPEN_FOR, clinic_time.now() + AT_LEAST)
-    EntryLink.objects.filter(session=session, respondent=respondent, revoked_at=None).update(
-        revoked_at=clinic_time.now()
-    )
+    now = clinic_time.now()
+    ends = max(clinic_time.at(session.held_on) + OPEN_FOR, now + AT_LEAST)
+    if hand_over:
+        ends = now + HANDED_OVER_FOR
+    else:
+        EntryLink.objects.filter(session=session, respondent=respondent, revoked_at=None).update(
+            revoked_at=now
+        )
     token = secrets.token_urlsafe(24)
     link = EntryLink.objects.create(
         client_id=session.client_id,
@@ -50,7 +58,7 @@ def make_link(*, session: Session, respondent: Respondent, by: Any) -> tuple[Ent
         expires_at=ends,
     )
     audit.record(
-        "link made",
+        "device handed over" if hand_over else "link made",
         subject_kind="client",
         subject=session.client.code,
         by=by,

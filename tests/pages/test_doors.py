@@ -85,6 +85,7 @@ ELSEWHERE = {
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/",
     "review/<code:code>/take-up/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
+    "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 

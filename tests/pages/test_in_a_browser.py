@@ -59,7 +59,11 @@ def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
             for moment in (clinic_time.at(today, 9), clinic_time.at(today - timedelta(days=3), 9))
         ]
         run_night(today)
+        later = actions.book_session(
+            episode=clinic.episodes["ana"], starts_at=clinic_time.at(today, 15), by=BY
+        )
     places = {
+        "later": later.pk,
         "ana": clinic.ana.code,
         "booked": booked[0].pk,
         "held": clinic.sessions["ana"][-1].pk,
@@ -188,3 +192,34 @@ def test_a_double_press_and_the_back_button_give_one_session(site: Any, open_as:
     with acting_as(BY):
         after = Session.objects.count(), Administration.objects.count()
     assert after == (before[0] + 1, before[1] + 1)
+
+
+def test_a_device_handed_over_shows_one_form_and_the_pin_brings_it_back(
+    site: Any, open_as: Any
+) -> None:
+    url, _clinic, places = site
+    page = open_as("alice", width=360, has_touch=True)
+    page.goto(f"{url}/caseload/")
+    page.goto(f"{url}/sessions/{places['later']}/links/")
+    page.get_by_label("A PIN for coming back").fill("4711")
+    page.get_by_role("button", name="Hand over to").tap()
+    page.wait_for_url("**/hand-over/**")
+    for _times in range(3):  # back and back again: nothing of the clinician's is there
+        page.go_back()
+        assert "Oliveira" not in page.inner_text("body")
+        page.go_forward()
+    page.wait_for_url("**/hand-over/**")
+    for line in page.locator("[data-line] input[type=range]").all():
+        line.scroll_into_view_if_needed()
+        box = line.bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] * 0.7, box["y"] + box["height"] / 2)
+    page.get_by_role("button", name="Send").tap()
+    page.get_by_role("heading", name="Thank you").wait_for()
+    assert page.locator("main svg.chart:visible").count() == 1
+    assert _broken_rules(page) == []
+    page.get_by_label("A PIN for coming back").fill("0000")
+    page.get_by_role("button", name="Come back").tap()
+    page.get_by_text("4 tries are left").wait_for()
+    page.get_by_label("A PIN for coming back").fill("4711")
+    page.get_by_role("button", name="Come back").tap()
+    page.wait_for_url("**/picture/")

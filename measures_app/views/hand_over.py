@@ -1,0 +1,158 @@
+"""The clinic's own device in the client's hands: this one form, and a PIN to come back.
+
+Handing over ends the clinician's session on the server; the one that takes its place belongs to
+nobody and knows one link. The PIN is kept in it as a hash and may be tried five times; after
+that the way back is the sign-in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import login
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.models import Session as StoredSession
+from django.core.validators import RegexValidator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from measures_app.feedback import feedback_on
+from measures_app.models import Administration
+from measures_app.views.answering import Answering, answer, asked_by
+from measures_app.views.links import chosen, links_page, registered_session_or_404
+from sessions_app import access, actions, audit, links
+from sessions_app.context import ANONYMOUS, acting_as
+from sessions_app.models import Respondent, User
+
+HELD = "hand_over"
+TRIES = 5
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class PinForm(forms.Form):
+    """A number that the clinician chooses at each handing over."""
+
+    pin = forms.CharField(
+        label=gettext_lazy("A PIN for coming back"),
+        min_length=4,
+        max_length=8,
+        validators=[RegexValidator(r"^[0-9]+$", gettext_lazy("Four to eight digits."))],
+        widget=forms.PasswordInput(
+            attrs={"inputmode": "numeric", "autocomplete": "off"}, render_value=False
+        ),
+    )
+
+
+@access.needs("enter_scores")
+@require_POST
+def start(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give this device to the client: from here on it opens one form and nothing else."""
+    session = registered_session_or_404(pk, request.user)
+    who = chosen(request, session)
+    form = PinForm(request.POST)
+    if not form.is_valid():
+        return links_page(request, session, status=422, pin=form, handing_to=who)
+    link, _token = actions.make_link(
+        session=session, respondent=who, by=request.user, hand_over=True
+    )
+    held = {
+        "link": link.pk,
+        "session": session.pk,
+        "user": request.user.pk,
+        "pin": make_password(form.cleaned_data["pin"]),
+        "tries": 0,
+        "done": False,
+    }
+    request.session.flush()  # whoever holds the old cookie holds nothing
+    request.session[HELD] = held
+    response = redirect("hand_over", link.pk)
+    # Nothing of the clinician's pages is left to go back to.
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def _held(request: HttpRequest, pk: int) -> dict[str, Any]:
+    held = request.session.get(HELD)
+    if held is None or held["link"] != pk:
+        raise Http404
+    return dict(held)
+
+
+def _held_alone(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """The same, with the session's row held: many tries at once are counted one by one."""
+    _held(request, pk)
+    row = StoredSession.objects.select_for_update().filter(pk=request.session.session_key).first()
+    held = row.get_decoded().get(HELD) if row is not None else None
+    if held is None:
+        raise Http404
+    return dict(held)
+
+
+def _remember(request: HttpRequest, held: dict[str, Any], **changes: Any) -> None:
+    request.session[HELD] = held | changes
+
+
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """The client's form, large and alone; then their picture, until the PIN brings it back."""
+    held = _held(request, pk)
+    link = links.open_link(pk)
+    if link is None:
+        return _end(request, pk, None, late=False)
+    session, person, asked = asked_by(link, handed_over=True)
+
+    def done(late: bool, status: int) -> HttpResponse:
+        _remember(request, held, done=True)
+        return _end(request, pk, person, late=late, status=status, session=session)
+
+    if held["done"] and request.method != "POST":
+        return done(False, 200)
+    provenance = Administration.Provenance.CLINIC_TABLET
+    return answer(request, Answering(link, session, person, asked, provenance, done))
+
+
+def _end(
+    request: HttpRequest,
+    pk: int,
+    person: Respondent | None,
+    *,
+    late: bool,
+    status: int = 200,
+    session: Any = None,
+    pin: PinForm | None = None,
+) -> HttpResponse:
+    """Thanks, the client's own picture (a carer sees none), and the way back."""
+    feedback = None
+    with translation.override(person.language if person else translation.get_language()):
+        if person is not None and person.relation == Respondent.Relation.SELF:
+            with acting_as(links.holder_of(pk)):  # sees this respondent's answers alone
+                feedback = feedback_on(session)
+        context = {"late": late, "feedback": feedback, "pin": pin or PinForm(), "link": pk}
+        return render(request, "entry/handed_over.html", context, status=status)
+
+
+@require_POST
+def come_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """The PIN gives the clinician their own session again; five wrong ones end this one."""
+    held = _held_alone(request, pk)
+    user = User.objects.filter(pk=held["user"], is_active=True).first()
+    form = PinForm(request.POST)
+    right = form.is_valid() and check_password(form.cleaned_data["pin"], held["pin"])
+    if right and user is not None:
+        request.session.flush()
+        login(request, user, backend=BACKEND)
+        return redirect("session_picture", held["session"])
+    tries = held["tries"] + 1
+    audit.record("PIN refused", by=ANONYMOUS, tries=tries)
+    if tries >= TRIES or user is None:
+        request.session.flush()
+        return redirect("sign_in")
+    _remember(request, held, tries=tries)
+    request.session.save()  # before the row is let go
+    left = _("That isn't the PIN. %(left)s tries are left.") % {"left": TRIES - tries}
+    form.errors["pin"] = form.error_class([left])
+    return _end(request, pk, None, late=False, status=422, pin=form)
