@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -45,11 +46,18 @@ def known_versions() -> dict[str, MeasureVersion]:
     }
 
 
+def _marks(answers: dict[str, Any]) -> dict[str, Decimal]:
+    """Answers as numbers: 1 and 1.0 are one answer. Untouched ones are left out."""
+    return {item: Decimal(mark) for item, mark in answers.items() if mark not in (None, "")}
+
+
 def _same(there: Administration, record: Record) -> bool:
     """Whether the stored score is this one; a stored bare total agrees with answers to it."""
     if there.total != record.total:
         return False
-    return there.answers is None or record.answers is None or there.answers == record.answers
+    if there.answers is None or record.answers is None:
+        return True
+    return _marks(there.answers) == _marks(record.answers)
 
 
 def _new_scores(
@@ -73,7 +81,8 @@ def _new_scores(
         if there is None:
             new.append((place, record))
         elif not _same(there, record):
-            why = "another score is stored for this session: correct it on the session's page"
+            other = "other answers are" if there.total == record.total else "another score is"
+            why = f"{other} stored for this session: correct it on the session's page"
             ground.refuse(record, "total", record.total, why, there.total or there.not_taken)
     return new
 

@@ -133,7 +133,12 @@ class Scores:
         if unknown:
             has = f"has {many} items" if many else "is known by its totals alone, without items"
             raise Refused(*((name, f"{definition.code} {has}") for name in unknown))
-        return {names[name]: answer for name, answer in answers.items() if name in names}
+        return {
+            # 1.0 is kept as 1, as other ways of entering it do.
+            names[name]: None if answer is None else Decimal(f"{answer.normalize():f}")
+            for name, answer in answers.items()
+            if name in names
+        }
 
     @staticmethod
     def _compare(

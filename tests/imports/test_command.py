@@ -202,6 +202,14 @@ def test_answers_without_a_total_are_kept_and_a_stated_one_is_refused(run: Run) 
     assert scores_of("A") == [("2024-01-08", "outcome-adult", None)]
 
 
+def test_answers_written_otherwise_are_the_same_answers(run: Run) -> None:
+    row = "A,2024-01-08,outcome-adult,,{},3.1,0,4,\n"
+    run(ITEMS + row.format("1.0"))
+    assert run(ITEMS + row.format("1")).report["unchanged"] == 1
+    error = run(ITEMS + "A,2024-01-08,outcome-adult,,1.1,3,0,4,\n").error()
+    assert error["why"].startswith("other answers are stored for this session")
+
+
 def test_items_of_a_measure_with_totals_alone_are_refused(run: Run) -> None:
     error = run(ITEMS + "A,2024-01-08,bdi-ii,,1,2,,,\n").errors[0]
     assert "totals alone" in error["why"]
