@@ -63,6 +63,7 @@ def test_a_measure_is_looked_at_before_it_is_loaded(adam: Browser):
 def test_a_file_is_read_into_the_text_and_loaded_from_there(adam: Browser):
     typed = looked_at(adam, file=SimpleUploadedFile("steps.toml", SHORT.encode()))
     assert typed["text"] == SHORT
+    typed["text"] = SHORT.replace("\n", "\r\n")  # as browsers send it
     assert adam.post(LOAD, typed).status_code == 302
     back = adam.get("/measures/steps/definition.toml").content.decode()
     assert back == SHORT  # byte for byte, whatever line ends a browser sends
@@ -141,6 +142,23 @@ def test_a_page_shows_what_is_asked_how_it_is_read_and_what_is_borrowed(adam: Br
     assert adam.get("/measures/outcome-adult/?language=xx").status_code == 200
     assert adam.get("/measures/outcome-adult/?version=77").status_code == 404
     assert adam.get("/measures/nothing/").status_code == 404
+
+
+def test_how_often_it_was_taken_is_said_from_the_limit_of_small_cells_on(
+    adam: Browser, clinic: Clinic
+):
+    def take(count: int) -> None:
+        with acting_as(BY):
+            for _ in range(count):
+                actions.record_administration(
+                    episode=clinic.episodes["ana"], measure=measures.get_measure("phq-9"),
+                    total=9, provenance="paper", by=BY,
+                )  # fmt: skip
+
+    take(7)
+    assert "Taken a few times at most" in adam.get("/measures/phq-9/").content.decode()
+    take(1)
+    assert "Taken 8 times in the last 90 days" in adam.get("/measures/phq-9/").content.decode()
 
 
 def test_an_old_version_stays_readable(adam: Browser):

@@ -270,6 +270,13 @@ def test_both_values_are_shown_until_the_next_night(page: Any, scored: Any):
     assert "(was" not in text
 
 
+def test_what_was_due_and_not_entered_stands_there_with_the_way_to_enter_it(page: Any, scored: Any):
+    text = page.browser.get(f"/clients/{scored[0].client.code}/scores/").content.decode()
+    assert "was due, nothing entered" in text
+    assert f'href="/sessions/{scored[0].session_id}/"' in text  # its alliance
+    assert "declined" in text  # said why: not a gap
+
+
 def test_a_page_of_many_scores_takes_few_queries(
     page: Any, scored: Any, django_assert_max_num_queries: Any
 ):
