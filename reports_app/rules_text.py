@@ -27,3 +27,23 @@ MEANING = {
         "them still improve, so it is for the two of you to talk about."
     ),
 }
+
+# Names for people; the technical ones stand in files and in docs/methods.md.
+NAME = {
+    "not_on_track": _("Further from the goal than expected"),
+    "deteriorated": _("Lower than at the start"),
+    "no_progress": _("No clear change by the second checkpoint"),
+    "at_risk_of_stopping": _("May stop coming"),
+    "overdue": _("Not seen for a while"),
+    "lost_in_transfer": _("Handed over and not seen yet"),
+    "ready_to_finish": _("Ready to finish"),
+    "alliance_low": _("Low alliance"),
+    "alliance_falling": _("Falling alliance"),
+    "checkpoint": _("First checkpoint"),
+}
+WARNS_OF = {
+    "not_improved": _("ended without reliable improvement"),
+    "lower": _("ended reliably lower than at the start"),
+    "stopped": _("stopped coming"),
+    "well": _("ended reliably better, or by agreement"),
+}

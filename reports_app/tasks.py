@@ -1,4 +1,4 @@
-"""The night in the worker. Tasks take ISO dates and ids and are safe to run twice."""
+"""Night and back-test in the worker. Tasks take ISO dates and ids and are safe to run twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import nightly
+from reports_app import actions, nightly
 from sessions_app import clinic_time, outbox
 
 log = logging.getLogger(__name__)
@@ -64,3 +64,8 @@ def _call(task: Any, *arguments: Any) -> None:
 @outbox.handles(CHANGED)
 def episode_changed(payload: dict[str, Any], message_id: Any) -> None:
     nightly.refresh_episode(payload["episode"], clinic_time.today())
+
+
+@outbox.handles(actions.BACKTEST)
+def look_back(payload: dict[str, Any], message_id: Any) -> None:
+    actions.carry_out_backtest(payload["job"])

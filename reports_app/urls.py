@@ -20,4 +20,6 @@ urlpatterns = [
     path("reports/<str:month>/", agency.month, name="report"),
     path("reports/<str:month>/<str:format>/", agency.download, name="report_download"),
     path("rules/", rules.rules, name="rules"),
+    path("rules/back-test/", rules.look_back, name="look_back"),
+    path("rules/back-test/state/", rules.look_back_state, name="look_back_state"),
 ]

@@ -35,9 +35,9 @@ RIGHTS: dict[str, frozenset[str]] = {
         {"see_clinical", "enter_scores", "record_sessions", "decide", "close_episode", "see_rules"}
     ),
     SUPERVISOR: frozenset(
-        {"see_clinical", "review", "decide", "transfer", "enter_scores", "see_rules"}
+        {"see_clinical", "review", "decide", "transfer", "enter_scores", "see_rules", "look_back"}
     ),
-    DIRECTOR: frozenset({"see_aggregates", "export_reports", "see_rules"}),
+    DIRECTOR: frozenset({"see_aggregates", "export_reports", "see_rules", "look_back"}),
     FRONT_DESK: frozenset({"see_registry", "register_clients", "schedule", "record_attendance"}),
     ADMINISTRATOR: frozenset(
         {
@@ -48,6 +48,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "import_scores",
             "see_audit",
             "see_rules",
+            "look_back",
         }
     ),
 }

@@ -49,6 +49,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/reports/{month}/": (404, 404, 200, 404, 404, 404),
     "/reports/{month}/csv/": (404, 404, 200, 404, 404, 404),
     "/rules/": (200, 200, 200, 404, 200, 200),
+    "/rules/back-test/": (404, 405, 405, 404, 405, 404),
+    "/rules/back-test/state/": (200, 200, 200, 404, 200, 200),
     "/measures/": (200, 200, 200, 200, 200, 200),
     "/measures/outcome-adult/": (200, 200, 200, 200, 200, 200),
     "/measures/outcome-adult/definition.toml": (200, 200, 200, 200, 200, 200),

@@ -1,0 +1,188 @@
+"""What each rule would have said, week by week, from what was known on that day and no more.
+
+The night's own code reads and speaks as of each origin; models are those fitted on what was known
+an origin earlier or more, so that no score is judged with a model that has seen it. All of it
+happens in a transaction that is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from django.db import transaction
+
+from measures_app import expected, fitting, flagging, histories, series
+from measures_app.expected import Reading
+from measures_app.flagging import FlagKey, Models, Spoken
+from measures_app.models import FlagRuleSet
+from measures_app.psychometrics.norms import direction
+from measures_app.psychometrics.rules import Constants
+from sessions_app.context import acting_as, system
+
+EVERY_DAYS = 7
+REFIT_DAYS = 28  # a fit a week says hardly more than a fit a month, and takes four times as long
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A flag that would have been raised."""
+
+    episode: int
+    rule: str
+    series: str
+    on: date
+    t: int
+
+
+@dataclass(frozen=True)
+class BandLook:
+    """A new score beside the 80 % band that stood before it was known."""
+
+    t: int
+    right_of_worse_end: bool
+    right_of_better_end: bool | None  # None where that end is the end of the scale
+
+
+@dataclass
+class Replay:
+    """All that a history would have brought up."""
+
+    origins: list[date]
+    raised: list[Raised] = field(default_factory=list)
+    entries: Counter[date] = field(default_factory=Counter)  # clients new in the queue, by origin
+    bands: list[BandLook] = field(default_factory=list)
+    courses: dict[tuple[int, str], tuple[list[int], list[float]]] = field(default_factory=dict)
+
+
+def origins_between(first: date, last: date, every: int = EVERY_DAYS) -> list[date]:
+    """Days on which the past is looked at, the last of them `last`."""
+    days = (last - first).days
+    return [last - timedelta(days=every * k) for k in range(days // every, -1, -1)]
+
+
+def constants_in_force() -> Constants:
+    """The rules as they are now: a back-test asks what they would have done."""
+    newest = FlagRuleSet.objects.order_by("-version").first()
+    return flagging.constants_of(newest) if newest else Constants()
+
+
+class _Memory:
+    """What was raised before: live keys, and the session at which a key last was."""
+
+    def __init__(self, constants: Constants) -> None:
+        self.silent = constants.silent_sessions
+        self.live: set[FlagKey] = set()
+        self.last_t: dict[FlagKey, int] = {}
+
+    def new_of(self, spoken: dict[FlagKey, Spoken]) -> list[Spoken]:
+        found = []
+        for key, word in spoken.items():
+            if key in self.live:
+                continue
+            before = self.last_t.get(key)
+            if before is not None and word.facts.sessions - before < self.silent:
+                continue
+            self.last_t[key] = word.facts.sessions
+            found.append(word)
+        self.live = set(spoken)
+        return found
+
+
+def _band_looks(readings: list[Reading], since: date) -> list[BandLook]:
+    looks = []
+    for reading in readings:
+        s = reading.series
+        if s.criteria is None or not reading.expected_t or s.dates[-1] <= since:
+            continue
+        expected_at, low, high = reading.at(s.t[-1])
+        if expected_at != expected_at:  # NaN: intake, or off the axis
+            continue
+        sign = direction(s.criteria.better)
+        worse, better = (low, high) if sign > 0 else (high, low)
+        scale_end = s.high if sign > 0 else s.low
+        score = s.scores[-1]
+        looks.append(
+            BandLook(
+                t=s.t[-1],
+                right_of_worse_end=sign * (score - worse) >= -1e-9,
+                right_of_better_end=None
+                if abs(better - scale_end) < 1e-9
+                else sign * (better - score) >= -1e-9,
+            )
+        )
+    return looks
+
+
+def _fit(as_of: date) -> Models:
+    for measure in fitting.fitted_measures():
+        fitting.fit_measure(measure, as_of)
+    return fitting.all_in_use(as_of)
+
+
+def _speak(
+    origin: date, before: date, models: Models, constants: Constants, replay: Replay
+) -> dict[FlagKey, Spoken]:
+    facts = histories.open_episodes(origin)
+    histories.add_attendance(facts, origin)
+    found = series.as_series(series.scores(as_of=origin, episode_ids=list(facts)))
+    readings = expected.read_series(found, models)
+    histories.add_series(facts, readings, origin)
+    replay.bands += _band_looks(readings, before)
+    waiting = histories.unconfirmed_clinicians(origin)
+    spoken: dict[FlagKey, Spoken] = {}
+    for known in facts.values():
+        if histories.is_stale_import(known, origin):
+            continue
+        for word in flagging.speak(
+            known, origin, constants, models=models, unconfirmed=known.lead_id in waiting
+        ):
+            spoken[word.key] = word
+    return spoken
+
+
+def replay_flags(
+    first: date,
+    last: date,
+    *,
+    every: int = EVERY_DAYS,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Replay:
+    """Look at the clinic's history as the nights would have.
+
+    Parameters
+    ----------
+    first, last : date
+        The history's first and last day.
+    every : int
+        Days between two looks.
+    progress : callable
+        Told (looks done, looks in all).
+
+    Returns
+    -------
+    Replay
+        Nothing is kept in the database.
+    """
+    found = Replay(origins_between(first, last, every))
+    with acting_as(system("back-test")), transaction.atomic():
+        constants = constants_in_force()
+        memory = _Memory(constants)
+        fitted_on, models = date.min, {}
+        for number, origin in enumerate(found.origins):
+            before = origin - timedelta(days=every)
+            if (before - fitted_on).days >= REFIT_DAYS:
+                fitted_on, models = before, _fit(before)
+            spoken = _speak(origin, before, models, constants, found)
+            clients = set()
+            for word in memory.new_of(spoken):
+                episode, rule, which = word.key
+                found.raised.append(Raised(episode, rule, which, origin, word.facts.sessions))
+                if rule in flagging.REVIEW_RULES:
+                    clients.add(word.facts.episode.client_id)
+            found.entries[origin] = len(clients)
+            progress(number + 1, len(found.origins))
+        transaction.set_rollback(True)
+    return found

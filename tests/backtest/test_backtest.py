@@ -1,0 +1,174 @@
+"""Looking back on the rules: nothing of the future, nothing kept, nothing said from too little."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from measures_app import actions as measure_actions
+from measures_app import measures
+from measures_app.models import Administration, ExpectedChangeModel, Flag, FlagRuleSet
+from reports_app import actions as report_actions
+from reports_app import tasks  # noqa: F401 - registers what the outbox hands over
+from reports_app.backtest import NoHistory, read_history, run_backtest
+from reports_app.nightly import run_night
+from reports_app.replay import origins_between, replay_flags
+from sessions_app import actions, clinic_time, outbox
+from sessions_app.context import acting_as
+from sessions_app.models import Episode, Job, Outbox, Session
+from tests.cast import BY
+from tests.night.stories import days, tell
+
+
+def test_origins_end_with_the_last_day_and_stand_a_week_apart():
+    found = origins_between(date(2026, 1, 1), date(2026, 1, 31))
+    assert found[-1] == date(2026, 1, 31)
+    assert {(b - a).days for a, b in pairwise(found)} == {7}
+    assert found[0] - timedelta(days=7) < date(2026, 1, 1) <= found[0]
+    assert origins_between(date(2026, 1, 1), date(2026, 1, 1)) == [date(2026, 1, 1)]
+
+
+@pytest.fixture
+def told(clinic: Any) -> Any:
+    """Six courses of eight weekly sessions that end a month ago: half of them fall."""
+    with acting_as(BY):
+        for number in range(6):
+            on = days(8, last=40 + number)
+            step = -1.6 if number % 2 else 1.5
+            scores = [20 + step * k + (number * 7 % 5) / 3 for k in range(8)]
+            story = tell(clinic, [round(score, 1) for score in scores], on=on, opened_on=on[0])
+            actions.close_episode(
+                episode=story.episode,
+                on=on[-1],
+                ending="client_stopped" if number % 2 else "agreed",
+                by=BY,
+            )
+    return clinic
+
+
+@pytest.fixture
+def until() -> date:
+    return clinic_time.today() - timedelta(days=50)
+
+
+def _raised(until: date) -> set[tuple[int, str, str, date, int]]:
+    first = clinic_time.today() - timedelta(days=120)
+    found = replay_flags(first, until)
+    return {(r.episode, r.rule, r.series, r.on, r.t) for r in found.raised}
+
+
+def test_changing_the_future_changes_nothing_in_the_past(told, until):
+    before = _raised(until)
+    assert {rule for _, rule, *_ in before} >= {"deteriorated"}
+    with acting_as(BY):
+        outcome = measures.get_measure("outcome-adult")
+        scores = Administration.objects.filter(taken_on__gt=until, measure=outcome)
+        assert scores.count() > 2
+        for score in scores:
+            measure_actions.correct_administration(
+                administration=score, total=3, reason="another future", by=BY
+            )
+        # An early score is put right today: on the day of the look that wasn't known.
+        early = Administration.objects.current().filter(taken_on__lt=until, measure=outcome)
+        measure_actions.correct_administration(
+            administration=early.order_by("taken_on")[0], total=39, reason="misread", by=BY
+        )
+        tell(told, [30, 10, 5], on=days(3, last=2))
+    assert _raised(until) == before
+
+
+def test_looking_back_keeps_nothing(told, until):
+    def kept() -> list[int]:
+        with acting_as(BY):
+            return [m.objects.count() for m in (Flag, FlagRuleSet, ExpectedChangeModel)]
+
+    before = kept()
+    _raised(until)
+    assert kept() == before
+
+
+def test_a_client_who_falls_is_raised_once_and_at_the_session_that_shows_it(told):
+    """From 20 on by 1.6 a session: reliably lower (6.6) at the sixth."""
+    with acting_as(BY):
+        falling = Episode.objects.filter(ending="client_stopped").values_list("pk", flat=True)
+        lower = [
+            row
+            for row in _raised(clinic_time.today() - timedelta(days=40))
+            if row[1] == "deteriorated"
+        ]
+        assert {row[0] for row in lower} == set(falling)
+        assert len(lower) == len(falling)
+        assert {row[4] for row in lower} == {6}
+
+
+def test_what_little_data_cannot_tell_is_said_and_the_rest_is_plain_json(told):
+    with acting_as(BY):
+        run_night(clinic_time.today())
+    found = run_backtest(clinic_time.today())
+    text = json.dumps(found, allow_nan=False)
+    assert found["episodes"]["ended"] == 6
+    by_rule = {row["rule"]: row for row in found["rules"]}
+    assert by_rule["deteriorated"]["raised"] >= 3
+    assert all("not known yet" in row["note"] for row in found["rules"])
+    assert "NaN" not in text
+    assert found["entries_per_supervisor_week"] > 0
+
+
+def test_a_clinic_without_a_session_has_nothing_to_look_back_on(db):
+    with pytest.raises(NoHistory):
+        read_history(clinic_time.today())
+    with pytest.raises(CommandError, match="no session") as refused:
+        call_command("backtest_flags")
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.parametrize("wrong", [["--as-of", "31.10.2026"], ["--every", "0"]])
+def test_wrong_words_are_refused(clinic, wrong):
+    with pytest.raises(CommandError) as refused:
+        call_command("backtest_flags", *wrong)
+    assert refused.value.returncode == 2
+
+
+def test_the_command_says_it_in_words(told):
+    out = StringIO()
+    call_command("backtest_flags", "--every", "14", stdout=out)
+    assert "clients a supervisor and week" in out.getvalue()
+    assert "not known yet" in out.getvalue()
+
+
+def test_a_director_asks_and_everybody_whom_it_concerns_reads(told, browser_of):
+    director = browser_of("dora")
+    assert director.post("/rules/back-test/")["Location"] == "/rules/"
+    assert director.get("/rules/back-test/state/").json()["running"] is True
+    assert "being looked at" in director.get("/rules/").content.decode()
+    assert report_actions.ask_for_backtest(by=told.dora).pk == Job.objects.get().pk
+    assert outbox.deliver(Outbox.objects.get(kind=report_actions.BACKTEST).pk)
+    job = Job.objects.get()
+    assert (job.state, job.problem) == ("done", "")
+    report_actions.carry_out_backtest(job.pk)  # a second delivery finds it done
+    page = browser_of("alice").get("/rules/").content.decode()
+    assert "Lower than at the start" in page
+    assert "look back" not in page.lower().split("what would these rules")[1]
+    for word in ("deteriorated", "dropout", "failed"):
+        assert word not in page
+
+
+def test_a_clinician_cannot_start_it(clinic, browser_of):
+    assert browser_of("alice").post("/rules/back-test/").status_code == 404
+    assert not Job.objects.exists()
+
+
+def test_a_job_without_history_ends_with_its_reason(db):
+    job = Job.objects.create(kind=report_actions.BACKTEST)
+    with acting_as(BY):
+        assert not Session.objects.exists()
+        report_actions.carry_out_backtest(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.finished_at is not None) == ("stopped", True)
+    assert "no session" in job.problem
