@@ -9,8 +9,9 @@ from django.db import connection, transaction
 
 from measures_app import measures
 from measures_app.imports.diary import Held, Place, place_of, sessions_of
+from measures_app.imports.ground import Ground
 from measures_app.imports.mapping import Mapping
-from measures_app.imports.people import Ground, lay
+from measures_app.imports.people import lay
 from measures_app.imports.rows import Problem, Record
 from measures_app.models import Administration, Measure, MeasureVersion
 from sessions_app import access, audit, bulk, clinic_time

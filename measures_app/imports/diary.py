@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from measures_app.imports.people import BATCH, Ground
+from measures_app.imports.ground import BATCH, Ground
 from measures_app.imports.rows import Record
 from sessions_app import bulk, clinic_time
 from sessions_app.models import Meeting, MeetingClinician, Session
