@@ -55,6 +55,10 @@ def control_of(item: dict[str, Any]) -> str:
     return ""
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class Reader:
     """Walks the items once, in order."""
 
@@ -314,9 +318,12 @@ class Reader:
         question = self._new(item, where)
         question.has_scores = bool(scored)
         if not scored:
+            values = [v for v in own.as_list(question.ours.get("value")) if _is_number(v)]
+            if len(values) != len(options):
+                values = list(range(len(options)))
             options = [
-                Option(Decimal(at), option.words, option.code, option.answer)
-                for at, option in enumerate(options)
+                Option(Decimal(str(value)), option.words, option.code, option.answer)
+                for value, option in zip(values, options, strict=True)
             ]
         question.options = options
         self._label(question)

@@ -78,6 +78,11 @@ choices = [0, 1]
 scored = false
 answer_codes = [{ value = 0, code = "false" }, { value = 1, code = "true" }]
 
+[[items]]
+id = "odd"
+choices = [3, 0, 1]
+scored = false
+
 [scores.total]
 link_id = "/sum"
 codes = [{ code = "sum" }]
@@ -109,6 +114,10 @@ high = "all"
 label = "Any?"
 choices = ["No", "Yes"]
 
+[wording.en.items.odd]
+label = "Odd?"
+choices = ["p", "q", "r"]
+
 [wording.es]
 title = "Todo"
 [wording.es.items."q/1"]
@@ -122,6 +131,8 @@ label = "¿Tres?"
 [wording.es.items.free]
 label = "¿Algo?"
 choices = ["No", "Sí"]
+[wording.es.items.odd]
+label = "¿Raro?"
 
 [[norms]]
 population = "carers"
