@@ -39,9 +39,7 @@ class PinForm(forms.Form):
 
     pin = forms.CharField(
         label=gettext_lazy("A PIN for coming back"),
-        min_length=4,
-        max_length=8,
-        validators=[RegexValidator(r"^[0-9]+$", gettext_lazy("Four to eight digits."))],
+        validators=[RegexValidator(r"^[0-9]{4,8}\Z", gettext_lazy("Four to eight digits."))],
         widget=forms.PasswordInput(
             attrs={"inputmode": "numeric", "autocomplete": "off"}, render_value=False
         ),

@@ -39,6 +39,7 @@ WITHOUT_DATABASE = {
     "findstatic",
     "help",
     "makemessages",
+    "compile_words",
     "make_secrets",
     "makemigrations",
     "test",
