@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.utils.formats import date_format
@@ -107,6 +107,25 @@ def figure_of(
     )
 
 
+def _changed_form(s: Series, others: list[Series]) -> str:
+    """Where another form took over, or this one did: a birthday in care makes two series."""
+    alike = [o for o in others if (o.respondent_id, o.purpose) == (s.respondent_id, s.purpose)]
+    notes = []
+    if any(o.dates[-1] < s.dates[0] for o in alike):
+        notes.append(
+            _("from %s on this form, a series of its own") % date_format(s.dates[0], "j F Y")
+        )
+    if any(s.dates[-1] < o.dates[0] for o in alike):
+        notes.append(_("until %s, then another form") % date_format(s.dates[-1], "j F Y"))
+    return ", ".join(notes)
+
+
+def _alliance_beside(s: Series, found: list[Series]) -> Series | None:
+    """The same person's alliance: the series that shares most sessions with this one."""
+    same = [a for a in found if a.respondent_id == s.respondent_id]
+    return max(same, key=lambda a: len(set(a.t) & set(s.t)), default=None)
+
+
 def pictures_of(episode: Episode) -> list[Picture]:
     """Every series of an episode, the client's own first; alliance under the client's own."""
     readings = read_episode(episode.pk)
@@ -114,10 +133,13 @@ def pictures_of(episode: Episode) -> list[Picture]:
         key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)
     )
     alliance = series_of_episode(episode, [Measure.Purpose.ALLIANCE])
-    by_person = {s.respondent_id: s for s in reversed(alliance)}
     frame = attended(episode_ids=[episode.pk])
     days = sorted(frame["held_on"].tolist())
-    return [
-        Picture(figure_of(r, episode, by_person.get(r.series.respondent_id), days), r)
-        for r in readings
-    ]
+    found = []
+    for reading in readings:
+        s = reading.series
+        figure = figure_of(reading, episode, _alliance_beside(s, alliance), days)
+        # A form that took over says so better than "measured since".
+        note = _changed_form(s, [r.series for r in readings if r is not reading])
+        found.append(Picture(replace(figure, note=note or figure.note), reading))
+    return found

@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 
 from measures_app import actions, due, measures, plans, series
 from measures_app.models import MeasurePlan
+from measures_app.picture import pictures_of
 from measures_app.plans import Line, Past, Taken, is_due
 from sessions_app import actions as care
 from sessions_app import clinic_time
@@ -307,6 +308,21 @@ def test_a_birthday_in_care_never_joins_two_variants(at_work: Clinic, child: Any
         "outcome-child": ((1, 2), (20, 22)),
         "outcome-adolescent": ((3, 4), (30, 31)),
     }
+
+
+def test_the_picture_says_where_one_form_took_over_from_the_other(at_work: Clinic, child: Any):
+    episode, sessions = child
+    for session, totals in zip(sessions, ((20, 30), (22, 31), (30, 38), (31, 39)), strict=True):
+        for form, total in zip(("outcome", "alliance"), totals, strict=True):
+            young = session.held_on < sessions[2].held_on
+            take(at_work, f"{form}-{'child' if young else 'adolescent'}", session, total)
+    early, late = pictures_of(episode)
+    if early.series.dates > late.series.dates:
+        early, late = late, early
+    assert "then another form" in early.figure.note
+    assert "a series of its own" in late.figure.note
+    assert [value for _t, value in early.figure.alliance] == [30, 31]
+    assert [value for _t, value in late.figure.alliance] == [38, 39]
 
 
 def test_a_rhythm_goes_on_across_the_birthday(at_work: Clinic, child: Any):

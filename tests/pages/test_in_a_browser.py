@@ -29,11 +29,14 @@ PAGES = {
         "/clients/{ana}/sessions/new/", "/sessions/{booked}/", "/sessions/{booked}/links/",
         "/sessions/{held}/picture/",
         "/practice/", "/measures/", "/rules/", "/no-such-page/",
+        "/measures/outcome-adult/", "/measures/plans/",
+        "/clients/{ana}/scores/", "/scores/{score}/correct/",
     ],
     "sofia": ["/review/", "/review/{ana}/"],
     "dora": ["/agency/"],
     "fred": ["/schedule/", "/clients/new/"],
-    "adam": ["/people/", "/settings/", "/audit/", "/import/"],
+    "adam": ["/people/", "/settings/", "/audit/", "/import/", "/measures/load/",
+             "/measures/outcome-adult/constants/new/", "/measures/plans/alliance-self/"],
 }  # fmt: skip
 
 
@@ -59,6 +62,7 @@ def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
             for moment in (clinic_time.at(today, 9), clinic_time.at(today - timedelta(days=3), 9))
         ]
         run_night(today)
+        score = Administration.objects.order_by("pk").values_list("pk", flat=True)[0]
         later = actions.book_session(
             episode=clinic.episodes["ana"], starts_at=clinic_time.at(today, 15), by=BY
         )
@@ -67,6 +71,7 @@ def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
         "ana": clinic.ana.code,
         "booked": booked[0].pk,
         "held": clinic.sessions["ana"][-1].pk,
+        "score": score,
     }
     return live_site, clinic, places
 
