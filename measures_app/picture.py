@@ -61,6 +61,12 @@ def _events(episode: Episode, days: list[date]) -> list[Event]:
     return found
 
 
+def _written_days(s: Series, days: list[date]) -> dict[int, str]:
+    """Each session's day; where scores came without sessions, the day they were taken."""
+    known = dict(enumerate(days, start=1)) | dict(zip(s.t, s.dates, strict=True))
+    return {t: date_format(day, "j M Y") for t, day in known.items()}
+
+
 def figure_of(
     reading: Reading, episode: Episode, alliance: Series | None, days: list[date]
 ) -> CourseFigure:
@@ -103,7 +109,7 @@ def figure_of(
         alliance_high=alliance.high if alliance else 40.0,
         events=_events(episode, days),
         note=_("measured since %s") % date_format(s.dates[0], "j F Y") if s.mid_care else "",
-        dates=[date_format(day, "j M Y") for day in s.dates],
+        dates=_written_days(s, days),
     )
 
 

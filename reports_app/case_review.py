@@ -29,6 +29,7 @@ from sessions_app.models import (
 )
 
 ROWS_ON_PAPER = 26
+ROWS_BESIDE_OTHERS = 16
 GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
 
 
@@ -49,6 +50,7 @@ class Shown:
     picture: Picture
     svg: str
     both: str
+    narrow: str
     table: list[dict[str, str]]
     headline: str
     so_far: str
@@ -85,6 +87,7 @@ def shown_pictures(episode: Episode) -> list[Shown]:
                 picture=picture,
                 svg=course_svg(picture.figure),
                 both=course_both(picture.figure),
+                narrow=course_svg(picture.figure, narrow=True),
                 table=figure_table(picture.figure),
                 headline=headline(picture.reading),
                 so_far=class_words(
@@ -249,6 +252,9 @@ def case_review_html(client: Client, user: Any, wanted: str | None = None) -> st
     rows = context["main"].table if context["main"] else []
     context["table_rows"] = rows[-ROWS_ON_PAPER:]
     context["table_cut"] = max(0, len(rows) - ROWS_ON_PAPER)
+    # Two pages hold the others' pictures where the table is short.
+    room = len(context["table_rows"]) <= ROWS_BESIDE_OTHERS
+    context["beside"] = context["pictures"][1:3] if room else []
     return render_to_string("paper/case_review.html", context)
 
 

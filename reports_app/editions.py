@@ -13,13 +13,15 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from measures_app.charts import trend_svg
 from measures_app.steps import newest_night
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import extract
 from reports_app.metrics import COLUMNS, Metric, monthly_metrics
 from reports_app.paper import render_pdf
 from reports_app.periods import Month
-from reports_app.small import grouped, sentences
+from reports_app.small import grouped, rates_svg, sentences
+from reports_app.trend import trends
 from sessions_app import policies
 from sessions_app.models import Installation, Programme
 
@@ -161,7 +163,12 @@ def page_context(report: Report) -> dict[str, Any]:
 
 
 def to_pdf(report: Report) -> bytes:
-    return render_pdf(render_to_string("paper/monthly_report.html", page_context(report)))
+    """What matters and its charts on the first page, then the tables, then how to read them."""
+    context = page_context(report)
+    trend = trends(report.month, report.programme, context["limit"])
+    context["chart"] = rates_svg(report.metrics, context["limit"])
+    context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]
+    return render_pdf(render_to_string("paper/monthly_report.html", context))
 
 
 def to_format(report: Report, format: str) -> bytes:

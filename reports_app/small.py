@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
+from measures_app.charts import IntervalRow, interval_svg
 from measures_app.models import Measure
 from measures_app.psychometrics.suppression import Sum, publish
-from reports_app.explain import SECTIONS, sentence_of
+from reports_app.explain import LABELS, SECTIONS, sentence_of
 from reports_app.metrics import Metric
 
+HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
+             "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
 SAID_FIRST = (
     "people_served", "episodes_ended", "ended_planned", "both_measures_rate",
     "reliably_improved", "deteriorated",
@@ -127,3 +130,28 @@ def sentences(metrics: Sequence[Metric], limit: int) -> list[str]:
             _("Too few ended to say anything of: %(measures)s.") % {"measures": ", ".join(silent)}
         )
     return found
+
+
+def _rank(metric: Metric) -> tuple[str, int]:
+    """Outcomes by measure first, then what concerns everybody."""
+    order = HEADLINES.index(metric.metric) if metric.metric in HEADLINES else len(HEADLINES)
+    return (metric.measure or "~", order)
+
+
+def rates_svg(metrics: Sequence[Metric], limit: int) -> str:
+    """Headline rates with their intervals; what too few are in is left to the words."""
+    few = few_of(metrics, limit)
+    titles = dict(Measure.objects.values_list("code", "title"))
+    several = len({m.measure for i, m in enumerate(metrics) if m.measure and i not in few}) > 1
+    rows = [
+        IntervalRow(
+            f"{LABELS[m.metric]}" + (f", {titles.get(m.measure, '')}" if several else ""),
+            m.value,
+            m.low,
+            m.high,
+            int(m.denominator or 0),
+        )
+        for i, m in sorted(enumerate(metrics), key=lambda pair: _rank(pair[1]))
+        if m.metric in HEADLINES and i not in few and m.value is not None
+    ]
+    return interval_svg(rows) if rows else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
@@ -41,7 +41,7 @@ class CourseFigure:
     alliance_high: float = 40.0
     events: Sequence[Event] = ()
     note: str = ""
-    dates: Sequence[str] = field(default_factory=tuple)
+    dates: Mapping[int, str] = field(default_factory=dict)  # session -> its day, written
 
 
 def describe(figure: CourseFigure) -> str:
@@ -70,14 +70,13 @@ def figure_table(figure: CourseFigure) -> list[dict[str, str]]:
     expected = {row[0]: row for row in figure.expected}
     alliance = dict(figure.alliance)
     scores = dict(figure.scores)
-    dates = dict(zip([t for t, _v in figure.scores], figure.dates, strict=False))
     rows = []
     for t in sorted(set(scores) | set(alliance)):
         band = expected.get(t)
         rows.append(
             {
                 "session": str(int(t)),
-                "date": dates.get(t, ""),
+                "date": figure.dates.get(int(t), ""),
                 "score": number(scores[t]) if t in scores else "–",
                 "expected": number(band[1]) if band else "–",
                 "band": f"{number(band[2])} – {number(band[3])}" if band else "–",

@@ -70,7 +70,7 @@ def trend_svg(figure: TrendFigure) -> SafeString:
     """The trend as SVG text; empty where no month has a value."""
     if not figure.has_values:
         return mark_safe("")
-    left, right, top, bottom = 44.0, WIDTH - 76.0, 12.0, HEIGHT - 30.0
+    left, right, top, bottom = 44.0, WIDTH - 92.0, 12.0, HEIGHT - 30.0
     x = Axis(0, max(len(figure.points) - 1, 1), left, right)
     y = Axis(0.0, figure.highest, bottom, top)
     parts = []

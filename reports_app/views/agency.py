@@ -4,25 +4,20 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from measures_app.charts import IntervalRow, interval_svg, trend_svg
-from measures_app.models import Measure
+from measures_app.charts import trend_svg
 from reports_app import actions
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
-from reports_app.explain import LABELS
-from reports_app.metrics import Metric
 from reports_app.models import ReportRun
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.periods import Month, PeriodProblem, months_back, parse_month
 from reports_app.plots import trend_plot
-from reports_app.small import few_of
+from reports_app.small import rates_svg
 from reports_app.trend import trends
 from sessions_app import access, audit, clinic_time, policies
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
 LISTED_MONTHS = 24
-HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
-             "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
 
 
 def this_month() -> Month:
@@ -46,30 +41,6 @@ def chosen_programme(request: HttpRequest) -> Programme | None:
     return programme
 
 
-def _place(metric: Metric) -> tuple[str, int]:
-    """Outcomes by measure first, then what concerns everybody."""
-    order = HEADLINES.index(metric.metric) if metric.metric in HEADLINES else len(HEADLINES)
-    return (metric.measure or "~", order)
-
-
-def _chart(metrics: list[Metric], few: set[int]) -> str:
-    """Headline rates with their intervals; what too few are in is left to the words."""
-    titles = dict(Measure.objects.values_list("code", "title"))
-    several = len({m.measure for i, m in enumerate(metrics) if m.measure and i not in few}) > 1
-    rows = [
-        IntervalRow(
-            f"{LABELS[m.metric]}" + (f", {titles.get(m.measure, '')}" if several else ""),
-            m.value,
-            m.low,
-            m.high,
-            int(m.denominator or 0),
-        )
-        for i, m in sorted(enumerate(metrics), key=lambda pair: _place(pair[1]))
-        if m.metric in HEADLINES and i not in few and m.value is not None
-    ]
-    return interval_svg(rows) if rows else ""
-
-
 @access.needs("see_aggregates")
 def agency(request: HttpRequest) -> HttpResponse:
     """How are the people we serve doing?"""
@@ -85,7 +56,7 @@ def agency(request: HttpRequest) -> HttpResponse:
     context = {
         **page_context(report),
         "empty": report.as_of is None,
-        "chart": _chart(report.metrics, few_of(report.metrics, limit)),
+        "chart": rates_svg(report.metrics, limit),
         "trend": trend,
         "figures": [
             (f"plot-{i}", figure, trend_svg(figure), trend_plot(figure))

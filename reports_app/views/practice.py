@@ -37,7 +37,7 @@ def practice(request: HttpRequest) -> HttpResponse:
         lower = deterioration_rate(classes["deteriorated"], measured, total)
         rows = [
             IntervalRow(_("reliably better"), improved.rate, improved.low, improved.high, measured),
-            IntervalRow(_("lower than at the start"), lower.rate, lower.low, lower.high, measured),
+            IntervalRow(_("further from the goal"), lower.rate, lower.low, lower.high, measured),
         ]
     looks = []
     if clinician is not None:
