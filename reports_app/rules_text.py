@@ -31,7 +31,7 @@ MEANING = {
 # Names for people; the technical ones stand in files and in docs/methods.md.
 NAME = {
     "not_on_track": _("Further from the goal than expected"),
-    "deteriorated": _("Lower than at the start"),
+    "deteriorated": _("Reliably worse than at the start"),
     "no_progress": _("No clear change by the second checkpoint"),
     "at_risk_of_stopping": _("May stop coming"),
     "overdue": _("Not seen for a while"),
