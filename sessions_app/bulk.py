@@ -24,9 +24,6 @@ ATTEMPTS = 5
 PORTION = 50_000
 
 
-SPOOL_BYTES = 64 * 1024 * 1024
-
-
 class CannotReserve(RuntimeError):
     """Others took numbers from the same sequence each time we tried."""
 
@@ -67,12 +64,29 @@ def _array(values: Sequence[Any]) -> str:
     return _elements(values).translate(ESCAPES)
 
 
+def _numbers(values: Sequence[Any]) -> str:
+    """As `_array`: Python writes a list of plain numbers as Postgres reads it."""
+    if set(map(type, values)) <= {int, float}:
+        return "{" + str(list(values))[1:-1] + "}"
+    return _array(values)
+
+
+# Nothing in what these hold needs an escape.
+UNESCAPED = (
+    models.IntegerField, models.FloatField, models.DecimalField, models.DateField,
+    models.BooleanField, models.UUIDField,
+)  # fmt: skip
+
+
 def _writer(field: Any) -> Callable[[Any], str]:
     """How a field's values stand in COPY's text format."""
     if isinstance(field, models.JSONField):
         return _json
     if isinstance(field, ArrayField):
-        return _array
+        numeric = isinstance(field.base_field, models.IntegerField | models.FloatField)
+        return _numbers if numeric else _array
+    if isinstance(getattr(field, "target_field", field), UNESCAPED):
+        return str
     if isinstance(field, models.BinaryField):
         return _bytes
     return _plain
@@ -166,10 +180,7 @@ def read_frame(rows: models.QuerySet[Any], columns: Mapping[str, str]) -> pd.Dat
         sql, params = rows.values_list(*columns).query.sql_with_params()
     except EmptyResultSet:  # a filter that nothing can meet has no SQL
         return nothing
-    with (
-        connection.cursor() as cursor,
-        tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as text,
-    ):
+    with connection.cursor() as cursor, tempfile.TemporaryFile() as text:
         query = cursor.cursor.mogrify(sql, params).decode()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", text)
         text.seek(0)
