@@ -153,8 +153,9 @@ class Desk:
             and _covers(version, age)
             and version.measure.code.endswith("-group") == group
         ]
-        # A variant made for the age goes before one for everybody.
-        fitting.sort(key=lambda v: (v.age_from is None and v.age_to is None, v.measure.code))
+        # A variant made for the age goes before one for everybody; of two the one that was here
+        # first, so that loading a measure doesn't change what is asked: the plan does.
+        fitting.sort(key=lambda v: (v.age_from is None and v.age_to is None, v.measure_id))
         return fitting[0] if fitting else None
 
     def _asked(

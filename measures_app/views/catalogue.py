@@ -156,7 +156,9 @@ def load(request: HttpRequest) -> HttpResponse:
             if looked and "file" not in request.FILES and "look" not in request.POST:
                 version = measures.load_definition(definition, source_text=text, by=request.user)
                 messages.success(
-                    request, _("Version %(n)d is what is asked now.") % {"n": version.version}
+                    request,
+                    _("Loaded as version %(n)d. The plan says when it is asked.")
+                    % {"n": version.version},
                 )
                 return redirect(version.measure)
             context |= {

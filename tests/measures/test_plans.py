@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 
 from measures_app import actions, due, measures, plans, series
+from measures_app.definition_reader import parse_definition
 from measures_app.models import MeasurePlan
 from measures_app.picture import pictures_of
 from measures_app.plans import Line, Past, Taken, is_due
@@ -18,6 +19,8 @@ from sessions_app import clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Respondent, Session
 from tests.cast import BY, Clinic
+
+from .documents import changed
 
 DAY = date(2026, 3, 2)
 
@@ -228,6 +231,17 @@ def test_a_symptom_measure_is_asked_beside_the_outcome_and_takes_no_place_of_its
 def test_an_episode_that_began_on_another_kind_of_measure_stays_on_it(at_work: Clinic):
     take(at_work, "phq-9", at_work.sessions["ana"][0], 12)
     assert due_now(at_work) == ["phq-9", "alliance-adult"]
+
+
+def test_a_loaded_measure_is_asked_when_the_plan_says_so_and_not_before(at_work: Clinic):
+    text = changed(
+        ('"steps"', '"a-scale"'), ('"symptom"', '"outcome"'), ("high", "age_from = 18\nhigh")
+    )
+    own = measures.load_definition(parse_definition(text), source_text=text, by=BY).measure
+    assert due_now(at_work) == ["outcome-adult", "alliance-adult"]
+    line(at_work, measure=own)
+    line(at_work, key="outcome-self", rhythm="never")
+    assert due_now(at_work) == ["a-scale", "alliance-adult"]
 
 
 def test_one_programmes_line_holds_there_alone(at_work: Clinic):
