@@ -17,7 +17,7 @@ import pytest
 from openpyxl import Workbook
 
 from measures_app.management.commands import import_scores
-from sessions_app import tables
+from sessions_app import tables, workbooks
 from sessions_app.tables import TableProblem, read_table
 from tests.imports.conftest import Run, counts, scores_of
 
@@ -369,8 +369,6 @@ def _repacked(content: bytes, **parts: bytes) -> bytes:
 def test_a_workbook_that_unpacks_without_end_is_refused_unread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from sessions_app import workbooks
-
     monkeypatch.setattr(workbooks, "MAX_UNPACKED", 3 * 1024 * 1024)
     bomb = _repacked(workbook(COLUMNS, ["A"]), sheet1=b"0" * 4 * 1024 * 1024)
     assert len(bomb) < 30_000
@@ -385,6 +383,8 @@ def test_a_workbooks_word_on_its_size_isnt_trusted() -> None:
         sheet = book.read("xl/worksheets/sheet1.xml")
     claimed = _repacked(content, sheet1=sheet.replace(b"A1:D2", b"A1:XFD1048576"))
     assert len(read_table(claimed)) == 1
+    # Those that would be made up beside it aren't even looked at.
+    assert sum(1 for _row in workbooks._numbered(claimed, formulas=False)) == 2
 
 
 def test_a_damaged_workbook_is_refused() -> None:

@@ -125,6 +125,15 @@ def test_held_rows_go_in_when_they_are_put_right(run: Run, tmp_path: Path) -> No
     assert (whole.code, whole.report["created"], whole.report["unchanged"]) == (0, 0, 5)
 
 
+def test_held_rows_that_are_still_bad_can_be_held_again(run: Run, tmp_path: Path) -> None:
+    held, again = tmp_path / "held.csv", tmp_path / "again.csv"
+    run(LONG.replace("phq-9,15", "phq-9,51"), "--hold", str(held))
+    outcome = run(held, "--hold", str(again))
+    assert (outcome.code, outcome.report["held"]) == (0, 1)
+    header = again.read_text().splitlines()[0]
+    assert header == "held_row,held_why," + LONG.splitlines()[0]
+
+
 def test_a_held_decimal_comma_stays_one(run: Run, tmp_path: Path) -> None:
     held = tmp_path / "held.csv"
     run(
