@@ -18,11 +18,11 @@ FULL = 100  # progress is told in hundredths
 
 
 def _told(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The back-test's rules with their names for people."""
+    """The back-test's rules that spoke, with their names for people."""
     return [
         {**row, "name": NAME[row["rule"]], "warns": WARNS_OF[row["warns_of"]]}
         for row in result["rules"]
-        if row["raised"] or "note" not in row
+        if row["raised"]
     ]
 
 

@@ -148,10 +148,31 @@ def index(request: HttpRequest) -> HttpResponse:
     return _people_page(request, form, link, status=422 if form.errors else 200)
 
 
+def _first_steps() -> list[tuple[bool, str, str, str]]:
+    """What a new clinic needs, as (done, what, address, link text); empty once all is there."""
+    steps = [
+        (Site.objects.exists(), _("A site"), reverse("settings"), _("Add one in Settings")),
+        (
+            Programme.objects.exists(),
+            _("A programme"),
+            reverse("settings"),
+            _("Add one in Settings"),
+        ),
+        (Clinician.objects.exists(), _("A clinician"), "#invite-heading", _("Invite one")),
+        (
+            RoleGrant.objects.filter(role=RoleGrant.Role.FRONT_DESK).exists(),
+            _("Somebody at the front desk, who registers clients"),
+            "#invite-heading",
+            _("Invite somebody"),
+        ),
+    ]
+    return [] if all(done for done, *_rest in steps) else steps
+
+
 def _people_page(
     request: HttpRequest, form: InviteForm, link: str = "", status: int = 200
 ) -> HttpResponse:
-    context = {"people": _people(), "form": form, "link": link}
+    context = {"people": _people(), "form": form, "link": link, "first_steps": _first_steps()}
     return render(request, "people/index.html", context, status=status)
 
 

@@ -19,6 +19,7 @@ from reports_app import tasks  # noqa: F401 - registers what the outbox hands ov
 from reports_app.backtest import NoHistory, read_history, run_backtest
 from reports_app.nightly import run_night
 from reports_app.replay import origins_between, replay_flags
+from reports_app.rules_text import NAME
 from sessions_app import actions, clinic_time, outbox
 from sessions_app.context import acting_as
 from sessions_app.models import Episode, Job, Outbox, Session
@@ -153,7 +154,7 @@ def test_a_director_asks_and_everybody_whom_it_concerns_reads(told, browser_of):
     assert (job.state, job.problem) == ("done", "")
     report_actions.carry_out_backtest(job.pk)  # a second delivery finds it done
     page = browser_of("alice").get("/rules/").content.decode()
-    assert "Lower than at the start" in page
+    assert str(NAME["deteriorated"]) in page
     assert "look back" not in page.lower().split("what would these rules")[1]
     for word in ("deteriorated", "dropout", "failed"):
         assert word not in page

@@ -81,3 +81,17 @@ def test_a_new_clinic_has_the_bundled_measures_before_its_first_night():
     with acting_as(system("test")):
         assert measures.get_measure("outcome-adult").active
         assert measures.get_measure("alliance-adult").active
+
+
+def test_a_new_clinic_is_shown_its_first_steps_until_they_are_taken(client):
+    user = first_administrator.create(token=first_administrator.issue_token(), **ADA)
+    client.force_login(user)
+    assert "What a new clinic needs" in client.get("/people/").content.decode()
+    client.post("/settings/", {"form": "place", "kind": "site", "name": "Main"})
+    client.post("/settings/", {"form": "place", "kind": "programme", "name": "Talking"})
+    for name, role in (("Cleo", "clinician"), ("Finn", "front_desk")):
+        page = client.get("/people/").content.decode()
+        assert page.count("badge good") == (2 if name == "Cleo" else 3)
+        given = {"name": name, "email": f"{name}@example.org", "role": role}
+        assert client.post("/people/", given).status_code == 200
+    assert "What a new clinic needs" not in client.get("/people/").content.decode()
