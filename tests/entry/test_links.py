@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client as Browser
 
 from measures_app import measures
@@ -207,3 +209,18 @@ def test_links_of_a_session_out_of_scope_are_absent(
         door = f"/sessions/{booked.pk}/links/"
         assert browser_of(who).get(door).status_code == 404
         assert browser_of(who).post(door, asked).status_code == 404
+
+
+def test_the_form_is_light_and_asks_little_of_the_database(
+    link: str, django_assert_max_num_queries: Any
+) -> None:
+    Browser().get(link)  # what is read once a process isn't the form's own
+    with django_assert_max_num_queries(23):
+        page = Browser().get(link).content.decode()
+    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert len(files) >= 5
+    weight = len(page.encode())
+    for file in files:
+        path = finders.find(file.removeprefix("/static/"))
+        weight += Path(path).stat().st_size
+    assert weight < 60_000

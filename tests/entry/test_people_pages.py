@@ -187,3 +187,12 @@ def test_a_name_is_never_in_an_address(clinic: Clinic, browser_of: Sign) -> None
     page = browser_of("fred").post("/clients/", {"text": "Ana"})
     assert "Ana Oliveira" in page.content.decode()
     assert 'method="post"' in page.content.decode()
+
+
+def test_a_form_from_before_signing_in_says_what_to_do(clinic: Clinic) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(clinic.fred)
+    page = browser.post("/clients/", {"text": "Ana"})
+    assert page.status_code == 403
+    assert "This page was open too long" in page.content.decode()
+    assert "Fred Fir" in page.content.decode()
