@@ -63,7 +63,7 @@ def _rows(content: bytes, *, results: bool, width: int | None = None) -> Iterato
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=results, keep_links=False)
     try:
         sheet = book.worksheets[0]
-        # What the sheet says of its own size is not to be trusted: a million rows may be one.
+        # What the sheet says of its own size is not to be trusted: it would widen every row.
         sheet.reset_dimensions()  # type: ignore[no-untyped-call]  # openpyxl
         yield from sheet.iter_rows(max_col=width, values_only=True)
     finally:
