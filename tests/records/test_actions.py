@@ -25,7 +25,7 @@ from measures_app import flagging, imports, measures
 from measures_app.actions.drafts import PREVIEW, bring_file, forget_drafts, try_file
 from measures_app.actions.imports import import_records, import_what_can_be, known_versions
 from measures_app.models import Flag, ImportDraft
-from reports_app.actions import keep_edition
+from reports_app.actions import ask_for_backtest, keep_edition
 from reports_app.periods import Month
 from sessions_app import audit, clinic_time
 from sessions_app.context import acting_as, system
@@ -36,15 +36,12 @@ FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
 MODULES = ("reports_app.actions",)
-# These read or reckon and write nothing.
-NO_WRITES = {
-    "bad_rows_of", "hash_of", "known_versions", "new_code", "read_answers", "read_total",
-    "stored_mapping",
-}  # fmt: skip
 # Parts of an atomic caller, which write by one of the others.
 WITHIN_A_CALLER = {"import_what_can_be"}
 DUE_ANYWAY = {"forget_drafts"}  # what is past its day goes, whoever comes by
-PARTS = {"carry_out", "run_job"}  # of try_file, at once or in the worker
+# What an action began and the worker carries out, for whom the action named.
+PARTS = {"carry_out", "carry_out_backtest", "run_job"}
+WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
 
 
 def _modules() -> Iterator[Any]:
@@ -55,14 +52,19 @@ def _modules() -> Iterator[Any]:
         yield importlib.import_module(name)
 
 
-ACTIONS = {
+FUNCTIONS = {
     name: function
     for module in _modules()
     for name, function in vars(module).items()
     if inspect.isfunction(function)
     and function.__module__ == module.__name__
     and not name.startswith("_")
-    and name not in NO_WRITES | PARTS
+    and name not in PARTS
+}
+ACTIONS = {
+    name: function
+    for name, function in FUNCTIONS.items()
+    if "by" in inspect.signature(function).parameters
 }
 
 
@@ -232,6 +234,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
         session=c.booked, respondent=c.dina.respondents.get(), by=by
     ),
     "revoke_link": lambda c, by: sessions_app.actions.revoke_link(link=c.link, by=by),
+    "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
     "keep_edition": lambda c, by: keep_edition(
         month=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
     ),
@@ -256,6 +259,7 @@ RIGHTLY = {
                      "correct_administration", "void_administration",
                      "record_session_with_measures"), "alice"),
     "keep_edition": "dora",
+    "ask_for_backtest": "dora",
     "erase_identity": None,
     "rewrap_keys": None,
     "forget_drafts": None,
@@ -273,13 +277,13 @@ def _import() -> dict[str, Any]:
 def test_every_action_is_called_in_this_table() -> None:
     """A new action needs a row above: who may, and a call that works."""
     assert set(ACTIONS) == set(CALLS) == set(RIGHTLY)
-    exported = {
-        name
-        for package in PACKAGES
-        for name in package.__all__
-        if inspect.isfunction(getattr(package, name))
-    }
-    assert exported - NO_WRITES <= set(ACTIONS)
+
+
+def test_what_names_nobody_only_reads() -> None:
+    """A function beside the actions that has no `by` writes nothing."""
+    silent = {name for name in FUNCTIONS if name not in ACTIONS}
+    assert {n for n in silent if WRITES.search(inspect.getsource(FUNCTIONS[n]))} == set()
+    assert silent >= {"new_code", "read_total", "newest_backtest"}
 
 
 @pytest.mark.parametrize("name", ACTIONS)
