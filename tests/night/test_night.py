@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
 from measures_app.models import (
@@ -254,6 +255,11 @@ def test_a_fit_that_doesnt_converge_keeps_the_last_good_model_and_says_so(
     (before,) = [m for m in good if m["measure"] == "outcome-adult"]
     assert (row["model"], row["parameters"]) == (before["model"], before["parameters"])
     assert row["problem"] == "no start led to a finite criterion"
+    browser = Browser()
+    browser.force_login(at_work.alice)
+    page = browser.get("/rules/").content.decode()
+    assert "outcome-adult: no start led to a finite criterion." in page
+    assert f"stays: {row['model']}." in page
     assert story.episode.trajectories.get().model_id is not None
 
 
