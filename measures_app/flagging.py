@@ -35,7 +35,7 @@ from measures_app.psychometrics.rules import (
     Reason,
 )
 from measures_app.series import Ids, Series, within
-from sessions_app import clinic_time, policies
+from sessions_app import bulk, clinic_time, policies
 from sessions_app.context import current_actor
 from sessions_app.models import Client
 
@@ -273,7 +273,7 @@ def _event(flag: Flag, before: str, why: str, basis: dict[str, Any]) -> FlagEven
 
 
 CHANGEABLE = [
-    "state", "evidence", "model", "rule_set", "closed_on", "closed_at", "close_reason",
+    "state", "evidence", "model_id", "rule_set_id", "closed_on", "closed_at", "close_reason",
     "session_number",
 ]  # fmt: skip
 
@@ -329,7 +329,9 @@ class _Writer:
         self.report.lapsed[flag.rule] += 1
 
     def write(self) -> None:
-        Flag.objects.bulk_update(self.changed, CHANGEABLE, batch_size=1000)
+        if self.changed:
+            rows = ([flag.pk, *(getattr(flag, n) for n in CHANGEABLE)] for flag in self.changed)
+            bulk.update_rows(Flag, CHANGEABLE, rows)
         Flag.objects.bulk_create(self.new, batch_size=1000)
         FlagEvent.objects.bulk_create(self.events, batch_size=1000)
 

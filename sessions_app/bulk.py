@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -130,7 +131,6 @@ def copy_rows(
     """
     constants = dict(constants or {})
     copied = [model._meta.get_field(name) for name in fields]
-    writers = [_writer(field) for field in copied]
     quoted = [f'"{field.column}"' for field in copied]
     same = [model._meta.get_field(name) for name in constants]
     values = [
@@ -139,10 +139,56 @@ def copy_rows(
     ]
     table = model._meta.db_table
     temporary = f'"copy_{table}"'
-    columns = ", ".join(quoted)
     into = ", ".join(quoted + [f'"{field.column}"' for field in same])
     # A bare parameter in a SELECT has no type of its own.
     chosen = ", ".join(quoted + [f"CAST(%s AS {field.db_type(connection)})" for field in same])
+    with _copied(model, copied, rows) as cursor:
+        cursor.execute(
+            f'INSERT INTO "{table}" ({into}) SELECT {chosen} FROM {temporary}', values or None
+        )
+        inserted: int = cursor.rowcount
+    return inserted
+
+
+def update_rows(
+    model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    """Write new values of many rows, each found by its primary key.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        Field names, as for `copy_rows`.
+    rows : iterable of sequences
+        The key, then the values in the order of `fields`.
+
+    Returns
+    -------
+    int
+        Rows updated: those there are, and that the policies let be seen.
+    """
+    key = model._meta.pk
+    changed = [model._meta.get_field(name) for name in fields]
+    table = model._meta.db_table
+    new = ", ".join(f'"{field.column}" = new."{field.column}"' for field in changed)
+    with _copied(model, [key, *changed], rows) as cursor:
+        cursor.execute(
+            f'UPDATE "{table}" AS old SET {new} FROM "copy_{table}" AS new '
+            f'WHERE old."{key.column}" = new."{key.column}"'
+        )
+        updated: int = cursor.rowcount
+    return updated
+
+
+@contextmanager
+def _copied(
+    model: type[models.Model], fields: Sequence[Any], rows: Iterable[Sequence[Any]]
+) -> Iterator[Any]:
+    """A cursor beside a temporary table `copy_<table>` that holds these columns of these rows."""
+    table = model._meta.db_table
+    temporary = f'"copy_{table}"'
+    writers = [_writer(field) for field in fields]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
     with connection.cursor() as cursor:
         cursor.execute(
             f'CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {columns} FROM "{table}" '
@@ -153,12 +199,8 @@ def copy_rows(
         while chunk := _lines(writers, islice(remaining, PORTION)):
             command = f"COPY {temporary} ({columns}) FROM STDIN"
             cursor.cursor.copy_expert(command, io.StringIO(chunk))
-        cursor.execute(
-            f'INSERT INTO "{table}" ({into}) SELECT {chosen} FROM {temporary}', values or None
-        )
-        inserted: int = cursor.rowcount
+        yield cursor
         cursor.execute(f"DROP TABLE {temporary}")
-    return inserted
 
 
 def read_frame(rows: models.QuerySet[Any], columns: Mapping[str, str]) -> pd.DataFrame:

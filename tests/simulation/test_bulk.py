@@ -138,3 +138,34 @@ def test_the_audit_trail_takes_bulk_rows_too(clinic):
             {"at": NOW, "actor": "x", "action": "y", "subject_kind": "", "detail": {}},
         )
         assert AuditEvent.objects.count() == count + 2
+
+
+def test_many_rows_take_new_values_and_the_policies_still_hold(clinic):
+    with acting_as(system("tests")):
+        rows = [
+            (pk, f"a\tproblem\\{pk}", None) for pk in Episode.objects.values_list("pk", flat=True)
+        ]
+        assert bulk.update_rows(Episode, ["problem", "care_began_on"], rows) == len(rows)
+        assert set(Episode.objects.values_list("pk", "problem", "care_began_on")) == set(rows)
+    with acting_as(person(clinic.ruth)):
+        assert bulk.update_rows(Episode, ["problem"], [(rows[0][0], "not hers")]) == 0
+    with acting_as(system("tests")):
+        assert bulk.update_rows(Episode, ["problem"], []) == 0
+
+
+def test_a_frame_holds_what_the_policies_let_be_seen(clinic):
+    columns = {"pk": "id", "client__birth_year": "year", "opened_on": "since"}
+    with acting_as(system("tests")):
+        frame = bulk.read_frame(Episode.objects.order_by("pk"), columns)
+        assert frame.to_numpy().tolist() == [
+            [pk, year, since.isoformat()]
+            for pk, year, since in Episode.objects.order_by("pk").values_list(*columns)
+        ]
+        assert bulk.read_frame(Episode.objects.filter(pk__in=[]), columns).empty
+        assert list(bulk.read_frame(Episode.objects.filter(pk=0), columns)) == [
+            "id",
+            "year",
+            "since",
+        ]
+    with acting_as(person(clinic.ruth)):
+        assert bulk.read_frame(Episode.objects.all(), columns).empty
