@@ -122,7 +122,7 @@ def test_a_day_ahead_offers_only_what_can_be_said_of_it(clinic: Clinic, browser_
     session, alice = _book(clinic, days=1), browser_of("alice")
     page = alice.get(f"/today/?day={session.held_on}").content.decode()
     assert "Did not come" not in page
-    assert "Cancelled late" in page
+    assert "We cancelled" in page
     alice.post(f"/sessions/{session.pk}/attendance/", {"status": "no_show"})
     assert _status(session)[0] == "booked"
 
