@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from measures_app import schema_check
@@ -20,12 +21,15 @@ from measures_app.definitions import (
 from measures_app.psychometrics.scoring import to_tenths
 
 LONGEST = 1_000_000  # characters of a document
+DEEPEST = 40  # parts of a dotted key; a definition has four, a code's number a dozen
+MOST_FAULTS = 100  # said at once
 RESERVED = ("load", "plans")  # addresses beside the measures'
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,4})?")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 Place = schema_check.Place
 
 _PART = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
+_SIMPLE = re.compile(_PART)
 _KEYS = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_PART}(?:\s*\.\s*{_PART})*)\s*\]")
 
@@ -67,6 +71,17 @@ class Lines:
         return self._at.get(place, 1)
 
 
+def too_deep(text: str) -> bool:
+    """Whether a dotted key goes on and on: the TOML reader's time grows with its square."""
+    for line in text.splitlines():
+        run = 0
+        for part in line.split(".") if line.count(".") > DEEPEST else ():
+            run = run + 1 if _SIMPLE.fullmatch(part.strip()) else 0
+            if run > DEEPEST:
+                return True
+    return False
+
+
 def _plain(value: Any) -> Any:
     """TOML values as JSON knows them: days as text."""
     if isinstance(value, dict):
@@ -102,7 +117,7 @@ class _Reader:
             raise DefinitionProblem(sorted(self.faults, key=lambda fault: fault.line))
 
     def read(self) -> MeasureDefinition:
-        for place, reason in schema_check.problems(self.document):
+        for place, reason in islice(schema_check.problems(self.document), MOST_FAULTS):
             self.fault(place, reason)
         self.stop()
         for place, text in _texts(self.document):
@@ -339,12 +354,14 @@ def parse_definition(text: str) -> MeasureDefinition:
     """
     if len(text) > LONGEST:
         raise DefinitionProblem([Fault(1, f"the text is longer than {LONGEST:,} characters")])
+    if too_deep(text):
+        raise DefinitionProblem([Fault(1, "the tables are nested too deep")])
     try:
-        document = tomllib.loads(text)
+        document = _plain(tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:
         line = re.search(r"at line (\d+)", str(problem))
         number = int(line[1]) if line else max(1, text.count("\n"))
         raise DefinitionProblem([Fault(number, f"this is not TOML: {problem}")]) from None
     except RecursionError:
         raise DefinitionProblem([Fault(1, "the tables are nested too deep")]) from None
-    return read_document(_plain(document), Lines(text).of)
+    return read_document(document, Lines(text).of)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from measures_app.definition_reader import parse_definition
+from measures_app.definition_reader import parse_definition, too_deep
 from measures_app.definitions import DefinitionProblem, MeasureDefinition
 from measures_app.fhir import own
 from measures_app.fhir.documents import read_json
@@ -61,6 +61,8 @@ def read_side(text: str) -> dict[str, Any]:
     ------
     FhirProblem
     """
+    if too_deep(text):
+        raise FhirProblem([FhirFault("", "the tables are nested too deep")])
     try:
         side = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:

@@ -85,6 +85,7 @@ REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"text": '{"resourceType": "Patient"}'}, "text", "Patient"),
     ({"text": "{"}, "text", "line 1"),
     ({"text": "<Questionnaire/>"}, "text", "XML"),
+    ({"text": "{}", "side": "a" + ".a" * 20_000 + " = 1"}, "text", "nested too deep"),
     ({"text": changed(('"symptom"', '"risk"'), ('"steps"', '"phq-9"'))}, "__all__", "purpose"),
 ]
 
