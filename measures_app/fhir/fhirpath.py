@@ -16,7 +16,7 @@ from typing import Any
 from measures_app.fhir.fhirpath_parser import Node, NotUnderstood
 from measures_app.fhir.urls import SCORES
 
-MAX_STEPS = 400_000
+MAX_STEPS = 200_000
 
 Collection = list[Any]
 
@@ -157,9 +157,9 @@ class Evaluation:
         given = [self._run(argument, this, names) for argument in arguments]
         if name not in _FUNCTIONS:
             raise NotUnderstood(f"the function {name}() is not known")
-        if name in ("descendants", "children"):
-            self.steps += 50 * len(target)
-        return _FUNCTIONS[name](target, *given)
+        found = _FUNCTIONS[name](target, *given)
+        self.steps += len(found)
+        return found
 
     def _each(
         self,
@@ -180,6 +180,9 @@ class Evaluation:
                 layer = [x for e in layer for x in self._run(arguments[0], [e], names)]
                 found += layer
             return found
+        if name == "where" and (sought := _sought(arguments[0])) is not None:
+            self.steps += len(target)
+            return [value for value in target if _children(value, sought[0]) == sought[1]]
         results = [(value, self._run(arguments[0], [value], names)) for value in target]
         if name == "select":
             return [found for _, result in results for found in result]
@@ -187,6 +190,17 @@ class Evaluation:
         if name == "where":
             return kept
         return [bool(kept) if name == "exists" else len(kept) == len(target)]
+
+
+def _sought(node: Node) -> tuple[str, Collection] | None:
+    """(name, value) of a condition such as `linkId = 'q1'`: the commonest by far, and the one
+    that forms ask of every item for every question."""
+    if node[:2] != ("binary", "="):
+        return None
+    first, second = node[2], node[3]
+    if first[:2] != ("member", None) or second[0] != "literal" or len(second[1]) != 1:
+        return None
+    return first[2], second[1]
 
 
 def _truth(collection: Collection) -> bool | None:
