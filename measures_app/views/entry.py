@@ -184,6 +184,8 @@ def _enter(request: HttpRequest, episode: Episode, session: Session | None) -> H
         return before
     if form.is_valid():
         _refuse_taken(form, taken, there)
+        if there and form.cleaned_data["status"] != Session.Status.ATTENDED:
+            form.add_error("status", _("There are answers from this session: it was attended."))
         if form.is_valid():
             return _keep(request, form, episode)
         return _page(request, form, episode, CONFLICT)

@@ -198,6 +198,18 @@ def test_two_tabs_on_a_booked_session_never_drop_what_the_second_typed(
     assert [row.total for row in _scores()] == [Decimal("18.5")]
 
 
+def test_a_session_with_answers_stays_attended(paper: Any, booked: Session) -> None:
+    page = paper(f"/sessions/{booked.pk}/")
+    page.send(MARKS)
+    again = paper(f"/sessions/{booked.pk}/")
+    again.prefix["outcome"] = page.prefix["outcome"]
+    response = again.send({}, status="no_show")
+    assert response.status_code == 409
+    assert "it was attended" in " ".join(response.context["form"].errors["status"])
+    with acting_as(BY):
+        assert Session.objects.get(pk=booked.pk).status == "attended"
+
+
 def test_a_form_that_lost_its_key_says_so(paper: Any) -> None:
     response = paper().send(MARKS, key="nonsense")
     assert response.status_code == 422
