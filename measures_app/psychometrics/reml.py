@@ -11,7 +11,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,26 @@ from .patterns import Batch, FloatArray
 STARTS = (0.5, 0.9)
 LOG_LOW, LOG_HIGH = -14.0, 4.0
 WORST_CONDITION = 1e10
+PATTERNS_TO_START = 500
+CACHED = 32_768  # numbers
+OPTIONS: Any = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-6, "maxcor": 20}
 
 
 class NotConverged(RuntimeError):
     """The optimiser found no optimum; the last good model is to be kept."""
+
+
+def _lags(batch: Batch) -> FloatArray:
+    found: FloatArray = np.abs(batch.t[:, :, None] - batch.t[:, None, :])
+    return found
+
+
+def _cut(batch: Batch) -> Iterator[Batch]:
+    """Portions of a batch whose matrices fit a processor's cache together."""
+    size = max(CACHED // batch.t.shape[1] ** 2, 1)
+    for start in range(0, len(batch.t), size):
+        part = slice(start, start + size)
+        yield Batch(batch.t[part], batch.moments[part], batch.cross[part], batch.squares[part])
 
 
 class Likelihood:
@@ -35,11 +51,18 @@ class Likelihood:
     """
 
     def __init__(self, batches: Sequence[Batch], with_ar: bool) -> None:
-        self.batches = batches
+        self.batches = [part for batch in batches for part in _cut(batch)]
         self.with_ar = with_ar
         self.rows = float(sum(b.n.sum() * b.t.shape[1] for b in batches))
-        self.basis = [np.stack([np.ones_like(b.t), np.log(b.t)], 2) for b in batches]
-        self.lags = [np.abs(b.t[:, :, None] - b.t[:, None, :]) for b in batches]
+        self.basis = [np.stack([np.ones_like(b.t), np.log(b.t)], 2) for b in self.batches]
+        # A power costs a hundred times a lookup, and lags are few: keep each lag's place.
+        spans: FloatArray = np.zeros(1)
+        for batch in self.batches:
+            spans = np.union1d(spans, _lags(batch))
+        self.lags: FloatArray = spans
+        self.places = [
+            np.searchsorted(spans, _lags(batch)).astype(np.int16) for batch in self.batches
+        ]
 
     def unpack(self, theta: FloatArray) -> tuple[FloatArray, float, float, float]:
         c = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
@@ -50,16 +73,28 @@ class Likelihood:
     def inverses(self, theta: FloatArray) -> tuple[list[FloatArray], float]:
         d, va, phi, ve = self.unpack(theta)
         inverses, logdet = [], 0.0
-        for batch, z, lag in zip(self.batches, self.basis, self.lags, strict=True):
+        covariance = va * phi**self.lags
+        for batch, z, place in zip(self.batches, self.basis, self.places, strict=True):
             v = z @ d @ z.transpose(0, 2, 1)
             if self.with_ar:
-                v = v + va * phi**lag
+                v += covariance[place]
             index = np.arange(v.shape[1])
             v[:, index, index] += ve
             factor = np.linalg.cholesky(v)
             logdet += 2 * float(batch.n @ np.log(factor[:, index, index]).sum(axis=1))
             inverses.append(np.linalg.inv(v))
         return inverses, logdet
+
+    def thinned(self) -> Likelihood | None:
+        """The criterion of every so-many-th pattern; None where there aren't many."""
+        stride = sum(len(b.t) for b in self.batches) // PATTERNS_TO_START
+        if stride < 2:
+            return None
+        parts = [
+            Batch(b.t[::stride], b.moments[::stride], b.cross[::stride], b.squares[::stride])
+            for b in self.batches
+        ]
+        return Likelihood(parts, self.with_ar)
 
     def identified(self, variance: float) -> bool:
         """Whether the rows tell the four coefficients apart at all."""
@@ -89,8 +124,9 @@ class Likelihood:
         c4 = covariance.reshape(2, 2, 2, 2)
         _d, va, phi, ve = self.unpack(theta)
         total = logdet + float(np.linalg.slogdet(xvx)[1]) + (self.rows - 4) * np.log(2 * np.pi)
-        by_d, by_va, by_phi, by_ve = np.zeros((2, 2)), 0.0, 0.0, 0.0
-        for batch, z, lag, a in zip(self.batches, self.basis, self.lags, inverses, strict=True):
+        by_d, by_ve = np.zeros((2, 2)), 0.0
+        by_lag = np.zeros(len(self.lags))
+        for batch, z, place, a in zip(self.batches, self.basis, self.places, inverses, strict=True):
             f = z @ b
             sf = batch.cross @ f.transpose(0, 2, 1)
             residual = (
@@ -106,10 +142,11 @@ class Likelihood:
             by_d += (z.transpose(0, 2, 1) @ g @ z).sum(axis=0)
             by_ve += float(np.trace(g, axis1=1, axis2=2).sum())
             if self.with_ar:
-                decay = phi**lag
-                by_va += float((g * decay).sum())
-                slope = np.where(lag > 0, lag * phi ** np.maximum(lag - 1, 0), 0.0)
-                by_phi += va * float((g * slope).sum())
+                by_lag += np.bincount(place.ravel(), g.ravel(), minlength=len(by_lag))
+        by_va = float(by_lag @ phi**self.lags)
+        apart = self.lags > 0
+        lag = self.lags[apart]
+        by_phi = va * float((by_lag[apart] * lag) @ phi ** (lag - 1))
         c = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
         by_c = 2 * by_d @ c
         gradient = np.array(
@@ -159,22 +196,37 @@ def optimise(likelihood: Likelihood, variance: float, starts: Sequence[float] = 
     NotConverged
         Where no start leads to a finite criterion.
     """
-    scale, log_variance = np.sqrt(variance), np.log(variance)
-    bounds = [(-20 * scale, 20 * scale)] * 3 + [
-        (log_variance + LOG_LOW, log_variance + LOG_HIGH),
-        (-8.0, 12.0),
-        (log_variance + LOG_LOW, log_variance + LOG_HIGH),
-    ]
+    few = likelihood.thinned()
+    begin = [_start(variance, phi) for phi in starts]
+    if few is None:
+        return _best_of(likelihood, variance, begin)
+    # So many patterns that a part of them shows where to start and how the criterion bends.
+    near = _best_of(few, variance, begin).x
+    try:
+        bends, axes = np.linalg.eigh(_hessian(few, near) * (likelihood.rows / few.rows))
+        root = axes / np.sqrt(np.maximum(bends, 1e-6 * bends.max()))
+        return _polished(likelihood, variance, near, root)
+    except np.linalg.LinAlgError:
+        return _best_of(likelihood, variance, [near])
+
+
+def _bounds(variance: float) -> list[tuple[float, float]]:
+    scale, log_variance = float(np.sqrt(variance)), float(np.log(variance))
+    of_variances = (log_variance + LOG_LOW, log_variance + LOG_HIGH)
+    return [(-20 * scale, 20 * scale)] * 3 + [of_variances, (-8.0, 12.0), of_variances]
+
+
+def _best_of(likelihood: Likelihood, variance: float, begin: Sequence[FloatArray]) -> Any:
     best: Any = None
-    for phi in starts if likelihood.with_ar else starts[:1]:
+    for values in begin if likelihood.with_ar else begin[:1]:
         try:
             found = minimize(
                 likelihood.value,
-                _start(variance, phi),
+                values,
                 jac=True,
                 method="L-BFGS-B",
-                bounds=bounds,
-                options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-6, "maxcor": 20},
+                bounds=_bounds(variance),
+                options=OPTIONS,
             )
         except np.linalg.LinAlgError:
             continue
@@ -183,6 +235,23 @@ def optimise(likelihood: Likelihood, variance: float, starts: Sequence[float] = 
     if best is None:
         raise NotConverged("no start led to a finite criterion")
     return best
+
+
+def _polished(likelihood: Likelihood, variance: float, near: FloatArray, root: FloatArray) -> Any:
+    """Search from nearby, in coordinates in which the criterion bends alike in all directions."""
+    low, high = np.array(_bounds(variance)).T
+
+    def theta_of(z: FloatArray) -> FloatArray:
+        theta: FloatArray = np.clip(near + root @ z, low, high)
+        return theta
+
+    def within(z: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = likelihood.value(theta_of(z))
+        return value, root.T @ gradient
+
+    found = minimize(within, np.zeros(len(near)), jac=True, method="L-BFGS-B", options=OPTIONS)
+    found.x = theta_of(found.x)
+    return found
 
 
 def variance_of(batches: Sequence[Batch]) -> float:
@@ -199,15 +268,7 @@ def standard_errors_of(likelihood: Likelihood, theta: FloatArray) -> dict[str, A
     A parameter on its boundary (no slope variance, say) has none: None stands for it.
     """
     free = [0, 1, 2, 3, 4, 5] if likelihood.with_ar else [0, 1, 2, 5]
-    step = 1e-4 * np.maximum(1.0, np.abs(theta))
-    hessian = np.zeros((len(free), len(free)))
-    for row, j in enumerate(free):
-        up, down = theta.copy(), theta.copy()
-        up[j] += step[j]
-        down[j] -= step[j]
-        difference = likelihood.value(up)[1] - likelihood.value(down)[1]
-        hessian[row] = difference[free] / (2 * step[j]) / 2
-    hessian = (hessian + hessian.T) / 2
+    hessian = _hessian(likelihood, theta)[np.ix_(free, free)] / 2
     covariance = np.linalg.pinv(hessian)
 
     def se_of(gradient: dict[int, float]) -> float | None:
@@ -226,3 +287,14 @@ def standard_errors_of(likelihood: Likelihood, theta: FloatArray) -> dict[str, A
         "log_variances": logs,
         "logit_phi": se_of({4: 1.0}) if likelihood.with_ar else None,
     }
+
+
+def _hessian(likelihood: Likelihood, theta: FloatArray) -> FloatArray:
+    """Second derivatives of the criterion, from differences of its gradient."""
+    step = 1e-4 * np.maximum(1.0, np.abs(theta))
+    rows = [
+        (likelihood.value(theta + e)[1] - likelihood.value(theta - e)[1]) / (2 * e.sum())
+        for e in np.diag(step)
+    ]
+    found: FloatArray = np.array(rows)
+    return (found + found.T) / 2

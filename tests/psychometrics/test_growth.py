@@ -153,6 +153,17 @@ def test_one_start_is_enough_where_there_is_one_optimum(sixty, of_sixty):
     assert fit(*sixty, starts=(0.3,)).minus_2_reml == pytest.approx(of_sixty.minus_2_reml, abs=1e-5)
 
 
+def test_a_start_from_a_part_of_many_patterns_leads_to_the_same_optimum(monkeypatch):
+    rows = scores(300, 9, skip=0.3, seed=4)
+    whole = fit(*rows)
+    monkeypatch.setattr(reml, "PATTERNS_TO_START", 30)
+    found = fit(*rows)
+    assert found.minus_2_reml == pytest.approx(whole.minus_2_reml, abs=1e-5)
+    assert found.beta == pytest.approx(whole.beta, abs=1e-3)
+    monkeypatch.setattr(reml, "_hessian", _refuse)  # no curvature: the usual search does
+    assert fit(*rows).minus_2_reml == pytest.approx(whole.minus_2_reml, abs=1e-5)
+
+
 def test_a_stored_model_comes_back_as_it_was(of_sixty):
     kept = json.loads(json.dumps(of_sixty.to_dict(), allow_nan=False))
     assert GrowthModel.from_dict({**kept, "data": "something of the caller's"}) == of_sixty
