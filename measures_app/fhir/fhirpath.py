@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, DivisionByZero, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, DivisionByZero, InvalidOperation
 from typing import Any
 
 from measures_app.fhir.fhirpath_parser import Node, NotUnderstood
@@ -294,7 +294,9 @@ def _average(target: Collection) -> Collection:
 
 def _rounded(target: Collection, places: Collection = ()) -> Collection:  # type: ignore[assignment]
     digits = int(_number(places[0])) if places else 0
-    return [round(_number(value), digits) for value in target[:1]]
+    # Halves go up here as in the standard; Python's own round() sends them to the even digit.
+    step = Decimal(1).scaleb(-max(0, min(digits, 12)))
+    return [_number(value).quantize(step, ROUND_HALF_UP) for value in target[:1]]
 
 
 def _text(value: Collection) -> str:

@@ -85,7 +85,12 @@ def reader(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def measures() -> list[MeasureDefinition]:
-    return [*library(), parse_definition(RICH), read(nine_questions(), better="lower").definition]
+    yes = {"linkId": "it's \\ yes", "type": "boolean", "text": "Any?"}
+    counted = read(form(question("a"), yes), scored=["it's \\ yes"]).definition
+    mean = "%resource.item.answer.value.ordinal().avg().round(1)"
+    averaged = read(form(question("a"), question("b"), question("c"), total(mean))).definition
+    panel = read(nine_questions()).definition
+    return [*library(), parse_definition(RICH), counted, averaged, panel]
 
 
 def answers_to(definition: MeasureDefinition, turn: int) -> dict[str, Any]:
@@ -185,6 +190,7 @@ def test_our_small_fhirpath_gives_what_the_whole_language_gives(reader: Any) -> 
         "%resource.item.skip(1).answer.value.ordinal().first() | {}",
         "iif({} = 1, 5, 7) + iif({}.empty() and {}.exists().not(), 1, 0)",
         "1 + 2 * 3 - 4 / 2",
+        "(1 / 4).round(1) + (3 / 4).round(1) + (5 / 2).round(0)",
         "iif('a' in ('a' | 'b') implies 1 <= 2, 1, 0)",
         "%resource.item.all(answer.exists()).select(iif($this, 3, 4))",
         "(1 | 1 | 2).distinct().count() + (1).combine(1).count()",
