@@ -1,0 +1,70 @@
+"""The agency's trends in a real browser: explored with script, drawn without, strict headers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reports_app.nightly import run_night
+from reports_app.periods import Month
+from sessions_app import clinic_time
+from sessions_app.context import acting_as
+from tests.cast import BY, PASSWORD
+from tests.reports.conftest import Month12, end_one
+
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def busy(month: Month12) -> Month12:
+    """Two months with enough endings to draw."""
+    before = Month((month.month.start - timedelta(days=1)).replace(day=1))
+    with acting_as(BY):
+        for place in range(9):
+            end_one(month.clinic, before, 50 + place, 15.0 + place, 29.0, "agreed")
+        run_night(clinic_time.today())
+    return month
+
+
+def _agency(browser: Any, site: str, **options: Any) -> tuple[Any, Any, list[str]]:
+    context = browser.new_context(base_url=site, **options)
+    page, said = context.new_page(), []
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.goto("/sign-in/")
+    page.get_by_label("E-mail").fill("dora@clinic.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "sign-in" not in url)
+    page.goto("/agency/")
+    return context, page, said
+
+
+def test_with_script_a_trend_is_explored_and_nothing_is_refused(
+    busy: Month12, live_site: str, browser: Any
+) -> None:
+    context, page, said = _agency(browser, live_site)
+    page.locator(".plot .main-svg").first.wait_for()
+    figures = page.locator("[data-plot]").count()
+    assert figures >= 2
+    assert page.locator(".plot .main-svg .scatterlayer").count() >= figures
+    assert not page.locator("[data-plot] > .chart").first.is_visible()
+    assert said == []  # the policy refused no style and no script
+    page.emulate_media(color_scheme="dark")
+    light = "rgb(27, 36, 36)"
+    point = page.locator(".plot .points path").first
+    assert point.evaluate("e => getComputedStyle(e).fill") != light
+    context.close()
+
+
+def test_without_script_the_drawing_stands_and_the_table_is_beside_it(
+    busy: Month12, live_site: str, browser: Any
+) -> None:
+    context, page, _said = _agency(browser, live_site, java_script_enabled=False)
+    assert page.locator("[data-plot] > .chart").first.is_visible()
+    assert page.locator(".plot").count() == 0
+    page.get_by_text("As a table").click()
+    rows = page.locator("table", has_text="Sessions").locator("tbody tr")
+    assert rows.count() >= 12
+    context.close()
