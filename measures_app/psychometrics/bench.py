@@ -43,7 +43,7 @@ cat(s[["elapsed"]])
 
 
 def simulate(
-    clients: int, missing: float = 0.0, seed: int = 1
+    clients: int, missing: float = 0.0, seed: int = 1, ends: float | None = ENDS
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Draw courses of up to 40 sessions from the expected-change model.
 
@@ -53,6 +53,8 @@ def simulate(
     missing : float
         Share of sessions after intake without a score.
     seed : int
+    ends : float or None
+        Hazard of an ending after each session; None lets all courses go on to the last session.
 
     Returns
     -------
@@ -62,7 +64,9 @@ def simulate(
     random = np.random.default_rng(seed)
     x = random.normal(0, 7, clients)
     u = random.standard_normal((clients, 2)) @ np.linalg.cholesky(np.array(D)).T
-    length = np.minimum(random.geometric(ENDS, clients), LONGEST)
+    length = np.full(clients, LONGEST)
+    if ends is not None:
+        length = np.minimum(random.geometric(ends, clients), LONGEST)
     ar = random.normal(0, np.sqrt(AR_VARIANCE), clients)
     step = np.sqrt(AR_VARIANCE * (1 - PHI**2))
     parts = [(np.arange(clients), np.ones(clients), 18 + x)]
