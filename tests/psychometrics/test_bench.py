@@ -32,6 +32,7 @@ def test_courses_are_the_models_own():
     assert (np.bincount(client[t == 1]) == 1).all()
     assert t.max() == bench.LONGEST
     assert score[t == 1].mean() == pytest.approx(18, abs=0.6)
+    assert np.bincount(bench.simulate(5, ends=None)[0]).tolist() == [bench.LONGEST] * 5
 
 
 @pytest.mark.parametrize(("script", "seconds"), [("echo 1.5", 1.5), ("exit 1", None)])
