@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from reports_app.explain import LABELS, percent
@@ -71,3 +73,12 @@ def metric_bounds(metric: Metric) -> str:
 @register.filter
 def share(value: float | None) -> str:
     return percent(value)
+
+
+@register.simple_tag
+def number_cell(words: str, label: str = "") -> SafeString:
+    """A number of a row; a narrow screen names it, and leaves out what can't be said."""
+    named = format_html(' data-label="{}"', label) if label else ""
+    return format_html(
+        '<td class="number{}"{}>{}</td>', " none" if words == "–" else "", named, words
+    )
