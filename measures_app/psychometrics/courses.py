@@ -10,6 +10,8 @@ import numpy as np
 
 from .files import FileProblem, LongData, read_long
 
+LARGEST = 1e9  # squares and their sums stay numbers; no measure comes near
+
 
 def add_range_arguments(parser: argparse.ArgumentParser) -> None:
     """Options for the ends of the scale."""
@@ -53,6 +55,8 @@ def read_courses(args: argparse.Namespace) -> tuple[LongData, int]:
         t=args.t,
         session_required=args.session is not None or args.t == "value",
     )
+    if float(np.abs(data.score).max()) > LARGEST:
+        raise FileProblem(args.file, f"scores beyond {LARGEST:g} are refused", column=args.score)
     if args.t == "rank":
         return data, 0
     if data.t.min() < 1:

@@ -231,6 +231,14 @@ def test_sessions_out_of_order_years_apart_or_on_one_day_are_read_as_they_are(ca
     assert by_day["minus_2_reml"] == pytest.approx(by_number["minus_2_reml"])
 
 
+def test_a_score_that_is_no_score_is_refused(capsys, tmp_path):
+    path = tmp_path / "huge.csv"
+    path.write_text(COURSE + "a,1,3\na,2,1e200\n", encoding="utf-8")
+    status, _, err = run(capsys, "fit", str(path), *LOWER)
+    assert status == 2
+    assert "column score: scores beyond 1e+09" in err
+
+
 def test_t_by_value_keeps_one_score_a_session_and_leaves_late_starters_out(capsys, folder):
     client, t, score = scores(12, 6, decimals=0)
     late = client == 3
