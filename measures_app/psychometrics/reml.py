@@ -56,10 +56,9 @@ class Likelihood:
         self.rows = float(sum(b.n.sum() * b.t.shape[1] for b in batches))
         self.basis = [np.stack([np.ones_like(b.t), np.log(b.t)], 2) for b in self.batches]
         # A power costs a hundred times a lookup, and lags are few: keep each lag's place.
-        spans: FloatArray = np.zeros(1)
-        for batch in self.batches:
-            spans = np.union1d(spans, _lags(batch))
-        self.lags: FloatArray = spans
+        at = np.unique(np.concatenate([np.unique(b.t) for b in batches]))
+        spans: FloatArray = np.unique(np.abs(at[:, None] - at))
+        self.lags = spans
         self.places = [
             np.searchsorted(spans, _lags(batch)).astype(np.int16) for batch in self.batches
         ]
@@ -249,7 +248,9 @@ def _polished(likelihood: Likelihood, variance: float, near: FloatArray, root: F
         value, gradient = likelihood.value(theta_of(z))
         return value, root.T @ gradient
 
-    found = minimize(within, np.zeros(len(near)), jac=True, method="L-BFGS-B", options=OPTIONS)
+    # A unit here is about a standard error: a thousandth of one is near enough.
+    options: Any = {**OPTIONS, "gtol": 1e-3}
+    found = minimize(within, np.zeros(len(near)), jac=True, method="L-BFGS-B", options=options)
     found.x = theta_of(found.x)
     return found
 
