@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from measures_app.expected import Reading, key_of
 from measures_app.fitting import ModelKey, limits_of
@@ -49,6 +50,7 @@ MODEL_RULES = ("not_on_track", "alliance_low", "alliance_falling")
 REASON_GONE = "the reason is gone"
 EPISODE_ENDED = "the episode has ended"
 TO_BE_CLOSED = "not seen for long: to be closed"
+NOBODY_TOOK_IT = "nobody took it up"
 SESSIONS_SHOWN = 12  # latest days of attendance that a flag's basis keeps
 FlagKey = tuple[int, str, str]  # episode, rule, series
 Models = Mapping[ModelKey, ExpectedChangeModel]
@@ -226,9 +228,16 @@ def speak_of_attendance(
 
 
 def _last_decisions(episode_ids: Ids) -> dict[FlagKey, Flag]:
-    """The newest decided flag of each rule and series of these episodes."""
+    """The newest decided flag of each rule and series of these episodes.
+
+    One that nobody took up counts as decided without a follow-up: raised again the next night,
+    it would never have left.
+    """
+    over = Q(state=Flag.State.DECIDED) | Q(
+        state=Flag.State.LAPSED, close_reason__startswith=NOBODY_TOOK_IT
+    )
     rows = (
-        Flag.objects.filter(within("episode_id", episode_ids), state=Flag.State.DECIDED)
+        Flag.objects.filter(over, within("episode_id", episode_ids))
         .select_related("review")
         .order_by("closed_at", "pk")
     )
@@ -363,6 +372,13 @@ def _wanted(
     return wanted
 
 
+def _untaken_for(flag: Flag, as_of: date) -> int:
+    """Days that a review flag has stood open with nobody's name on it, put-off ones not counted."""
+    if flag.state != Flag.State.OPEN or flag.kind != Flag.Kind.REVIEW:
+        return 0
+    return (as_of - max(flag.raised_on, flag.snoozed_until or flag.raised_on)).days
+
+
 def refresh_flags(
     facts: Mapping[int, EpisodeFacts],
     as_of: date,
@@ -402,8 +418,12 @@ def refresh_flags(
     there = {(flag.episode_id, flag.rule, flag.series): flag for flag in live}
     decided = _last_decisions(episode_ids)
     writer = _Writer(as_of, rule_set, report)
+    longest = int(policies.get("open_flag_days", as_of))
     for key, flag in there.items():
         spoken = wanted.pop(key, None)
+        if key[0] not in left and _untaken_for(flag, as_of) > longest:
+            writer.lapse(flag, f"{NOBODY_TOOK_IT} in {longest} days")
+            continue
         untouched = key[0] in quiet and flag.rule not in ATTENDANCE_RULES
         if spoken is not None:
             writer.refresh(flag, spoken)

@@ -210,7 +210,9 @@ def case_context(
         Flag.objects.visible_to(user).live().filter(episode=episode).select_related("respondent")
     )
     reviews = list(
-        CaseReview.objects.filter(episode=episode).select_related("recorded_by", "client__key")
+        CaseReview.objects.filter(episode=episode).select_related(
+            "recorded_by", "result_by", "client__key"
+        )
     )
     rows = session_rows(episode)
     held = [row for row in rows if row.number is not None]

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from measures_app.flagging import NOBODY_TOOK_IT
 from measures_app.models import Flag
+from measures_app.models.flags import FlagQuerySet
 from reports_app.models import EpisodeSummary
 from reports_app.noticed import GOOD_NEWS, WEIGHT
 from reports_app.selectors import Row, rows_of
@@ -46,6 +48,8 @@ class Queue:
     talk_total: int
     good_total: int
     beyond_total: int
+    put_off: list[Row] = field(default_factory=list)
+    put_off_total: int = 0
 
 
 def benefit_of(entry: Entry, today: date) -> float:
@@ -62,11 +66,21 @@ def benefit_of(entry: Entry, today: date) -> float:
     return weight * remaining + waiting
 
 
-def _entries(live: Any) -> list[Entry]:
+def _entries(live: Any, today: date) -> tuple[list[Entry], list[Entry]]:
+    """Episodes by what of theirs is awake, and those of which everything is put off."""
+    rows = live.order_by("pk").values_list(
+        "episode_id", "client_id", "rule", "raised_on", "owner_id", "snoozed_until"
+    )
+    awake, asleep = [], []
+    for *row, until in rows:
+        (asleep if until is not None and until > today else awake).append(row)
+    up = {client for _episode, client, *_rest in awake}
+    return _by_episode(awake), _by_episode([row for row in asleep if row[1] not in up])
+
+
+def _by_episode(rows: list[Any]) -> list[Entry]:
     found: dict[int, Entry] = {}
-    for episode, client, rule, raised_on, owner in live.order_by("pk").values_list(
-        "episode_id", "client_id", "rule", "raised_on", "owner_id"
-    ):
+    for episode, client, rule, raised_on, owner in rows:
         entry = found.setdefault(episode, Entry(episode, client))
         entry.rules.append(rule)
         entry.noticed_on = min(entry.noticed_on, raised_on)
@@ -93,9 +107,10 @@ def queue_of(user: Any, budget: int) -> Queue:
 
     What somebody has taken up stays in sight until it is decided, beyond the week's room too.
     """
-    live = Flag.objects.visible_to(user).live().for_review()
+    live = live_flags(user)
     today = clinic_time.today()
-    entries = _entries(live)
+    entries, asleep = _entries(live, today)
+    asleep = _one_a_client(asleep, today)
     talk = _one_a_client([e for e in entries if not e.good_news], today)
     talking = {entry.client_id for entry in talk}
     good = [e for e in entries if e.good_news and e.client_id not in talking]
@@ -103,16 +118,23 @@ def queue_of(user: Any, budget: int) -> Queue:
     now = [e for i, e in enumerate(talk) if i < budget or e.taken_up]
     in_sight = {entry.episode_id for entry in now}
     later = [e for e in talk if e.episode_id not in in_sight]
-    parts = [now, later[:MOST_FOLDED], good[:MOST_FOLDED]]
+    parts = [now, later[:MOST_FOLDED], good[:MOST_FOLDED], asleep[:MOST_FOLDED]]
     ids = [entry.episode_id for part in parts for entry in part]
     rows = {row.episode.pk: row for row in rows_of(Episode.objects.filter(pk__in=ids), live)}
     elsewhere = _elsewhere(entries, set(ids))
     for row in rows.values():
         row.elsewhere = elsewhere.get(row.episode.client_id, [])
-    talk_rows, beyond_rows, good_rows = (
+    talk_rows, beyond_rows, good_rows, put_off = (
         [rows[entry.episode_id] for entry in part if entry.episode_id in rows] for part in parts
     )
-    return Queue(talk_rows, beyond_rows, good_rows, len(talk), len(good), len(later))
+    put_off.sort(key=lambda row: row.put_off_until)
+    counts = len(talk), len(good), len(later)
+    return Queue(talk_rows, beyond_rows, good_rows, *counts, put_off, len(asleep))
+
+
+def live_flags(user: Any) -> FlagQuerySet:
+    """Review flags in scope that somebody is to look at: those of an ended episode no more."""
+    return Flag.objects.visible_to(user).live().for_review().filter(episode__closed_on=None)
 
 
 def _elsewhere(entries: list[Entry], shown: set[int]) -> dict[int, list[int]]:
@@ -122,6 +144,15 @@ def _elsewhere(entries: list[Entry], shown: set[int]) -> dict[int, list[int]]:
         if entry.episode_id not in shown:
             found[entry.client_id].append(entry.episode_id)
     return found
+
+
+def left_untaken(user: Any, days: int = 35) -> int:
+    """Clients whose flags lapsed lately because nobody took them up: not gone silently."""
+    since = clinic_time.today() - timedelta(days=days)
+    lapsed = Flag.objects.visible_to(user).filter(
+        state=Flag.State.LAPSED, closed_on__gte=since, close_reason__startswith=NOBODY_TOOK_IT
+    )
+    return lapsed.values("client").distinct().count()
 
 
 def taken_up_share(user: Any, days: int = 35) -> tuple[int, int]:

@@ -60,6 +60,10 @@ class Row:
         return min((flag.raised_on for flag in self.flags), default=None)
 
     @property
+    def put_off_until(self) -> date | None:
+        return min((f.snoozed_until for f in self.flags if f.snoozed_until), default=None)
+
+    @property
     def owner(self) -> Any:
         return next((flag.owner for flag in self.flags if flag.owner_id), None)
 

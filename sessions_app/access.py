@@ -160,6 +160,35 @@ def clinical_episodes(user: Any) -> models.QuerySet[Any]:
     )
 
 
+def people_seeing(episode: Any) -> models.QuerySet[Any]:
+    """Users in whose clinical scope an episode lies: `clinical_episodes` the other way round."""
+    from sessions_app.models import Assignment, RoleGrant, Supervision, User
+
+    today = clinic_time.today()
+    since = today - timedelta(days=policies.get("former_assignment_days"))
+    direct = Assignment.objects.filter(
+        Q(to_on=None) | Q(to_on__gte=since), episode__client_id=episode.client_id
+    )
+    in_force = RoleGrant.objects.filter(
+        _in_force(today), user_id=OuterRef("pk"), from_on__lte=today
+    )
+
+    def of(assignments: Any) -> Q:
+        treating = assignments.values("clinician_id")
+        supervising = Supervision.objects.filter(
+            _in_force(today), from_on__lte=today, clinician__in=treating
+        )
+        return Q(Exists(in_force.filter(role=CLINICIAN)), clinician__in=treating) | Q(
+            Exists(in_force.filter(role=SUPERVISOR)), pk__in=supervising.values("supervisor_id")
+        )
+
+    seeing = of(direct)
+    if episode.programme.restricted:
+        granted = Exists(in_force.filter(programme_id=episode.programme_id))
+        seeing = of(direct.filter(episode=episode)) | (of(direct) & Q(granted))
+    return User.objects.filter(seeing, is_active=True)
+
+
 def _desk_sites(user: Any) -> models.QuerySet[Any]:
     from sessions_app.models import Site
 

@@ -12,6 +12,7 @@ from sessions_app import clinic_time
 DEFAULTS: dict[str, Any] = {
     "former_assignment_days": 90,  # how long a past clinician still sees a client
     "review_budget_per_week": 6,  # review flags a supervisor can look at in a week
+    "open_flag_days": 42,  # a review flag that nobody took up in this time lapses, said so
     "first_checkpoint": 3,  # session of the first checkpoint (a prompt)
     "second_checkpoint": 6,  # session of `no_progress`
     "overdue_factor": 2.0,  # times the client's own rhythm
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
 WORDS: dict[str, Any] = {
     "former_assignment_days": _("Days that a past clinician still sees a client"),
     "review_budget_per_week": _("Cases a supervisor can look at in a week"),
+    "open_flag_days": _("Days after which a case that nobody took up leaves the list"),
     "first_checkpoint": _("Session of the first checkpoint"),
     "second_checkpoint": _("Session by which a clear change is looked for"),
     "overdue_factor": _("Overdue after so many times the client's own rhythm"),
@@ -37,6 +39,7 @@ WORDS: dict[str, Any] = {
 RANGES: dict[str, tuple[float, float]] = {
     "former_assignment_days": (0, 3650),
     "review_budget_per_week": (0, 1000),
+    "open_flag_days": (7, 365),
     "first_checkpoint": (2, 60),
     "second_checkpoint": (2, 60),
     "overdue_factor": (1, 20),

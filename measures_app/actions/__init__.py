@@ -5,7 +5,13 @@ from measures_app.actions.administrations import (
     record_administration,
     void_administration,
 )
-from measures_app.actions.flags import DecidedMeanwhile, decide, take_up
+from measures_app.actions.flags import (
+    DecidedMeanwhile,
+    decide,
+    hand_to,
+    put_off,
+    take_up,
+)
 from measures_app.actions.norms import add_norm_row
 from measures_app.actions.plans import set_plan_line
 from measures_app.actions.sessions import record_session_with_measures
@@ -15,6 +21,8 @@ __all__ = [
     "add_norm_row",
     "correct_administration",
     "decide",
+    "hand_to",
+    "put_off",
     "record_administration",
     "record_session_with_measures",
     "set_plan_line",

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from measures_app import followups
 from measures_app.models import Flag, FlagEvent
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.context import actor_of
-from sessions_app.models import CaseReview, Episode, Meeting, Session
+from sessions_app.models import CaseReview, Episode, Meeting, Session, User
+
+PUT_OFF_AT_MOST = timedelta(weeks=12)
+NOTHING_LEFT = "There is nothing to take up any more."
 
 
 class DecidedMeanwhile(ValidationError):
@@ -31,6 +35,14 @@ def _event(flag: Flag, before: str, why: str, by: Any) -> None:
 @transaction.atomic
 def take_up(*, episode: Episode, by: Any) -> list[Flag]:
     """Say "I have this one": all open review flags of the episode are the person's now."""
+    flags = _in_review(episode, by)
+    _give(flags, by, "taken up", by)
+    audit.record("taken up", subject_kind="client", subject=episode.client.code, by=by)
+    return flags
+
+
+def _in_review(episode: Episode, by: Any) -> list[Flag]:
+    """The episode's live review flags, locked, for somebody who may deal with them."""
     if not access.may(by, "review"):
         access.require(by, "decide")
     flags = list(
@@ -39,15 +51,69 @@ def take_up(*, episode: Episode, by: Any) -> list[Flag]:
         )
     )
     if not flags:
-        raise ValidationError("There is nothing to take up any more.")
+        raise ValidationError(NOTHING_LEFT)
+    return flags
+
+
+def _give(flags: list[Flag], to: User, why: str, by: Any) -> None:
+    """Make them somebody's, awake: who has a case doesn't have it put off by another."""
     for flag in flags:
-        if flag.owner_id == by.pk:
+        if flag.owner_id == to.pk:
             continue
         before = flag.state
-        flag.state, flag.owner, flag.taken_up_at = Flag.State.TAKEN_UP, by, clinic_time.now()
-        flag.save(update_fields=["state", "owner", "taken_up_at"])
-        _event(flag, before, "taken up", by)
-    audit.record("taken up", subject_kind="client", subject=episode.client.code, by=by)
+        flag.state, flag.owner, flag.taken_up_at = Flag.State.TAKEN_UP, to, clinic_time.now()
+        flag.snoozed_until, flag.snooze_why_sealed = None, b""
+        flag.save(
+            update_fields=["state", "owner", "taken_up_at", "snoozed_until", "snooze_why_sealed"]
+        )
+        _event(flag, before, why, by)
+
+
+@transaction.atomic
+def hand_to(*, episode: Episode, to: User, by: Any) -> list[Flag]:
+    """Give a case to a colleague who may see the client; it is theirs from now on."""
+    flags = _in_review(episode, by)
+    if not access.people_seeing(episode).filter(pk=to.pk).exists():
+        raise ValidationError({"to": f"{to} may not see this client."})
+    if not access.may(to, "decide"):
+        raise ValidationError({"to": f"{to} records no decisions."})
+    _give(flags, to, "handed over", by)
+    audit.record(
+        "case handed over",
+        subject_kind="client",
+        subject=episode.client.code,
+        by=by,
+        to=str(to.public_id),
+    )
+    return flags
+
+
+@transaction.atomic
+def put_off(*, episode: Episode, until: date, why: str, by: Any) -> list[Flag]:
+    """Take a case off the list until a day, with the reason; it comes back by itself.
+
+    What the night newly raises about the episode meanwhile isn't put off.
+    """
+    flags = _in_review(episode, by)
+    today = clinic_time.today()
+    if until <= today:
+        raise ValidationError({"until": "Name a day to come: it is back on the list then."})
+    if until > today + PUT_OFF_AT_MOST:
+        raise ValidationError({"until": "At most twelve weeks: decide, if it can wait longer."})
+    if not why.strip():
+        raise ValidationError({"why": "Say why it can wait."})
+    for flag in flags:
+        flag.snoozed_until = until
+        flag.snooze_why_sealed = episode.client.seal(why.strip(), "flag-snooze")
+        flag.save(update_fields=["snoozed_until", "snooze_why_sealed"])
+        _event(flag, flag.state, f"put off until {until.isoformat()}", by)
+    audit.record(
+        "case put off",
+        subject_kind="client",
+        subject=episode.client.code,
+        by=by,
+        until=until.isoformat(),
+    )
     return flags
 
 
@@ -96,6 +162,7 @@ def decide(
         follow_up_on=follow_up_on,
         session_number=sessions,
     )
+    followups.keep_forecast(review)
     flags = Flag.objects.select_for_update().filter(
         episode=locked, kind=Flag.Kind.REVIEW, state__in=Flag.LIVE
     )

@@ -1,7 +1,7 @@
 from measures_app.models.administrations import Administration
 from measures_app.models.change import ExpectedChangeModel, Trajectory
 from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
-from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet
+from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
 from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
 from measures_app.models.plans import MeasurePlan
@@ -12,6 +12,7 @@ __all__ = [
     "Flag",
     "FlagEvent",
     "FlagRuleSet",
+    "FollowUp",
     "ImportDraft",
     "Measure",
     "MeasurePlan",

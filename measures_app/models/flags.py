@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -32,6 +35,10 @@ class FlagRuleSet(models.Model):
 class FlagQuerySet(ScopedQuerySet["Flag"]):
     def live(self) -> FlagQuerySet:
         return self.filter(state__in=Flag.LIVE)
+
+    def awake(self, day: date) -> FlagQuerySet:
+        """Those that nobody has put off beyond a day."""
+        return self.exclude(snoozed_until__gt=day)
 
     def for_review(self) -> FlagQuerySet:
         return self.filter(kind=Flag.Kind.REVIEW)
@@ -81,6 +88,9 @@ class Flag(models.Model):
     closed_on = models.DateField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     close_reason = models.CharField(max_length=200, blank=True, default="")
+    # Put off: it is out of the queue until its day, and back without anybody's doing.
+    snoozed_until = models.DateField(null=True, blank=True)
+    snooze_why_sealed = models.BinaryField(blank=True, default=b"")
     review = models.ForeignKey(
         CaseReview, null=True, blank=True, on_delete=models.PROTECT, related_name="flags"
     )
@@ -113,6 +123,11 @@ class Flag(models.Model):
                 condition=~Q(state="decided") | Q(review__isnull=False),
                 name="decided_flag_has_review",
             ),
+            models.CheckConstraint(
+                condition=Q(snoozed_until=None, snooze_why_sealed=b"")
+                | (Q(snoozed_until__isnull=False) & ~Q(snooze_why_sealed=b"")),
+                name="flag_put_off_with_a_reason",
+            ),
         ]
         indexes = [
             models.Index(
@@ -124,6 +139,10 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.state}"
+
+    @property
+    def snooze_why(self) -> str:
+        return self.client.unseal(self.snooze_why_sealed, "flag-snooze")
 
 
 class FlagEvent(models.Model):
@@ -147,3 +166,32 @@ class FlagEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.flag_id} {self.from_state}->{self.to_state}"
+
+
+class FollowUp(models.Model):
+    """What a decision looked ahead from: the last score of its day and the forecast then.
+
+    One a case review, of the client's main series; written once. Arrays run over the sessions
+    `forecast_t` that followed the score at session `t`.
+    """
+
+    review = models.OneToOneField(CaseReview, on_delete=models.PROTECT, related_name="ahead")
+    episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="+")
+    measure = models.ForeignKey(Measure, on_delete=models.PROTECT, related_name="+")
+    respondent = models.ForeignKey(Respondent, on_delete=models.PROTECT, related_name="+")
+    variant = models.CharField(max_length=8, blank=True, default="")
+    model = models.ForeignKey(
+        ExpectedChangeModel, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    t = models.PositiveSmallIntegerField()
+    score = models.FloatField()
+    forecast_t = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    forecast_mean = ArrayField(models.FloatField(), default=list)
+    forecast_low80 = ArrayField(models.FloatField(), default=list)
+    forecast_high80 = ArrayField(models.FloatField(), default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedManager.from_queryset(ScopedQuerySet)()
+
+    def __str__(self) -> str:
+        return f"from {self.score} at session {self.t}"

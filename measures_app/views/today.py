@@ -5,10 +5,11 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from measures_app import followups
 from measures_app.due import due_today
 from measures_app.models import Administration, Measure
 from sessions_app import access, clinic_time, selectors
-from sessions_app.models import Session
+from sessions_app.models import Assignment, Session
 from sessions_app.views.schedule import day_of
 
 BACKLOG_SHOWN = 20
@@ -50,7 +51,13 @@ def today(request: HttpRequest) -> HttpResponse:
             : BACKLOG_SHOWN + 1
         ]
     )
+    due = []
+    if clinician is not None:
+        treated = Assignment.objects.filter(clinician=clinician, to_on=None).values("episode")
+        reviews = followups.due_reviews(request.user).filter(episode__in=treated)
+        due = followups.look(reviews)
     context = {
+        "follow_ups": due,
         "day": day,
         "before": day - timedelta(days=1),
         "after": day + timedelta(days=1),

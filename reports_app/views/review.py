@@ -1,59 +1,35 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from measures_app import actions
+from measures_app import actions, followups
 from reports_app.case_review import case_context, chosen_episode
 from reports_app.paper import missing
-from reports_app.queue import queue_of, taken_up_share
+from reports_app.queue import left_untaken, queue_of, taken_up_share
+from reports_app.review_forms import DecisionForm, HandToForm, PutOffForm, ResultForm
 from reports_app.views.clients import client_or_404
-from sessions_app import access, audit, clinic_time, policies
-from sessions_app.forms import DayInput, add_problems
-from sessions_app.models import CaseReview
+from sessions_app import access, audit, policies
+from sessions_app.actions import record_review_result
+from sessions_app.forms import add_problems
+from sessions_app.models import CaseReview, Client, Episode
 
-FOLLOW_UP_WEEKS = 4
-
-
-class DecisionForm(forms.Form):
-    seen_reviews = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
-    decision = forms.ChoiceField(
-        choices=CaseReview.Decision.choices,
-        label=gettext_lazy("What was decided"),
-        widget=forms.RadioSelect,
-    )
-    change_of = forms.ChoiceField(
-        required=False,
-        label=gettext_lazy("If the approach changes: what of it"),
-        choices=[
-            ("", "–"),
-            ("goals", gettext_lazy("goals")),
-            ("method", gettext_lazy("method")),
-            ("relationship", gettext_lazy("relationship")),
-            ("dose", gettext_lazy("how often")),
-            ("medication", gettext_lazy("medication consult")),
-        ],
-    )
-    note = forms.CharField(
-        label=gettext_lazy("Why, in a sentence"), widget=forms.Textarea(attrs={"rows": 3})
-    )
-    client_said = forms.CharField(
-        required=False,
-        label=gettext_lazy("What the client said"),
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-    follow_up_on = forms.DateField(
-        required=False, label=gettext_lazy("Look again on"), widget=DayInput()
-    )
+UNPROCESSABLE = 422
+# What a decision leads on to: (page, the right to open it, what to choose there already).
+NEXT_PAGE = {
+    CaseReview.Decision.END: ("ending", "close_episode", ""),
+    CaseReview.Decision.REFER: ("ending", "close_episode", Episode.Ending.REFERRED),
+    CaseReview.Decision.TRANSFER: ("transfer", "transfer", ""),
+}
 
 
 @access.needs("review", "decide")
@@ -62,23 +38,34 @@ def queue(request: HttpRequest) -> HttpResponse:
     budget = int(policies.get("review_budget_per_week"))
     found = queue_of(request.user, budget)
     in_time, raised = taken_up_share(request.user)
-    audit.record("read", subject_kind="review queue", rows=len(found.talk) + len(found.good))
+    due = followups.look(followups.due_reviews(request.user))
+    rows = len(found.talk) + len(found.good) + len(due)
+    audit.record("read", subject_kind="review queue", rows=rows)
     context = {
         "queue": found,
         "budget": budget,
         "in_time": in_time,
         "raised": raised,
+        "untaken": left_untaken(request.user),
+        "due": due,
         "treats_shown": access.may(request.user, "review"),
     }
     return render(request, "reports/review.html", context)
+
+
+def _chosen(request: HttpRequest, client: Client) -> Episode:
+    """The episode that a form's page was about."""
+    wanted = request.POST.get("episode") or request.GET.get("episode")
+    episode = chosen_episode(client, request.user, wanted, for_review=True)
+    episode.client = client
+    return episode
 
 
 @access.needs("review", "decide")
 @require_POST
 def take_up(request: HttpRequest, code: str) -> HttpResponse:
     client = client_or_404(code, request.user)
-    episode = chosen_episode(client, request.user, request.POST.get("episode"), for_review=True)
-    episode.client = client
+    episode = _chosen(request, client)
     try:
         actions.take_up(episode=episode, by=request.user)
     except ValidationError as problem:
@@ -87,40 +74,72 @@ def take_up(request: HttpRequest, code: str) -> HttpResponse:
     return redirect(f"{reverse('review_case', args=[code])}?episode={episode.pk}")
 
 
+def _colleagues(episode: Episode, user: Any) -> Any:
+    return access.people_seeing(episode).exclude(pk=user.pk).order_by("name")
+
+
+def _case_page(
+    request: HttpRequest, client: Client, status: int = 200, **shown: forms.Form
+) -> HttpResponse:
+    """The page with its forms; those given hold what was typed."""
+    user = request.user
+    wanted = request.POST.get("episode") or request.GET.get("episode")
+    context = case_context(client, user, wanted, for_review=True)
+    episode = context["episode"]
+    due = followups.look(followups.due_reviews(user).filter(episode=episode))
+    asks = any(group[0] != "" for group in context["noticed"])
+    context |= {
+        "form": DecisionForm.empty(len(context["reviews"])),
+        "put_off_form": PutOffForm(),
+        "hand_form": HandToForm(people=_colleagues(episode, user)),
+        "result_form": ResultForm(),
+        **shown,
+        "due": due[0] if due else None,
+        "may_put_off": asks and episode.is_open,
+        "may_decide": access.may(user, "decide"),
+        "may_transfer": access.may(user, "transfer"),
+        "paper_missing": missing(),
+    }
+    return render(request, "reports/review_case.html", context, status=status)
+
+
 @access.needs("review", "decide")
 def case(request: HttpRequest, code: str) -> HttpResponse:
     """What do we see, what did we decide before, and what now?"""
     client = client_or_404(code, request.user)
-    context = case_context(client, request.user, request.GET.get("episode"), for_review=True)
-    episode = context["episode"]
-    seen = len(context["reviews"])
-    status = 200
-    if request.method == "POST":
-        form = DecisionForm(request.POST)
-        status = 422
-        if form.is_valid():
-            try:
-                actions.decide(episode=episode, by=request.user, **form.cleaned_data)
-            except actions.DecidedMeanwhile as problem:
-                form = _carried_over(request, seen)
-                form.add_error(None, problem)
-                status = 409
-            except ValidationError as problem:
-                add_problems(form, problem)
-            else:
-                messages.success(request, _("Recorded. It comes back on its day."))
-                return redirect("review")
-    else:
+    if request.method != "POST":
         audit.client_read(client, "review page")
-        ahead = clinic_time.today() + timedelta(weeks=FOLLOW_UP_WEEKS)
-        form = DecisionForm(initial={"seen_reviews": seen, "follow_up_on": ahead})
-    context |= {
-        "form": form,
-        "may_decide": access.may(request.user, "decide"),
-        "may_transfer": access.may(request.user, "transfer"),
-        "paper_missing": missing(),
-    }
-    return render(request, "reports/review_case.html", context, status=status)
+        return _case_page(request, client)
+    episode = _chosen(request, client)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return _case_page(request, client, UNPROCESSABLE, form=form)
+    try:
+        actions.decide(episode=episode, by=request.user, **form.cleaned_data)
+    except actions.DecidedMeanwhile as problem:
+        form = _carried_over(request, episode.reviews.count())
+        form.add_error(None, problem)
+        return _case_page(request, client, 409, form=form)
+    except ValidationError as problem:
+        add_problems(form, problem)
+        return _case_page(request, client, UNPROCESSABLE, form=form)
+    return _on_to_the_act(request, episode, form.cleaned_data["decision"])
+
+
+def _on_to_the_act(request: HttpRequest, episode: Episode, decision: str) -> HttpResponse:
+    """To the page where a decision is carried out, for who may; else back to the queue."""
+    page, right, chosen = NEXT_PAGE.get(CaseReview.Decision(decision), ("", "", ""))
+    if page and access.may(request.user, right):
+        messages.success(request, _("Recorded. This is where it is carried out."))
+        address = reverse(page, args=[episode.client.code])
+        return redirect(f"{address}?episode={episode.pk}&ending={chosen}")
+    if page == "ending":
+        messages.success(request, _("Recorded. Whoever treats the client ends the episode."))
+    elif page:
+        messages.success(request, _("Recorded. A supervisor chooses who goes on."))
+    else:
+        messages.success(request, _("Recorded. It comes back on its day."))
+    return redirect("review")
 
 
 def _carried_over(request: HttpRequest, seen: int) -> DecisionForm:
@@ -130,3 +149,71 @@ def _carried_over(request: HttpRequest, seen: int) -> DecisionForm:
     form = DecisionForm(data)
     form.full_clean()
     return form
+
+
+def _did(request: HttpRequest, form: forms.Form, act: Callable[[], Any]) -> bool:
+    """Do what a form says; False where it can't be, with the reason beside its field."""
+    if not form.is_valid():
+        return False
+    try:
+        act()
+    except ValidationError as problem:
+        add_problems(form, problem)
+        return False
+    return True
+
+
+@access.needs("review", "decide")
+@require_POST
+def put_off(request: HttpRequest, code: str) -> HttpResponse:
+    """Not now: off the list until a day, with a reason."""
+    client = client_or_404(code, request.user)
+    episode = _chosen(request, client)
+    form = PutOffForm(request.POST)
+    if not _did(
+        request,
+        form,
+        lambda: actions.put_off(episode=episode, by=request.user, **form.cleaned_data),
+    ):
+        return _case_page(request, client, UNPROCESSABLE, put_off_form=form)
+    messages.success(request, _("Put off: it comes back by itself on its day."))
+    return redirect("review")
+
+
+@access.needs("review", "decide")
+@require_POST
+def hand_to(request: HttpRequest, code: str) -> HttpResponse:
+    """A colleague has it from now on."""
+    client = client_or_404(code, request.user)
+    episode = _chosen(request, client)
+    form = HandToForm(request.POST, people=_colleagues(episode, request.user))
+    if not _did(
+        request,
+        form,
+        lambda: actions.hand_to(episode=episode, by=request.user, **form.cleaned_data),
+    ):
+        return _case_page(request, client, UNPROCESSABLE, hand_form=form)
+    messages.success(request, _("%(name)s has it now.") % {"name": form.cleaned_data["to"].name})
+    return redirect("review")
+
+
+@access.needs("review", "decide")
+@require_POST
+def result(request: HttpRequest, code: str) -> HttpResponse:
+    """What came of a decision, asked once on its day."""
+    client = client_or_404(code, request.user)
+    episode = _chosen(request, client)
+    wanted = request.POST.get("review", "")
+    review = CaseReview.objects.visible_to(request.user).filter(episode=episode)
+    review = review.filter(pk=wanted).first() if wanted.isdecimal() else None
+    if review is None:
+        raise Http404
+    form = ResultForm(request.POST)
+    if not _did(
+        request,
+        form,
+        lambda: record_review_result(review=review, by=request.user, **form.cleaned_data),
+    ):
+        return _case_page(request, client, UNPROCESSABLE, result_form=form)
+    messages.success(request, _("Kept. What now?"))
+    return redirect(f"{reverse('review_case', args=[code])}?episode={episode.pk}")

@@ -16,7 +16,7 @@ from django.db.models import Count, Max, Min, OuterRef, Prefetch, Subquery, Valu
 
 from measures_app import actions as measure_actions
 from measures_app import flagging, measures
-from measures_app.models import Administration, Flag, FlagEvent, Trajectory
+from measures_app.models import Administration, Flag, FlagEvent, FollowUp, Trajectory
 from reports_app.models import EpisodeSummary
 from sessions_app import access, actions, clinic_time
 from sessions_app.context import acting_as
@@ -46,7 +46,9 @@ AT_THE_DESK: dict[str, set[str]] = {
     "fred": {"ana", "boris", "clara", "dina"},
     "felix": {"clara"},
 }
-CLINICAL = (CaseReview, Administration, Trajectory, Flag, FlagEvent, EpisodeSummary)
+CLINICAL = (
+    CaseReview, Administration, Trajectory, Flag, FlagEvent, FollowUp, EpisodeSummary,
+)  # fmt: skip
 REGISTRY = (Episode, Assignment, Session, EntryLink)
 OF_A_CLIENT = (Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent)
 
@@ -87,7 +89,15 @@ def full(clinic: Clinic) -> Clinic:
                 provenance="paper",
                 by=BY,
             )
-            actions.record_case_review(episode=episode, decision="continue", by=clinic.bob)
+            review = actions.record_case_review(episode=episode, decision="continue", by=clinic.bob)
+            FollowUp.objects.create(
+                review=review,
+                episode=episode,
+                measure=measure,
+                respondent=score.respondent,
+                t=1,
+                score=20,
+            )
             flag = Flag.objects.create(
                 **about,
                 rule="no_progress",

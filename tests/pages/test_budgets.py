@@ -19,7 +19,8 @@ from tests.cast import BY, Clinic
 
 # page -> (who opens it, queries at most). A page that needs more says why where it is raised.
 BUDGETS: dict[str, tuple[str, int]] = {
-    "/today/": ("alice", 20),  # what is due: plan, measures, courses, respondents, what was taken
+    # What is due (plan, measures, courses, respondents, what was taken), decisions on their day.
+    "/today/": ("alice", 24),
     "/schedule/": ("fred", 13),
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
@@ -28,8 +29,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 18),
     "/sessions/{session}/picture/": ("alice", 30),
-    "/review/": ("sofia", 24),
-    "/review/{ana}/": ("sofia", 42),
+    "/review/": ("sofia", 28),  # decisions back on their day (3), what lapsed untaken
+    "/review/{ana}/": ("sofia", 46),  # as above, and the colleagues who may see the client
     "/practice/": ("alice", 15),
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
@@ -118,8 +119,8 @@ def test_a_page_asks_no_more_for_many_rows_than_for_one_and_keeps_its_budget(
 ) -> None:
     with acting_as(BY):
         measures.sync_library()
-        for session in clinic.sessions["ana"][:3]:
-            _score(clinic, clinic.episodes["ana"], session, 24.0)
+        for session, (_days, total) in zip(clinic.sessions["ana"][:3], COURSE, strict=True):
+            _score(clinic, clinic.episodes["ana"], session, total)
         _add_clients(clinic, 1)
         run_night(clinic_time.today())
     few = _counted(clinic, browser_of, warm_up=True)

@@ -86,7 +86,8 @@ ELSEWHERE = {
     "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/",
-    "review/<code:code>/take-up/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
+    "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
+    "review/<code:code>/result/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip

@@ -205,6 +205,12 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
         )
     ),
     "take_up": lambda c, by: measures_app.actions.take_up(episode=c.episodes["ana"], by=by),
+    "hand_to": lambda c, by: measures_app.actions.hand_to(
+        episode=c.episodes["ana"], to=c.alice, by=by
+    ),
+    "put_off": lambda c, by: measures_app.actions.put_off(
+        episode=c.episodes["ana"], until=today() + timedelta(days=7), why="away", by=by
+    ),
     "decide": lambda c, by: measures_app.actions.decide(
         episode=c.episodes["ana"], decision="change_approach", note="weekly", by=by
     ),
@@ -253,8 +259,8 @@ RIGHTLY = {
          "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link"),
         "fred",
     ),
-    **dict.fromkeys(("transfer_episode", "take_up", "decide", "record_case_review",
-                     "record_review_result"), "sofia"),
+    **dict.fromkeys(("transfer_episode", "take_up", "hand_to", "put_off", "decide",
+                     "record_case_review", "record_review_result"), "sofia"),
     **dict.fromkeys(("close_episode", "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures"), "alice"),

@@ -106,6 +106,7 @@ BROKEN: dict[str, Callable[[Any], object]] = {
     "decided_flag_has_review": lambda c: Flag.objects.update(
         state="decided", closed_on=day(0), closed_at=clinic_time.now()
     ),
+    "flag_put_off_with_a_reason": lambda c: Flag.objects.update(snoozed_until=day(-3)),
     "one_self_respondent": lambda c: Respondent.objects.create(client=c.ana, from_on=day(1)),
     "grant_scope_named": lambda c: RoleGrant.objects.filter(user=c.alice).update(scope="site"),
     "grant_ends_after_start": lambda c: RoleGrant.objects.update(to_on=day(999)),

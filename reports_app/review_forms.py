@@ -1,0 +1,76 @@
+"""Forms of the review page: what was decided, what can wait, who has it, what came of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app import clinic_time
+from sessions_app.forms import DayInput
+from sessions_app.models import CaseReview, User
+
+FOLLOW_UP_WEEKS = 4
+
+
+class DecisionForm(forms.Form):
+    seen_reviews = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    decision = forms.ChoiceField(
+        choices=CaseReview.Decision.choices,
+        label=_("What was decided"),
+        widget=forms.RadioSelect,
+    )
+    change_of = forms.ChoiceField(
+        required=False,
+        label=_("If the approach changes: what of it"),
+        choices=[
+            ("", "–"),
+            ("goals", _("goals")),
+            ("method", _("method")),
+            ("relationship", _("relationship")),
+            ("dose", _("how often")),
+            ("medication", _("medication consult")),
+        ],
+    )
+    note = forms.CharField(label=_("Why, in a sentence"), widget=forms.Textarea(attrs={"rows": 3}))
+    client_said = forms.CharField(
+        required=False,
+        label=_("What the client said"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    follow_up_on = forms.DateField(required=False, label=_("Look again on"), widget=DayInput())
+
+    @classmethod
+    def empty(cls, seen: int) -> DecisionForm:
+        ahead = clinic_time.today() + timedelta(weeks=FOLLOW_UP_WEEKS)
+        return cls(initial={"seen_reviews": seen, "follow_up_on": ahead})
+
+
+class PutOffForm(forms.Form):
+    until = forms.DateField(label=_("Back on the list on"), widget=DayInput())
+    why = forms.CharField(label=_("Why it can wait"), max_length=200)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"until": clinic_time.today() + timedelta(weeks=2)})
+        super().__init__(*args, prefix="later", **kwargs)
+
+
+class HandToForm(forms.Form):
+    to = forms.ModelChoiceField(
+        User.objects.none(),
+        label=_("A colleague who may see this client"),
+        empty_label=_("choose …"),
+    )
+
+    def __init__(self, *args: Any, people: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="hand", **kwargs)
+        self.fields["to"].queryset = people  # type: ignore[attr-defined]  # ModelChoiceField
+
+
+class ResultForm(forms.Form):
+    result = forms.CharField(label=_("What came of it, in a sentence"), max_length=400)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="result", **kwargs)
