@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from django.db.models import Max
 
+from measures_app import prognosis
 from measures_app import series as series_module
 from measures_app.fitting import CODE_VERSION, ModelKey, all_in_use, growth_of
 from measures_app.models import Administration, ExpectedChangeModel, Trajectory
 from measures_app.psychometrics import growth
-from measures_app.psychometrics.change import classify_one
+from measures_app.psychometrics.change import ChangeCriteria, classify_one
 from measures_app.psychometrics.forecast import expected_response, forecast
 from measures_app.psychometrics.norms import direction
 from measures_app.series import Ids, Series, as_series, within
@@ -41,6 +42,9 @@ class Reading:
     forecast_mean: list[float] = field(default_factory=list)
     forecast_low80: list[float] = field(default_factory=list)
     forecast_high80: list[float] = field(default_factory=list)
+    # The end of care, if it goes on as now: empty where it can't be said.
+    probabilities: dict[str, float] = field(default_factory=dict)
+    beside: tuple[float, ...] = ()  # what the endings depend on beside the scores
     standing: str = ""
     change_class: str = ""
 
@@ -62,7 +66,7 @@ class Reading:
         model = self.model.checksum if self.model else ""
         made_from = (s.t, s.dates, s.scores, s.mid_care, s.criteria, model, AHEAD, CODE_VERSION)
         ahead = bool(self.forecast_t)
-        return hashlib.sha256(repr((made_from, ahead)).encode()).hexdigest()
+        return hashlib.sha256(repr((made_from, ahead, self.beside)).encode()).hexdigest()
 
 
 def _standing(reading: Reading) -> str:
@@ -94,10 +98,12 @@ def read_series(
     models: Mapping[ModelKey, ExpectedChangeModel],
     *,
     in_care: Collection[int] | None = None,
+    as_of: date | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
-    `in_care` are the episodes whose scores to come are forecast (None: all of them).
+    `in_care` are the episodes whose scores to come are forecast (None: all of them), as known on
+    the day `as_of` (None: today).
     """
     readings = []
     groups: dict[ModelKey, list[Reading]] = {}
@@ -112,9 +118,10 @@ def read_series(
     for key, members in groups.items():
         fitted = growth_of(models[key])
         _expect(members, fitted)
-        _look_ahead(
-            [r for r in members if in_care is None or r.series.episode_id in in_care], fitted
-        )
+        ahead = [r for r in members if in_care is None or r.series.episode_id in in_care]
+        _look_ahead(ahead, fitted)
+        if prognosis.is_told(models[key]):
+            _foretell(ahead, models[key], fitted, as_of or clinic_time.today())
     for reading in readings:
         reading.standing = _standing(reading)
     return readings
@@ -161,6 +168,41 @@ def _look_ahead(members: list[Reading], model: growth.GrowthModel) -> None:
             reading.forecast_high80 = high80
 
 
+def _foretell(
+    members: list[Reading], row: ExpectedChangeModel, model: growth.GrowthModel, as_of: date
+) -> None:
+    """How care may end, for series with two scores whose change can be judged."""
+    groups: dict[ChangeCriteria, list[Reading]] = {}
+    for reading in members:
+        s = reading.series
+        if s.criteria is not None and len(s.scores) > 1:
+            groups.setdefault(s.criteria, []).append(reading)
+    if not groups:
+        return
+    ids = sorted({r.series.episode_id for alike in groups.values() for r in alike})
+    beside = prognosis.beside_now(ids, as_of)
+    for criteria, alike in groups.items():
+        courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
+        found = prognosis.outlook(row, model, courses, beside, criteria)
+        known = beside.reindex([episode for episode, _t, _scores in courses]).to_numpy(float)
+        columns = {
+            "not_improved": found.p_not_improved,
+            "deteriorated": found.p_deteriorated,
+            "recovered": found.p_recovered,
+            "sessions": found.sessions,
+            "mean": found.mean,
+            "low80": found.low80,
+            "high80": found.high80,
+        }
+        for i, reading in enumerate(alike):
+            reading.beside = tuple(known[i].tolist())
+            reading.probabilities = {
+                name: round(float(values[i]), 4)
+                for name, values in columns.items()
+                if np.isfinite(values[i])
+            }
+
+
 TRAJECTORY_FIELDS = [
     "client_id", "episode_id", "measure_id", "respondent_id", "variant", "model_id", "as_of",
     "newest_input_at", "input_hash", "mid_care", "t", "dates", "scores", "expected_t",
@@ -194,7 +236,7 @@ def _row(reading: Reading, as_of: date, input_at: datetime, digest: str, now: da
         reading.expected_t, reading.expected_mean, reading.expected_low80,
         reading.expected_high80, reading.forecast_t, reading.forecast_mean,
         reading.forecast_low80, reading.forecast_high80,
-        reading.standing, reading.change_class, {}, now,
+        reading.standing, reading.change_class, reading.probabilities, now,
     )  # fmt: skip
 
 
@@ -236,4 +278,5 @@ def store_trajectories(readings: list[Reading], as_of: date, episode_ids: Ids) -
 def read_episode(episode_id: int, as_of: date | None = None) -> list[Reading]:
     """An episode's series with the newest stored models: for pictures and after an entry."""
     found = as_series(series_module.scores(as_of=as_of, episode_ids=[episode_id]))
-    return read_series(found, all_in_use(measure_ids={s.measure.pk for s in found}))
+    models = all_in_use(measure_ids={s.measure.pk for s in found})
+    return read_series(found, models, as_of=as_of)

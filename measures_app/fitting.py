@@ -20,14 +20,21 @@ import numpy as np
 import pandas as pd
 from django.db.models import Case, Count, IntegerField, Value, When
 
-from measures_app import series
-from measures_app.models import Administration, ExpectedChangeModel, Measure, MeasureVersion
+from measures_app import prognosis, series
+from measures_app.models import (
+    Administration,
+    ExpectedChangeModel,
+    Measure,
+    MeasureVersion,
+    NormRow,
+)
 from measures_app.psychometrics import growth
 from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
+from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
 
-CODE_VERSION = "growth-3"
+CODE_VERSION = "growth-4"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
 # share, or after some weeks. A small clinic's is fitted on every night that brings something.
 SMALL_CLIENTS = growth.SMALL_SAMPLE
@@ -181,7 +188,10 @@ def _keep(
 def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:
     code = rows.groupby(SERIES, sort=False).ngroup().to_numpy(dtype=np.int64)
     t, score = rows["t"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float)
-    data = _digest(code, t, score, CODE_VERSION)
+    criteria, step = _judged_by(rows)
+    courses = prognosis.courses_of(rows, as_of) if len(rows) else None
+    learnt = courses.fingerprint() if courses else b""
+    data = _digest(code, t, score, learnt, criteria, CODE_VERSION)
     if report.model is not None and report.model.parameters.get("data") == data:
         return
     # A later scoring is another scale: what is believed of the first doesn't hold for it.
@@ -191,6 +201,8 @@ def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
         weight = prior.weight if prior else 0.0
         parameters = {**fitted.to_dict(), "data": data, "prior_weight": weight}
         del parameters["seconds"]
+        if courses is not None:
+            parameters["ending"] = prognosis.learn(courses, fitted, criteria, step, prior)
         report.model = _keep(
             measure,
             report,
@@ -206,6 +218,17 @@ def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
         report.problem = str(problem) if known_kind else "the fit found no usable optimum"
         return
     report.refitted = True
+
+
+def _judged_by(rows: pd.DataFrame) -> tuple[ChangeCriteria | None, float]:
+    """The thresholds most of these scores are judged with, and the scale's step."""
+    if not len(rows):
+        return None, 0.0
+    pairs = rows[["version_id", "norm_id"]].value_counts(dropna=False)
+    version_id, norm_id = pairs.index[0]
+    version = MeasureVersion.objects.get(pk=int(version_id))
+    norm = None if pd.isna(norm_id) else NormRow.objects.get(pk=int(norm_id))
+    return series.criteria_of(version, norm), float(version.step)
 
 
 def _fit_limits(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:

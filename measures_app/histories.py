@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from django.db.models import Q
-
 from measures_app.expected import Reading
 from measures_app.models import Measure
 from measures_app.psychometrics.alliance import AllianceLimits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.rules import AllianceSeries, History, ModelNumbers
-from measures_app.series import Ids, Series, as_series, scores, within
-from sessions_app import clinic_time
+from measures_app.series import Ids, Series, as_series, open_on, scores, within
 from sessions_app.models import Assignment, Episode, Meeting, Session
 
 CLINIC_PAUSE_DAYS = 14  # a session we cancelled excuses a gap of so many days
@@ -51,18 +48,6 @@ class EpisodeFacts:
     @property
     def is_imported(self) -> bool:
         return bool(self.episode.origin == Episode.Origin.IMPORTED)
-
-
-def open_on(as_of: date) -> Q:
-    """Episodes known to be open on a day: an ending recorded later wasn't known then.
-
-    Of what another system recorded it isn't known when: there the day of the ending counts.
-    """
-    ended_later = Q(closed_on__gt=as_of)
-    recorded_later = Q(
-        closed_recorded_at__gte=clinic_time.end_of(as_of), origin=Episode.Origin.ENTERED
-    )
-    return Q(opened_on__lte=as_of) & (Q(closed_on=None) | ended_later | recorded_later)
 
 
 def open_episodes(as_of: date, episode_ids: Ids = None) -> dict[int, EpisodeFacts]:
@@ -218,4 +203,11 @@ def model_numbers(reading: Reading, limits: AllianceLimits | None = None) -> Mod
     if not reading.expected_t:
         return ModelNumbers(alliance_limits=limits)
     expected, low80, high80 = reading.at_scores()
-    return ModelNumbers(expected=expected, low80=low80, high80=high80, alliance_limits=limits)
+    return ModelNumbers(
+        expected=expected,
+        low80=low80,
+        high80=high80,
+        p_not_improved=reading.probabilities.get("not_improved"),
+        p_deteriorated=reading.probabilities.get("deteriorated"),
+        alliance_limits=limits,
+    )

@@ -143,6 +143,18 @@ def known(as_of: date | None) -> Q:
     return later & not_void & Q(known_on__lte=as_of, taken_on__lte=as_of)
 
 
+def open_on(as_of: date) -> Q:
+    """Episodes known to be open on a day: an ending recorded later wasn't known then.
+
+    Of what another system recorded it isn't known when: there the day of the ending counts.
+    """
+    ended_later = Q(closed_on__gt=as_of)
+    recorded_later = Q(
+        closed_recorded_at__gte=clinic_time.end_of(as_of), origin=Episode.Origin.ENTERED
+    )
+    return Q(opened_on__lte=as_of) & (Q(closed_on=None) | ended_later | recorded_later)
+
+
 def scorings() -> dict[int, int]:
     """Version to the oldest version whose scores are one series with its own.
 

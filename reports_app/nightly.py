@@ -163,7 +163,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
         scope = changes.scope(block)
         wanted = scope if isinstance(scope, range) else sorted({*changes.changed, *loud})
         found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted))
-        readings = expected.read_series(found, models, in_care=set(open_now))
+        readings = expected.read_series(found, models, in_care=set(open_now), as_of=as_of)
         histories.add_series(loud, readings, as_of)
     with watch.part("trajectories"):
         changed = set(changes.changed)

@@ -128,7 +128,7 @@ def _speak(
     facts = histories.open_episodes(origin)
     histories.add_attendance(facts, origin)
     found = series.as_series(series.scores(as_of=origin, episode_ids=list(facts)))
-    readings = expected.read_series(found, models)
+    readings = expected.read_series(found, models, as_of=origin)
     histories.add_series(facts, readings, origin)
     replay.bands += _band_looks(readings, before)
     waiting = histories.unconfirmed_clinicians(origin)

@@ -1,0 +1,355 @@
+"""Prognosis: how care ends in this clinic, and what that says of each open episode.
+
+Beside a growth model stand the hazards of both usual endings (the client stops; an agreed end)
+per attended session, and a recalibration of the probabilities from clients the models hadn't
+seen. From there each open client's care is drawn to its end along many paths.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from measures_app import series
+from measures_app.models import ExpectedChangeModel, Measure
+from measures_app.psychometrics import growth
+from measures_app.psychometrics.accuracy import FEWEST_CLIENTS, Recalibration, recalibrate
+from measures_app.psychometrics.change import ChangeCriteria
+from measures_app.psychometrics.hazards import PATH_COVARIATES, HazardModel, fit_hazards
+from measures_app.psychometrics.norms import direction
+from measures_app.psychometrics.outlook import Outlook, boundaries, look_ahead, read_ends
+from measures_app.psychometrics.paths import simulate_ends, standing
+from measures_app.psychometrics.patterns import split_intake
+from measures_app.psychometrics.prior import Prior
+from measures_app.psychometrics.spread import standardised_residuals, with_spread
+from measures_app.series import SERIES
+from sessions_app.models import Episode, Session
+
+CAUSES = ("stopped", "agreed")
+EVENT = {Episode.Ending.CLIENT_STOPPED: 1, Episode.Ending.AGREED: 2}
+BESIDE = ("alliance", "alliance_change", "no_shows")  # known at a session beside the scores
+COVARIATES = (*PATH_COVARIATES, *BESIDE)
+FOLDS = 5
+LOOKS = (2, 3, 4, 6, 8)
+MOST_CLIENTS = 4000  # of the newest ended ones: two numbers need no more
+PATHS = 200
+
+
+@dataclass(frozen=True)
+class Courses:
+    """One measure's series as a model learns from them, with their sessions and endings.
+
+    `scores` has series (0 to n-1, increasing), t and score; `visits` a row an attended session:
+    series, t, event (0: none, or not known) and what was known beside the scores. `ended` says
+    of each series whether its episode's ending was known on the day.
+    """
+
+    scores: pd.DataFrame
+    visits: pd.DataFrame
+    episodes: np.ndarray
+    ended: np.ndarray
+
+    def some(self, members: np.ndarray) -> Courses:
+        """The courses of some series, numbered anew."""
+        number = np.cumsum(members) - 1
+        scores = self.scores[members[self.scores["series"].to_numpy()]]
+        visits = self.visits[members[self.visits["series"].to_numpy()]]
+        return Courses(
+            scores.assign(series=number[scores["series"].to_numpy()]),
+            visits.assign(series=number[visits["series"].to_numpy()]),
+            self.episodes[members],
+            self.ended[members],
+        )
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Client index, t and score, as the core takes them."""
+        return (
+            self.scores["series"].to_numpy(np.int64),
+            self.scores["t"].to_numpy(float),
+            self.scores["score"].to_numpy(float),
+        )
+
+    def fingerprint(self) -> bytes:
+        """Changes with whatever the hazards are learnt from."""
+        columns = ["series", "t", "event", *BESIDE]
+        return b"".join(self.visits[name].to_numpy(float).tobytes() for name in columns)
+
+
+def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> pd.DataFrame:
+    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far."""
+    away = Session.objects.filter(
+        series.within("episode_id", ids), status=Session.Status.NO_SHOW, held_on__lte=as_of
+    )
+    absent = pd.DataFrame.from_records(
+        away.values_list("episode_id", "held_on"), columns=["episode_id", "held_on"]
+    )
+    marked = pd.concat(
+        [visits.assign(no_shows=0.0), absent.assign(no_shows=1.0)], ignore_index=True
+    ).sort_values(["episode_id", "held_on"], kind="stable")
+    marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
+    found = marked[marked["t"].notna()].astype({"t": "int64"})
+    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids)
+    alliance = alliance[alliance["relation"] == "self"].drop_duplicates(
+        ["episode_id", "t"], keep="last"
+    )
+    change = alliance.groupby("episode_id", sort=False)["score"].diff()
+    alliance = alliance[["episode_id", "t"]].assign(
+        alliance=alliance["score"], alliance_change=change
+    )
+    found = found.merge(alliance, on=["episode_id", "t"], how="left")
+    by_episode = found.groupby("episode_id", sort=False)
+    for name in ("alliance", "alliance_change"):
+        found[name] = by_episode[name].ffill()
+    return found
+
+
+def beside_now(episode_ids: Sequence[int], as_of: date) -> pd.DataFrame:
+    """By episode: the newest alliance score, its change, and no-shows up to the last session."""
+    visits = series.attended(as_of, episode_ids)
+    found = beside_the_scores(visits, as_of, episode_ids)
+    newest = found.drop_duplicates("episode_id", keep="last")
+    return newest.set_index("episode_id")[list(BESIDE)]
+
+
+def courses_of(rows: pd.DataFrame, as_of: date) -> Courses:
+    """Courses of the rows a growth model learns from, one series an episode."""
+    number = rows.groupby(SERIES, sort=False).ngroup()
+    heads = rows.assign(number=number).drop_duplicates("number").drop_duplicates("episode_id")
+    kept = np.full(int(number.max()) + 1, -1, dtype=np.int64)
+    kept[heads["number"].to_numpy()] = np.arange(len(heads))
+    scores = pd.DataFrame(
+        {"series": kept[number.to_numpy()], "t": rows["t"], "score": rows["score"]}
+    )
+    scores = scores[scores["series"] >= 0]
+    ids = heads["episode_id"].tolist()
+    of_episode = pd.Series(np.arange(len(ids)), index=ids)
+    visits = beside_the_scores(series.attended(as_of, ids), as_of, ids)
+    visits["series"] = visits["episode_id"].map(of_episode).astype("int64")
+    visits = visits.sort_values(["series", "t"], kind="stable")
+    endings = dict(
+        Episode.objects.filter(series.within("pk", ids))
+        .exclude(series.open_on(as_of))
+        .values_list("pk", "ending")
+    )
+    last = ~visits.duplicated("series", keep="last")
+    event = visits["episode_id"].map(endings).map(EVENT).where(last).fillna(0)
+    return Courses(
+        scores.reset_index(drop=True),
+        visits.assign(event=event.astype("int64")).reset_index(drop=True),
+        np.array(ids, dtype=np.int64),
+        np.array([pk in endings for pk in ids], dtype=bool),
+    )
+
+
+def _known(model: growth.GrowthModel, courses: Courses) -> np.ndarray:
+    """What was known at each attended session, in the order of COVARIATES."""
+    client, t, score = courses.arrays()
+    first = np.r_[True, client[1:] != client[:-1]]
+    residual = np.full(len(t), np.nan)
+    residual[~first] = standardised_residuals(model, split_intake(client, t, score))
+    before = np.r_[np.nan, residual[:-1]]
+    before[first] = np.nan
+    own = pd.DataFrame({"series": client, "t": t.astype(int), "r": residual, "b": before})
+    visits = courses.visits.merge(own, on=["series", "t"], how="left")
+    grouped = visits.groupby("series", sort=False)
+    columns = [grouped[name].ffill() for name in ("r", "b")]
+    return np.column_stack([*columns, *(visits[name] for name in BESIDE)]).astype(float)
+
+
+def _fit(courses: Courses, prior: Prior | None) -> tuple[growth.GrowthModel, HazardModel]:
+    client, t, score = courses.arrays()
+    model = with_spread(growth.fit(client, t, score, prior=prior), client, t, score)
+    return model, hazards_of(model, courses)
+
+
+def hazards_of(model: growth.GrowthModel, courses: Courses) -> HazardModel:
+    """Hazards of both endings at each attended session of these courses."""
+    return fit_hazards(
+        courses.visits["t"].to_numpy(float),
+        courses.visits["event"].to_numpy(np.int64),
+        _known(model, courses),
+        causes=CAUSES,
+        covariates=COVARIATES,
+        episodes=len(courses.episodes),
+    )
+
+
+def _first_and_last(courses: Courses) -> pd.DataFrame:
+    grouped = courses.scores.groupby("series", sort=True)
+    return pd.DataFrame(
+        {
+            "first": grouped["score"].first(),
+            "last": grouped["score"].last(),
+            "first_t": grouped["t"].first(),
+            "last_t": grouped["t"].last(),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Probabilities of clients whom the models hadn't seen, and what came of them."""
+
+    not_improved: tuple[np.ndarray, np.ndarray]
+    deteriorated: tuple[np.ndarray, np.ndarray]
+
+
+def _look(
+    fitted: tuple[growth.GrowthModel, HazardModel],
+    held: Courses,
+    session: int,
+    criteria: ChangeCriteria,
+    step: float,
+) -> _Looks:
+    model, hazard = fitted
+    ends = _first_and_last(held)
+    coming = (held.ended & (ends["last_t"] > session) & (ends["first_t"] <= session)).to_numpy(bool)
+    chosen = held.some(coming)
+    kept = (chosen.scores["t"] <= session).to_numpy(bool)
+    client, t, score = (column[kept] for column in chosen.arrays())
+    first, last = (ends.loc[coming, name].to_numpy(float) for name in ("first", "last"))
+    at = chosen.visits["t"].to_numpy() == session
+    known = _known(model, chosen)[at][:, [COVARIATES.index(name) for name in hazard.covariates]]
+    seen = simulate_ends(
+        model,
+        hazard,
+        standing(model, client, t, score, now=np.full(len(first), float(session))),
+        keys=chosen.episodes,
+        offsets=hazard.offsets(known) if hazard.covariates and len(known) == len(first) else None,
+        low=-np.inf if criteria.lowest is None else criteria.lowest,
+        high=np.inf if criteria.highest is None else criteria.highest,
+    )
+    said = read_ends(seen, first, criteria, step)
+    border, sign = boundaries(first, criteria, step), direction(criteria.better)
+    can = ~np.isnan(border.improved)
+    worse_can = ~np.isnan(border.deteriorated)
+    not_improved = ~(sign * last >= sign * border.improved)
+    worse = sign * last <= sign * border.deteriorated
+    return _Looks(
+        (said.p_not_improved[can], not_improved[can]),
+        (said.p_deteriorated[worse_can], worse[worse_can]),
+    )
+
+
+def _newest_ended(courses: Courses) -> np.ndarray:
+    ended = np.flatnonzero(courses.ended)
+    newest = ended[np.argsort(courses.episodes[ended])][-MOST_CLIENTS:]
+    found = np.zeros(len(courses.ended), dtype=bool)
+    found[newest] = True
+    return found
+
+
+def _recalibrations(
+    courses: Courses, criteria: ChangeCriteria, step: float, prior: Prior | None
+) -> tuple[Recalibration, Recalibration]:
+    """Of "not improved" and "deteriorated", from clients left out of the models in turn."""
+    ended = int(courses.ended.sum())
+    identity = Recalibration()
+    if ended < FEWEST_CLIENTS:
+        return identity, identity
+    fold = np.array([zlib.crc32(str(pk).encode()) % FOLDS for pk in courses.episodes.tolist()])
+    looked_at = _newest_ended(courses)
+    looks: list[_Looks] = []
+    for held in range(FOLDS):
+        fitted = _fit(courses.some(fold != held), prior)
+        them = courses.some((fold == held) & looked_at)
+        looks += [_look(fitted, them, session, criteria, step) for session in LOOKS]
+
+    def one(name: str) -> Recalibration:
+        pairs = [getattr(look, name) for look in looks]
+        said, came = (np.concatenate([pair[part] for pair in pairs]) for part in (0, 1))
+        return recalibrate(said, came, ended) if len(said) else identity
+
+    return one("not_improved"), one("deteriorated")
+
+
+def learn(
+    courses: Courses,
+    model: growth.GrowthModel,
+    criteria: ChangeCriteria | None,
+    step: float,
+    prior: Prior | None,
+) -> dict[str, Any]:
+    """What stands beside a growth model: spread, hazards and recalibrations, as plain values.
+
+    Without thresholds (`criteria` None) no class can be foretold, and nothing stands there.
+    """
+    ended = int(courses.ended.sum())
+    if criteria is None:
+        return {"ended": ended}
+    wide = with_spread(model, *courses.arrays())
+    hazard = hazards_of(wide, courses)
+    not_improved, deteriorated = _recalibrations(courses, criteria, step, prior)
+    return {
+        "ended": ended,
+        "spread": wide.spread,
+        "step": step,
+        "hazard": hazard.to_dict(),
+        "not_improved": dataclasses.asdict(not_improved),
+        "deteriorated": dataclasses.asdict(deteriorated),
+    }
+
+
+def is_told(row: ExpectedChangeModel) -> bool:
+    """Whether this model's probabilities have been held to enough ended clients to be shown."""
+    ending = row.parameters.get("ending", {})
+    return bool(ending.get("not_improved", {}).get("clients", 0))
+
+
+def outlook(
+    row: ExpectedChangeModel,
+    model: growth.GrowthModel,
+    courses: Sequence[tuple[int, Sequence[int], Sequence[float]]],
+    beside: pd.DataFrame,
+    criteria: ChangeCriteria,
+) -> Outlook:
+    """How care may end for open clients, given as (episode, t, scores).
+
+    Parameters
+    ----------
+    row : ExpectedChangeModel
+        With what `learn` found.
+    model : GrowthModel
+        The row's own.
+    courses : sequence of (episode, t, scores)
+        With two scores at least.
+    beside : DataFrame
+        By episode: the newest alliance, alliance_change and no_shows.
+    criteria : ChangeCriteria
+    """
+    ending = row.parameters["ending"]
+    hazard = HazardModel.from_dict(ending["hazard"])
+    counts = [len(t) for _episode, t, _scores in courses]
+    episodes = [episode for episode, _t, _scores in courses]
+    known = None
+    if hazard.covariates:
+        table = beside.reindex(episodes)
+        known = np.column_stack(
+            [
+                np.full(len(episodes), np.nan)
+                if name in PATH_COVARIATES
+                else table[name].to_numpy(float)
+                for name in hazard.covariates
+            ]
+        )
+    return look_ahead(
+        dataclasses.replace(model, spread=ending["spread"]),
+        hazard,
+        np.repeat(np.arange(len(courses), dtype=np.int64), counts),
+        np.concatenate([np.asarray(t, dtype=float) for _e, t, _s in courses]),
+        np.concatenate([np.asarray(scores, dtype=float) for _e, _t, scores in courses]),
+        criteria,
+        step=ending["step"],
+        keys=np.array(episodes, dtype=np.int64),
+        known=known,
+        not_improved=Recalibration(**ending["not_improved"]),
+        deteriorated=Recalibration(**ending["deteriorated"]),
+        paths=PATHS,
+    )
