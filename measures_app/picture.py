@@ -43,7 +43,13 @@ def _place(day: date, days: list[date]) -> float:
     return max(1.0, bisect_right(days, day) + 0.5)
 
 
-def _events(episode: Episode, days: list[date]) -> list[Event]:
+def _events(episode: Episode, days: list[date], before: int = 0) -> list[Event]:
+    """What happened beside the sessions, on the axis of a series that began `before` later."""
+    events = [replace(event, at=event.at - before) for event in _all_events(episode, days)]
+    return [event for event in events if event.at >= 1]
+
+
+def _all_events(episode: Episode, days: list[date]) -> list[Event]:
     found = []
     for session in episode.sessions.exclude(
         status__in=[Session.Status.ATTENDED, Session.Status.BOOKED]
@@ -63,7 +69,7 @@ def _events(episode: Episode, days: list[date]) -> list[Event]:
 
 def _written_days(s: Series, days: list[date]) -> dict[int, str]:
     """Each session's day; where scores came without sessions, the day they were taken."""
-    known = dict(enumerate(days, start=1)) | dict(zip(s.t, s.dates, strict=True))
+    known = dict(enumerate(days[s.before :], start=1)) | dict(zip(s.t, s.dates, strict=True))
     return {t: date_format(day, "j M Y") for t, day in known.items()}
 
 
@@ -107,7 +113,7 @@ def figure_of(
         alliance=list(zip(alliance.t, alliance.scores, strict=True)) if alliance else (),
         alliance_cutoff=alliance.norm.cutoff if alliance and alliance.norm else None,
         alliance_high=alliance.high if alliance else 40.0,
-        events=_events(episode, days),
+        events=_events(episode, days, s.before),
         note=_("measured since %s") % date_format(s.dates[0], "j F Y") if s.mid_care else "",
         dates=_written_days(s, days),
     )
@@ -129,7 +135,7 @@ def _changed_form(s: Series, others: list[Series]) -> str:
 def _alliance_beside(s: Series, found: list[Series]) -> Series | None:
     """The same person's alliance: the series that shares most sessions with this one."""
     same = [a for a in found if a.respondent_id == s.respondent_id]
-    return max(same, key=lambda a: len(set(a.t) & set(s.t)), default=None)
+    return max(same, key=lambda a: len(set(a.dates) & set(s.dates)), default=None)
 
 
 def pictures_of(episode: Episode) -> list[Picture]:

@@ -96,9 +96,9 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
     found = marked[marked["t"].notna()].astype({"t": "int64"})
     alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids)
-    alliance = alliance[alliance["relation"] == "self"].drop_duplicates(
-        ["episode_id", "t"], keep="last"
-    )
+    alliance = alliance[alliance["relation"] == "self"]
+    alliance = alliance.assign(t=alliance["t"] + alliance["before"])
+    alliance = alliance.drop_duplicates(["episode_id", "t"], keep="last")
     change = alliance.groupby("episode_id", sort=False)["score"].diff()
     alliance = alliance[["episode_id", "t"]].assign(
         alliance=alliance["score"], alliance_change=change
@@ -132,7 +132,8 @@ def courses_of(rows: pd.DataFrame, as_of: date) -> Courses:
     of_episode = pd.Series(np.arange(len(ids)), index=ids)
     visits = beside_the_scores(series.attended(as_of, ids), as_of, ids)
     visits["series"] = visits["episode_id"].map(of_episode).astype("int64")
-    visits = visits.sort_values(["series", "t"], kind="stable")
+    visits["t"] -= visits["episode_id"].map(heads.set_index("episode_id")["before"])
+    visits = visits[visits["t"] > 0].sort_values(["series", "t"], kind="stable")
     endings = dict(
         Episode.objects.filter(series.within("pk", ids))
         .exclude(series.open_on(as_of))

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Q
+from django.db.models import Count, Max, Min, Q
+from django.db.models.functions import Coalesce
 
 from measures_app import measures
 from measures_app.models import Administration, Measure, MeasureVersion, NormRow
@@ -54,6 +56,7 @@ class Series:
     scores: tuple[float, ...]
     ids: tuple[int, ...]
     mid_care: bool
+    before: int = 0  # sessions of the episode before its t began: a form for another age
 
     @property
     def key(self) -> str:
@@ -192,7 +195,8 @@ def scores(
     frame["score"] = frame["score"].astype(float)
     frame["scoring"] = frame["version_id"].map(scorings())
     visits = _attended(as_of, chosen)
-    frame["t"] = _number(frame, visits)
+    frame["before"] = _sessions_before_a_variant(frame, visits, as_of)
+    frame["t"] = _number(frame, visits) - frame["before"]
     frame = _one_a_session(frame)
     frame["mid_care"] = _mid_care(frame)
     return frame.reset_index(drop=True)
@@ -217,6 +221,69 @@ def _number(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
             for episode, day in zip(frame.loc[loose, "episode_id"], days, strict=True)
         ]
     return t.astype("int64")
+
+
+def _variants_in_care(
+    as_of: date | None, episode_ids: list[int]
+) -> dict[tuple[int, int, int], Any]:
+    """First day of each form for an older age that took over within care.
+
+    By episode, respondent and the age the form begins at. A form that merely stands beside the
+    earlier one has taken nothing over.
+    """
+    taken = (
+        Administration.objects.filter(known(as_of), total__isnull=False)
+        .exclude(version__age_from=None, version__age_to=None)
+        .order_by()
+    )
+    several = (
+        taken.filter(within("episode_id", episode_ids))
+        .values_list("episode_id")
+        .annotate(forms=Count(Coalesce("version__age_from", 0), distinct=True))
+        .filter(forms__gt=1)
+    )
+    ids = [episode for episode, _forms in several]
+    rows = (
+        taken.filter(within("episode_id", ids))
+        .values_list("episode_id", "respondent_id", "version__age_from")
+        .annotate(first=Min("taken_on"), last=Max("taken_on"))
+        if ids
+        else ()
+    )
+    forms: dict[tuple[int, int], list[tuple[int, Any, Any]]] = {}
+    for episode, respondent, age, first, last in rows:
+        forms.setdefault((episode, respondent), []).append((age or 0, first, last))
+    found = {}
+    for (episode, respondent), ages in forms.items():
+        ages.sort()
+        for (_, _, before), (age, first, _) in pairwise(ages):
+            if first > before:
+                found[episode, respondent, age] = first
+    return found
+
+
+def _sessions_before_a_variant(
+    frame: pd.DataFrame, visits: pd.DataFrame, as_of: date | None
+) -> pd.Series[Any] | int:
+    """Sessions attended before the form for an older age took over: with it a new t begins."""
+    ages = dict(MeasureVersion.objects.filter(age_from__isnull=False).values_list("pk", "age_from"))
+    older = frame["version_id"].map(ages)
+    if not older.notna().any():
+        return 0
+    began = _variants_in_care(as_of, frame.loc[older.notna(), "episode_id"].unique().tolist())
+    if not began:
+        return 0
+    days = {
+        key: group["held_on"].to_numpy()
+        for key, group in visits[
+            visits["episode_id"].isin({episode for episode, _, _ in began})
+        ].groupby("episode_id")
+    }
+    before = {
+        key: int((days.get(key[0], np.array([])) < first).sum()) for key, first in began.items()
+    }
+    places = zip(frame["episode_id"], frame["respondent_id"], older.fillna(-1), strict=True)
+    return pd.Series([before.get(place, 0) for place in places], index=frame.index)
 
 
 def _one_a_session(frame: pd.DataFrame) -> pd.DataFrame:
@@ -309,6 +376,7 @@ def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[S
                 scores=tuple(columns["score"][a:b]),
                 ids=tuple(columns["id"][a:b]),
                 mid_care=columns["mid_care"][a],
+                before=columns["before"][a],
             )
         )
     return found

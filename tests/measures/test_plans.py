@@ -320,7 +320,7 @@ def test_a_birthday_in_care_never_joins_two_variants(at_work: Clinic, child: Any
     found = {s.measure.code: (s.t, s.scores) for s in series.series_of_episode(episode)}
     assert found == {
         "outcome-child": ((1, 2), (20, 22)),
-        "outcome-adolescent": ((3, 4), (30, 31)),
+        "outcome-adolescent": ((1, 2), (30, 31)),  # with another form a new t begins
     }
 
 
@@ -330,6 +330,9 @@ def test_the_picture_says_where_one_form_took_over_from_the_other(at_work: Clini
         for form, total in zip(("outcome", "alliance"), totals, strict=True):
             young = session.held_on < sessions[2].held_on
             take(at_work, f"{form}-{'child' if young else 'adolescent'}", session, total)
+    care.record_session(
+        episode=episode, held_on=sessions[3].held_on - timedelta(days=3), status="no_show", by=BY
+    )
     early, late = pictures_of(episode)
     if early.series.dates > late.series.dates:
         early, late = late, early
@@ -337,6 +340,9 @@ def test_the_picture_says_where_one_form_took_over_from_the_other(at_work: Clini
     assert "a series of its own" in late.figure.note
     assert [value for _t, value in early.figure.alliance] == [30, 31]
     assert [value for _t, value in late.figure.alliance] == [38, 39]
+    # Stayed away between the second form's first session and its second.
+    assert [(event.at, event.label) for event in late.figure.events] == [(1.5, "did not come")]
+    assert [event.at for event in early.figure.events] == [3.5]
 
 
 def test_a_rhythm_goes_on_across_the_birthday(at_work: Clinic, child: Any):
