@@ -298,10 +298,15 @@ def learn(
     }
 
 
+def held_to(row: ExpectedChangeModel | None) -> int:
+    """Ended clients whom a model hadn't seen and its probabilities were held to; 0 for too few."""
+    ending = row.parameters.get("ending", {}) if row else {}
+    return int(ending.get("not_improved", {}).get("clients", 0))
+
+
 def is_told(row: ExpectedChangeModel) -> bool:
-    """Whether this model's probabilities have been held to enough ended clients to be shown."""
-    ending = row.parameters.get("ending", {})
-    return bool(ending.get("not_improved", {}).get("clients", 0))
+    """Whether this model's probabilities may be shown and flag anybody."""
+    return held_to(row) > 0
 
 
 def outlook(

@@ -14,6 +14,7 @@ from measures_app.answered import last_night_ended, waits_for_the_night
 from measures_app.charts import course_both, course_svg, figure_table, number
 from measures_app.models import Administration, Flag, Measure
 from measures_app.picture import Picture, pictures_of
+from measures_app.prognosis import held_to
 from measures_app.sentences import class_words, headline, starter_questions
 from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
@@ -55,6 +56,8 @@ class Shown:
     headline: str
     so_far: str
     facts: list[tuple[str, str]]
+    outlook: list[tuple[str, str]]
+    held_to: int  # ended clients that the outlook was held to
     provisional: str
     who: str
 
@@ -77,6 +80,29 @@ def _facts(picture: Picture) -> list[tuple[str, str]]:
     return rows
 
 
+def _outlook(picture: Picture) -> list[tuple[str, str]]:
+    """How care may end if it goes on as now; empty where that can't be said."""
+    chances = picture.reading.probabilities
+    if not picture.figure.forecast or "deteriorated" not in chances:
+        return []
+    worse = chances["deteriorated"]
+    rises = picture.figure.better == "lower"
+    words = class_words("deteriorated", first=0.0, last=1.0 if rises else -1.0)
+    if "not_improved" not in chances:  # no attainable score would be reliably better
+        return [(words, _percent(worse))]
+    better = 1 - chances["not_improved"]
+    rows = [
+        (_("reliably better at the end"), _percent(better)),
+        (_("about as at the start"), _percent(max(0.0, 1 - better - worse))),
+        (words, _percent(worse)),
+    ]
+    return [*rows, (_("sessions in all, on average"), f"{chances['sessions']:.0f}")]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def shown_pictures(episode: Episode) -> list[Shown]:
     found = []
     people = {r.pk: str(r) for r in Respondent.objects.filter(client=episode.client_id)}
@@ -94,6 +120,8 @@ def shown_pictures(episode: Episode) -> list[Shown]:
                     picture.reading.change_class, first=s.scores[0], last=s.scores[-1]
                 ),
                 facts=_facts(picture),
+                outlook=_outlook(picture),
+                held_to=held_to(picture.reading.model),
                 provisional=s.norm.provisional if s.norm else "",
                 who="" if s.relation == "self" else people.get(s.respondent_id, s.relation),
             )

@@ -116,6 +116,21 @@ def _band_looks(readings: list[Reading], since: date) -> list[BandLook]:
     return looks
 
 
+def _follow(readings: list[Reading], replay: Replay) -> None:
+    """Note how likely each series was to end without reliable improvement, score by score."""
+    for reading in readings:
+        chance = reading.probabilities.get("not_improved")
+        if chance is None:
+            continue
+        t = reading.series.t[-1]
+        looked_at, chances = replay.courses.setdefault(
+            (reading.series.episode_id, reading.series.key), ([], [])
+        )
+        if not looked_at or looked_at[-1] < t:
+            looked_at.append(t)
+            chances.append(chance)
+
+
 def _fit(as_of: date) -> Models:
     for measure in fitting.fitted_measures():
         fitting.fit_measure(measure, as_of)
@@ -131,6 +146,7 @@ def _speak(
     readings = expected.read_series(found, models, as_of=origin)
     histories.add_series(facts, readings, origin)
     replay.bands += _band_looks(readings, before)
+    _follow(readings, replay)
     waiting = histories.unconfirmed_clinicians(origin)
     spoken: dict[FlagKey, Spoken] = {}
     for known in facts.values():

@@ -1,0 +1,137 @@
+"""How care may end: held to clients the models hadn't seen, told from a hundred endings on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from measures_app import expected, fitting, prognosis, series
+from measures_app.models import ExpectedChangeModel, Flag, Measure, Trajectory
+from measures_app.simulation import generate
+from measures_app.simulation.store import day_number, store
+from reports_app.nightly import run_night
+from reports_app.replay import replay_flags
+from sessions_app import clinic_time
+from sessions_app.context import acting_as
+from sessions_app.models import Client, Episode
+from tests.cast import BY
+
+
+def _simulate(clients: int) -> None:
+    with acting_as(BY):
+        store(generate(clients, 5, day_number(clinic_time.today()), months=14))
+
+
+@pytest.fixture
+def a_year(db: Any) -> Iterator[None]:
+    """A simulated clinic with more than a hundred ended adult episodes, and its night."""
+    _simulate(260)
+    run_night(clinic_time.today())
+    with acting_as(BY):
+        yield
+
+
+def _adult_model() -> ExpectedChangeModel:
+    adult = Measure.objects.get(code="outcome-adult")
+    found = fitting.latest_model(adult)
+    assert found is not None
+    return found
+
+
+def test_open_clients_are_told_how_care_may_end_and_flagged_by_it(a_year: None):
+    model = _adult_model()
+    ending = model.parameters["ending"]
+    assert ending["ended"] >= 100
+    assert prognosis.held_to(model) == ending["ended"]
+    assert ending["not_improved"]["slope"] != 1.0
+    json.dumps(model.parameters, allow_nan=False)
+    open_now = set(Episode.objects.open().values_list("pk", flat=True))
+    told = Trajectory.objects.exclude(probabilities={})
+    assert told.count() > 15
+    for row in told:
+        chances = row.probabilities
+        assert row.episode_id in open_now
+        assert len(row.scores) > 1
+        assert not row.mid_care
+        assert chances["low80"] <= chances["mean"] <= chances["high80"]
+        assert chances["sessions"] >= row.t[-1]
+        for name in ("not_improved", "deteriorated", "recovered"):
+            assert 0 <= chances.get(name, 0) <= 1
+    # A client reliably better already is less likely to end without it than one who is not.
+    better = [r.probabilities["not_improved"] for r in told if r.change_class == "improved"
+              and "not_improved" in r.probabilities]  # fmt: skip
+    others = [r.probabilities["not_improved"] for r in told if r.change_class == "unchanged"
+              and "not_improved" in r.probabilities]  # fmt: skip
+    assert np.mean(better) < np.mean(others)
+    # The rule goes by the posterior where it is told, and says so with its numbers.
+    flags = Flag.objects.filter(rule="not_on_track", measure__code="outcome-adult")
+    chances = {(r.episode_id, r.respondent_id): r.probabilities for r in told}
+    for flag in flags:
+        assert flag.evidence["by"] in ("not_improved", "deteriorated", "both")
+        said = chances[flag.episode_id, flag.respondent_id]
+        assert flag.evidence.get("p_not_improved") == said.get("not_improved")
+
+
+def test_the_same_night_says_the_same_and_another_day_of_nothing_changes_no_row(a_year: None):
+    before = {r.pk: r.probabilities for r in Trajectory.objects.all()}
+    tomorrow = run_night(clinic_time.today() + timedelta(days=1))
+    assert tomorrow["trajectories_written"] == 0
+    assert {r.pk: r.probabilities for r in Trajectory.objects.all()} == before
+    Trajectory.objects.all().delete()
+    run_night(clinic_time.today() + timedelta(days=1))
+    rebuilt = {(r.episode_id, r.measure_id, r.respondent_id): r.probabilities
+               for r in Trajectory.objects.all()}  # fmt: skip
+    assert sorted(map(str, rebuilt.values())) == sorted(map(str, before.values()))
+
+
+def test_the_client_page_shows_it_and_says_what_it_was_held_to(a_year: None, client: Any):
+    from reports_app.case_review import shown_pictures
+
+    row = (
+        Trajectory.objects.exclude(probabilities={})
+        .filter(measure__code="outcome-adult", probabilities__has_key="not_improved")
+        .order_by("pk")[0]
+    )
+    episode = Episode.objects.select_related("client").get(pk=row.episode_id)
+    shown = next(s for s in shown_pictures(episode) if s.outlook)
+    assert shown.outlook[0][1] == f"{100 * (1 - row.probabilities['not_improved']):.0f} %"
+    assert shown.held_to == prognosis.held_to(_adult_model())
+    assert Client.objects.filter(pk=episode.client_id).exists()
+
+
+def test_under_a_hundred_endings_nothing_is_told_and_the_band_serves(db: Any):
+    _simulate(60)
+    run_night(clinic_time.today())
+    with acting_as(BY):
+        assert not prognosis.is_told(_adult_model())
+        assert not Trajectory.objects.exclude(probabilities={}).exists()
+        for flag in Flag.objects.filter(rule="not_on_track"):
+            assert flag.evidence["by"] == "band"
+
+
+def test_what_is_told_as_of_a_day_is_made_of_that_day(a_year: None):
+    """The same reading as of a past day, whatever was scored since."""
+    past = clinic_time.today() - timedelta(days=30)
+    ids = list(Episode.objects.filter(series.open_on(past)).values_list("pk", flat=True))
+    found = series.as_series(series.scores(as_of=past, episode_ids=ids))
+    readings = expected.read_series(found, fitting.all_in_use(), as_of=past)
+    known = prognosis.beside_now(ids, past)
+    assert all(max(r.series.dates) <= past for r in readings)
+    seen = {r.series.episode_id: r.beside for r in readings if r.probabilities}
+    for episode, beside in list(seen.items())[:20]:
+        np.testing.assert_array_equal(beside, known.loc[episode].to_numpy(float))
+
+
+def test_a_look_back_follows_each_course_of_probabilities(a_year: None):
+    until = clinic_time.today()
+    found = replay_flags(until - timedelta(days=56), until, every=28)
+    assert found.courses
+    for looked_at, chances in found.courses.values():
+        assert len(looked_at) == len(chances)
+        assert all(0 < p < 1 for p in chances)
+        assert looked_at == sorted(set(looked_at))
