@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
+from measures_app.alerts import what_is_lacking
 from measures_app.due import Due, due_at
 from measures_app.forms import AnswerField, plain
 from measures_app.models import Administration
@@ -36,8 +37,8 @@ def has_begun(session: Session) -> bool:
 def asked_of(session: Session, respondent: Respondent, *, handed_over: bool = False) -> Asked:
     """Forms that this respondent has still to answer: first how things are, the session's after.
 
-    Who hands a device over decides the moment. A measure with an alert item isn't put on a
-    device: nobody would read the answer at once.
+    Who hands a device over decides the moment, and is in the room. A measure with an alert
+    item is put on a device only where the clinic stands ready for the answer.
     """
     taken = set(
         Administration.objects.current()
@@ -49,9 +50,12 @@ def asked_of(session: Session, respondent: Respondent, *, handed_over: bool = Fa
         for due in due_at(session.episode, session.held_on, session)
         if due.respondent.pk == respondent.pk
         and due.definition.items
-        and not due.definition.alerts
         and due.measure.pk not in taken
     ]
+    if any(due.definition.alerts for due in mine) and what_is_lacking(
+        respondent, attended=handed_over
+    ):
+        mine = [due for due in mine if not due.definition.alerts]
     first = [due for due in mine if due.at_start]
     last = [due for due in mine if not due.at_start]
     if first:
@@ -86,6 +90,11 @@ class RespondentForm(forms.Form):
     def answers_to(self, due: Due) -> dict[str, Any]:
         given = self.cleaned_data
         return {item.id: given.get(f"{due.key}_{item.id}") for item in due.definition.items}
+
+    @property
+    def cannot_wait(self) -> bool:
+        """Whether an answer here may ask for a reply at once."""
+        return any(due.definition.alerts for due in self.due)
 
     def untouched(self) -> int:
         """How many questions have no answer."""

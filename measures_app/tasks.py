@@ -6,15 +6,30 @@ from typing import Any
 
 from celery import shared_task
 
-from measures_app.actions import drafts
+from measures_app import alerts
+from measures_app.actions import drafts, tell_of_alert
+from measures_app.models import ItemAlert
 from sessions_app import outbox
 from sessions_app.context import acting_as, system
-from sessions_app.models import Job
+from sessions_app.models import Job, User
+
+ALERTING = system("item alert")
 
 
 @outbox.handles(drafts.KIND)
 def run_import(payload: dict[str, Any], message_id: Any) -> None:
     drafts.run_job(Job(pk=payload["job"]))
+
+
+@outbox.handles(alerts.KIND)
+def pass_alert(payload: dict[str, Any], message_id: Any) -> None:
+    tell_of_alert(alert=ItemAlert(pk=payload["alert"]), part=payload["part"], by=ALERTING)
+
+
+@outbox.handles(alerts.MAIL)
+def mail_alert(payload: dict[str, Any], message_id: Any) -> None:
+    alert = ItemAlert.objects.select_related("flag").get(pk=payload["alert"])
+    alerts.mail_about(alert, User.objects.get(pk=payload["user"]), message_id)
 
 
 @shared_task(acks_late=True, name="imports.forget")

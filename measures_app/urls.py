@@ -2,6 +2,7 @@ from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
 from measures_app.views import (
+    alerts,
     catalogue,
     corrections,
     entry,
@@ -13,6 +14,7 @@ from measures_app.views import (
 )
 
 urlpatterns = [
+    path("alerts/<int:pk>/", alerts.alert, name="alert"),
     path("today/", today.today, name="today"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),

@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "closing_day": 10,  # of the next month: before it an edition is provisional
     "return_reopens_days": 60,  # a return within this reopens the episode
     "clinician_numbers_for_directors": False,
+    "alert_pass_minutes": 15,  # an answer that can't wait passes on after each
 }
 
 
@@ -35,6 +36,7 @@ WORDS: dict[str, Any] = {
     "closing_day": _("Day of the next month on which a month closes"),
     "return_reopens_days": _("Days within which a return reopens the episode"),
     "clinician_numbers_for_directors": _("Directors see each clinician's numbers"),
+    "alert_pass_minutes": _("Minutes after which an unseen alert passes to the next person"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "former_assignment_days": (0, 3650),
@@ -46,6 +48,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "small_cell_limit": (1, 100),
     "closing_day": (1, 28),
     "return_reopens_days": (0, 3650),
+    "alert_pass_minutes": (1, 1440),
 }
 
 

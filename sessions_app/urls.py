@@ -1,7 +1,7 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from sessions_app.views import care, clients, people, schedule, sign_in
+from sessions_app.views import care, clients, people, safety, schedule, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
@@ -19,5 +19,6 @@ urlpatterns = [
     path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
     path("settings/", people.settings, name="settings"),
+    path("settings/alerts/", safety.settings, name="safety"),
     path("audit/", people.audit_trail, name="audit"),
 ]

@@ -5,6 +5,7 @@ from measures_app.actions.administrations import (
     record_administration,
     void_administration,
 )
+from measures_app.actions.alerts import close_alert, raise_alert, see_alert, tell_of_alert
 from measures_app.actions.flags import (
     DecidedMeanwhile,
     decide,
@@ -19,13 +20,17 @@ from measures_app.actions.sessions import record_session_with_measures
 __all__ = [
     "DecidedMeanwhile",
     "add_norm_row",
+    "close_alert",
     "correct_administration",
     "decide",
     "hand_to",
     "put_off",
+    "raise_alert",
     "record_administration",
     "record_session_with_measures",
+    "see_alert",
     "set_plan_line",
     "take_up",
+    "tell_of_alert",
     "void_administration",
 ]

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from measures_app import measures
+from measures_app.actions.alerts import raise_alert
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.psychometrics.scoring import AnswerProblem
 from sessions_app import access, audit, clinic_time, outbox
@@ -26,6 +27,7 @@ class Reading:
     total: Decimal | None
     subscales: dict[str, str] | None
     prorated: bool
+    alerts: tuple[str, ...] = ()  # items whose answer can't wait
 
 
 def read_total(version: MeasureVersion, total: Any) -> Decimal:
@@ -72,7 +74,7 @@ def read_answers(version: MeasureVersion, answers: dict[str, Any]) -> Reading:
         for item in definition.items
     }
     subscales = {name: str(value) for name, value in score.subscales.items() if value is not None}
-    return Reading(kept, score.total, subscales or None, score.prorated)
+    return Reading(kept, score.total, subscales or None, score.prorated, score.alerts)
 
 
 def _read(version: MeasureVersion, answers: dict[str, Any] | None, total: Any) -> Reading:
@@ -185,8 +187,18 @@ def record_administration(
         measure=measure.code,
         provenance=provenance,
     )
+    # What was answered long ago elsewhere asks nobody for a reply now.
+    if reading.alerts and provenance != Administration.Provenance.IMPORT:
+        raise_alert(administration=row, items=reading.alerts, by=by)
     outbox.promise(CHANGED, {"episode": episode.pk})
     return row
+
+
+def _alerts_of(row: Administration) -> tuple[str, ...]:
+    """Items whose answer couldn't wait when the row was kept."""
+    if not row.answers:
+        return ()
+    return measures.definition_of(row.version).score(row.answers).alerts
 
 
 @transaction.atomic
@@ -239,6 +251,9 @@ def correct_administration(
         by=by,
         measure=old.measure.code,
     )
+    new = tuple(item for item in reading.alerts if item not in _alerts_of(old))
+    if new and old.provenance != Administration.Provenance.IMPORT:
+        raise_alert(administration=row, items=new, by=by)
     outbox.promise(CHANGED, {"episode": old.episode_id})
     return row
 

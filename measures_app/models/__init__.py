@@ -1,4 +1,5 @@
 from measures_app.models.administrations import Administration
+from measures_app.models.alerts import ItemAlert
 from measures_app.models.change import ExpectedChangeModel, Trajectory
 from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
@@ -14,6 +15,7 @@ __all__ = [
     "FlagRuleSet",
     "FollowUp",
     "ImportDraft",
+    "ItemAlert",
     "Measure",
     "MeasurePlan",
     "MeasureVersion",

@@ -120,7 +120,8 @@ class Flag(models.Model):
                 name="flag_closed_when",
             ),
             models.CheckConstraint(
-                condition=~Q(state="decided") | Q(review__isnull=False),
+                # What was done about an answer that couldn't wait stands in its ItemAlert.
+                condition=~Q(state="decided") | Q(review__isnull=False) | Q(kind="item"),
                 name="decided_flag_has_review",
             ),
             models.CheckConstraint(

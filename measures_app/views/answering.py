@@ -11,9 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 
+from measures_app import alerts
 from measures_app.actions import record_administration
+from measures_app.due import due_at
 from measures_app.respondents import Asked, RespondentForm, asked_of, session_of
-from sessions_app import clinic_time, links
+from sessions_app import clinic_time, links, safety
 from sessions_app.context import acting_as, system
 from sessions_app.models import EntryLink, Respondent, Session
 from sessions_app.submissions import KeyReused, once, replayed
@@ -26,7 +28,8 @@ NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
 class Answering:
     """Who answers what, by which way in, and the page that a sending ends on.
 
-    `done(late, status)` draws that page; `late` says that the answers were in already.
+    `done(late, status)` draws that page; `late` says that the answers were in already. What
+    the person reads there first, after an answer that can't wait, is `crisis_text_for`.
     """
 
     link: EntryLink
@@ -34,6 +37,7 @@ class Answering:
     person: Respondent
     asked: Asked
     provenance: str
+    in_the_room: bool  # somebody of the clinic is with them
     done: Callable[[bool, int], HttpResponse]
 
 
@@ -43,6 +47,37 @@ def asked_by(link: EntryLink, *, handed_over: bool = False) -> tuple[Session, Re
         session = session_of(link)
         person = Respondent.objects.get(pk=link.respondent_id)
         return session, person, asked_of(session, person, handed_over=handed_over)
+
+
+def kept_back(session: Session) -> list[tuple[Respondent, str]]:
+    """Who isn't asked on a device all that is due, because the clinic isn't ready, and why."""
+    with acting_as(READER):
+        whole = Session.objects.select_related(
+            "meeting", "episode__client__identity", "episode__client__key", "episode__site"
+        ).get(pk=session.pk)
+        people = {
+            due.respondent.pk: due.respondent
+            for due in due_at(whole.episode, whole.held_on, whole)
+            if due.definition.alerts
+        }
+        found = [
+            (person, alerts.what_is_lacking(person, attended=False)) for person in people.values()
+        ]
+    return [(person, lacking) for person, lacking in found if lacking]
+
+
+def crisis_text_for(session: Session, person: Respondent) -> str:
+    """The clinic's crisis text for who gave an answer here that can't wait; else empty."""
+    with acting_as(READER):
+        answered_so = alerts.has_answered_so(session.pk, person)
+        return safety.crisis_text(person.language) if answered_so else ""
+
+
+def _not_read_at_once(way: Answering, form: RespondentForm) -> str:
+    """What a person can turn to who answers where nobody of the clinic is with them."""
+    if way.in_the_room or not form.cannot_wait:
+        return ""
+    return safety.crisis_text(way.person.language)
 
 
 def _keep(way: Answering, form: RespondentForm, body: dict[str, Any]) -> None:
@@ -86,7 +121,7 @@ def answer(request: HttpRequest, way: Answering) -> HttpResponse:
 
 def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
     def shown(form: RespondentForm, status: int = 200, **more: Any) -> HttpResponse:
-        context = {"form": form, "asked": way.asked, **more}
+        context = {"form": form, "asked": way.asked, "crisis": _not_read_at_once(way, form), **more}
         return render(request, "entry/respondent.html", context, status=status)
 
     if request.method != "POST":

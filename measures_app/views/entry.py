@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from measures_app import alerts
 from measures_app.actions.sessions import record_session_with_measures
 from measures_app.due import Desk, Due
 from measures_app.feedback import feedback_on
@@ -223,6 +224,7 @@ def picture(request: HttpRequest, pk: int) -> HttpResponse:
         "client": session.episode.client,
         "feedback": feedback_on(session),
         "rows": rows,
+        "alerts": alerts.waiting(request.user, session.episode),
         "self": Respondent.Relation.SELF,
         "may_enter": access.may(request.user, "enter_scores"),
     }

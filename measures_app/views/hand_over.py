@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 
 from measures_app.feedback import feedback_on
 from measures_app.models import Administration
-from measures_app.views.answering import Answering, answer, asked_by
+from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
 from measures_app.views.links import chosen, links_page, registered_session_or_404
 from sessions_app import access, actions, audit, links
 from sessions_app.context import ANONYMOUS, acting_as
@@ -110,7 +110,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if held["done"] and request.method != "POST":
         return done(False, 200)
     provenance = Administration.Provenance.CLINIC_TABLET
-    return answer(request, Answering(link, session, person, asked, provenance, done))
+    return answer(request, Answering(link, session, person, asked, provenance, True, done))
 
 
 def _end(
@@ -124,12 +124,20 @@ def _end(
     pin: PinForm | None = None,
 ) -> HttpResponse:
     """Thanks, the client's own picture (a carer sees none), and the way back."""
-    feedback = None
+    feedback, crisis = None, ""
+    if person is not None:
+        crisis = crisis_text_for(session, person)
     with translation.override(person.language if person else translation.get_language()):
         if person is not None and person.relation == Respondent.Relation.SELF:
             with acting_as(links.holder_of(pk)):  # sees this respondent's answers alone
                 feedback = feedback_on(session)
-        context = {"late": late, "feedback": feedback, "pin": pin or PinForm(), "link": pk}
+        context = {
+            "late": late,
+            "feedback": feedback,
+            "crisis": crisis,
+            "pin": pin or PinForm(),
+            "link": pk,
+        }
         return render(request, "entry/handed_over.html", context, status=status)
 
 

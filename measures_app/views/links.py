@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
-from measures_app.views.answering import Answering, answer, asked_by
+from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for, kept_back
 from sessions_app import access, actions, clinic_time, links
 from sessions_app.models import EntryLink, Respondent, Session
 
@@ -34,6 +34,7 @@ def links_page(
         "session": session,
         "client": session.client,
         "people": people_of(session),
+        "kept_back": kept_back(session),
         "live": live.select_related("respondent").order_by("pk"),
         "may_enter": access.may(request.user, "enter_scores"),
         **more,
@@ -97,8 +98,12 @@ def respondent(request: HttpRequest, token: str) -> HttpResponse:
     session, person, asked = asked_by(link)
 
     def done(late: bool, status: int) -> HttpResponse:
-        context = {"more_at_the_end": asked.more_at_the_end, "late": late}
+        context = {
+            "more_at_the_end": asked.more_at_the_end,
+            "late": late,
+            "crisis": crisis_text_for(session, person),
+        }
         return render(request, "entry/thanks.html", context, status=status)
 
     provenance = Administration.Provenance.OWN_DEVICE
-    return answer(request, Answering(link, session, person, asked, provenance, done))
+    return answer(request, Answering(link, session, person, asked, provenance, False, done))

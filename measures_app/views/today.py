@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from measures_app import followups
+from measures_app import alerts, followups
 from measures_app.due import due_today
 from measures_app.models import Administration, Measure
 from sessions_app import access, clinic_time, selectors
@@ -58,6 +58,7 @@ def today(request: HttpRequest) -> HttpResponse:
         due = followups.look(reviews)
     context = {
         "follow_ups": due,
+        "alerts": alerts.waiting(request.user),
         "day": day,
         "before": day - timedelta(days=1),
         "after": day + timedelta(days=1),

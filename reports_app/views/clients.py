@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from measures_app import alerts
 from measures_app.models import Flag
 from reports_app.case_review import case_context, case_review_pdf
 from reports_app.paper import PaperUnavailable, missing
@@ -81,6 +82,7 @@ def client(request: HttpRequest, code: str) -> HttpResponse:
     audit.client_read(shown, "progress page")
     context = case_context(shown, request.user, request.GET.get("episode"))
     context["paper_missing"] = missing()
+    context["alerts"] = alerts.waiting(request.user, context["episode"])
     context["may_close"] = access.may(request.user, "close_episode")
     context["may_enter"] = access.may(request.user, "enter_scores")
     return render(request, "reports/client.html", context)

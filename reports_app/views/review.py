@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from measures_app import actions, followups
+from measures_app import actions, alerts, followups
 from reports_app.case_review import case_context, chosen_episode
 from reports_app.paper import missing
 from reports_app.queue import left_untaken, queue_of, taken_up_share
@@ -43,6 +43,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     audit.record("read", subject_kind="review queue", rows=rows)
     context = {
         "queue": found,
+        "alerts": alerts.waiting(request.user),
         "budget": budget,
         "in_time": in_time,
         "raised": raised,

@@ -36,6 +36,7 @@ from sessions_app.actions.people import (
     set_policy,
     supervise,
 )
+from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
 
 __all__ = [
     "add_clinician",
@@ -47,6 +48,7 @@ __all__ = [
     "assign_clinician",
     "attend",
     "book_session",
+    "bring_in_duty",
     "close_episode",
     "end_role",
     "erase_identity",
@@ -62,6 +64,8 @@ __all__ = [
     "revoke_link",
     "rewrap_keys",
     "set_attendance",
+    "set_crisis_text",
+    "set_duty",
     "set_policy",
     "supervise",
     "transfer_episode",

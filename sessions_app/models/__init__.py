@@ -33,6 +33,7 @@ from sessions_app.models.organisation import (
     Supervision,
     Team,
 )
+from sessions_app.models.safety import CrisisText, DutyTurn
 from sessions_app.models.users import User
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "ClientIdentity",
     "ClientKey",
     "Clinician",
+    "CrisisText",
+    "DutyTurn",
     "EntryLink",
     "Episode",
     "ExternalId",

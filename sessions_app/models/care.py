@@ -107,6 +107,7 @@ class Assignment(models.Model):
         CO_THERAPIST = "co_therapist", "co-therapist"
         PRESCRIBER = "prescriber", "prescriber"
         TRAINEE = "trainee", "trainee"
+        DUTY = "duty", "on duty"
 
     episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="assignments")
     clinician = models.ForeignKey(Clinician, on_delete=models.PROTECT, related_name="assignments")

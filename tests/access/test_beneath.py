@@ -16,7 +16,14 @@ from django.db.models import Count, Max, Min, OuterRef, Prefetch, Subquery, Valu
 
 from measures_app import actions as measure_actions
 from measures_app import flagging, measures
-from measures_app.models import Administration, Flag, FlagEvent, FollowUp, Trajectory
+from measures_app.models import (
+    Administration,
+    Flag,
+    FlagEvent,
+    FollowUp,
+    ItemAlert,
+    Trajectory,
+)
 from reports_app.models import EpisodeSummary
 from sessions_app import access, actions, clinic_time
 from sessions_app.context import acting_as
@@ -47,7 +54,7 @@ AT_THE_DESK: dict[str, set[str]] = {
     "felix": {"clara"},
 }
 CLINICAL = (
-    CaseReview, Administration, Trajectory, Flag, FlagEvent, FollowUp, EpisodeSummary,
+    CaseReview, Administration, Trajectory, Flag, FlagEvent, FollowUp, ItemAlert, EpisodeSummary,
 )  # fmt: skip
 REGISTRY = (Episode, Assignment, Session, EntryLink)
 OF_A_CLIENT = (Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent)
@@ -105,6 +112,9 @@ def full(clinic: Clinic) -> Clinic:
                 rule_set=flagging.current_rule_set(today),
                 evidence={},
                 raised_on=today,
+            )
+            ItemAlert.objects.create(
+                **about, flag=flag, administration=score, items=[], raised_at=clinic_time.now()
             )
             FlagEvent.objects.create(flag=flag, episode=episode, actor="test", to_state="open")
             Trajectory.objects.create(

@@ -21,7 +21,8 @@ SOURCES = Path(__file__).resolve().parent.parent.parent
 CLIENT_FACING = (
     "templates/entry/respondent.html", "templates/entry/_line.html", "templates/entry/_choice.html",
     "templates/entry/thanks.html", "templates/entry/link_closed.html",
-    "templates/entry/handed_over.html", "templates/entry/_seen_together.html",
+    "templates/entry/handed_over.html", "templates/entry/_crisis.html",
+    "templates/entry/_seen_together.html",
     "measures_app/feedback.py", "measures_app/respondents.py",
 )  # fmt: skip
 SAID = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')|\b_\(\s*"([^"]+)"\s*\)""")

@@ -19,18 +19,19 @@ from tests.cast import BY, Clinic
 
 # page -> (who opens it, queries at most). A page that needs more says why where it is raised.
 BUDGETS: dict[str, tuple[str, int]] = {
-    # What is due (plan, measures, courses, respondents, what was taken), decisions on their day.
-    "/today/": ("alice", 24),
+    # What is due (plan, measures, courses, respondents, what was taken), decisions on their day,
+    # answers that can't wait.
+    "/today/": ("alice", 26),
     "/schedule/": ("fred", 13),
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 22),
-    "/clients/{ana}/": ("alice", 42),
+    "/clients/{ana}/": ("alice", 43),
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 18),
-    "/sessions/{session}/picture/": ("alice", 30),
-    "/review/": ("sofia", 28),  # decisions back on their day (3), what lapsed untaken
+    "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
     "/review/{ana}/": ("sofia", 46),  # as above, and the colleagues who may see the client
+    "/sessions/{session}/picture/": ("alice", 31),
     "/practice/": ("alice", 15),
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
@@ -38,6 +39,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/rules/": ("alice", 14),
     "/people/": ("adam", 17),  # what a new clinic still needs
     "/settings/": ("adam", 12),
+    "/settings/alerts/": ("adam", 13),
     "/audit/": ("adam", 11),
     "/import/": ("adam", 10),
 }

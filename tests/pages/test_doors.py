@@ -67,6 +67,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/import/{uuid}/bad-rows.csv": (404, 404, 404, 404, 404, 404),
     "/people/": (404, 404, 404, 404, 200, 404),
     "/settings/": (404, 404, 404, 404, 200, 404),
+    "/settings/alerts/": (404, 404, 404, 404, 200, 404),
+    "/alerts/{alert}/": (200, 200, 404, 404, 404, 404),
     "/audit/": (404, 404, 404, 404, 200, 404),
     "/sign-in/": (302, 302, 302, 302, 302, 302),
     "/api/v1/clients/": (200, 200, 403, 200, 403, 200),
@@ -110,8 +112,10 @@ def places(clinic: Clinic) -> dict[str, Any]:
                 clinic.sessions["ana"], (18.0, 17.5, 16, 15.2, 14, 10), strict=True
             )
         ]
+        alert = measure_actions.raise_alert(administration=scores[-1], items=(), by=BY)
         run_night(clinic_time.today())
     return {
+        "alert": alert.pk,
         "ana": clinic.ana.code,
         "session": clinic.sessions["ana"][0].pk,
         "episode": clinic.episodes["ana"].pk,

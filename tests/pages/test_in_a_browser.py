@@ -27,7 +27,7 @@ PAGES = {
     "alice": [
         "/today/", "/schedule/", "/clients/", "/caseload/", "/clients/{ana}/",
         "/clients/{ana}/sessions/new/", "/sessions/{booked}/", "/sessions/{booked}/links/",
-        "/sessions/{held}/picture/",
+        "/sessions/{held}/picture/", "/alerts/{alert}/",
         "/practice/", "/measures/", "/rules/", "/no-such-page/",
         "/measures/outcome-adult/", "/measures/plans/",
         "/clients/{ana}/scores/", "/scores/{score}/correct/",
@@ -35,7 +35,8 @@ PAGES = {
     "sofia": ["/review/", "/review/{ana}/"],
     "dora": ["/agency/"],
     "fred": ["/schedule/", "/clients/new/"],
-    "adam": ["/people/", "/settings/", "/audit/", "/import/", "/measures/load/",
+    "adam": ["/people/", "/settings/", "/settings/alerts/", "/audit/", "/import/",
+             "/measures/load/",
              "/measures/outcome-adult/constants/new/", "/measures/plans/alliance-self/"],
 }  # fmt: skip
 
@@ -62,12 +63,15 @@ def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
             for moment in (clinic_time.at(today, 9), clinic_time.at(today - timedelta(days=3), 9))
         ]
         run_night(today)
+        row = Administration.objects.filter(client=clinic.ana).order_by("-pk")[0]
+        alert = measure_actions.raise_alert(administration=row, items=(), by=BY)
         score = Administration.objects.order_by("pk").values_list("pk", flat=True)[0]
         later = actions.book_session(
             episode=clinic.episodes["ana"], starts_at=clinic_time.at(today, 15), by=BY
         )
     places = {
         "later": later.pk,
+        "alert": alert.pk,
         "ana": clinic.ana.code,
         "booked": booked[0].pk,
         "held": clinic.sessions["ana"][-1].pk,

@@ -94,6 +94,18 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             evidence={},
             raised_on=today,
         )
+        clinic.second = measures_app.actions.record_administration(
+            episode=clinic.episodes["ana"],
+            session=clinic.sessions["ana"][2],
+            measure=clinic.measure,
+            total=18,
+            provenance="paper",
+            by=BY,
+        )
+        clinic.alert = measures_app.actions.raise_alert(
+            administration=clinic.score, items=("individual",), by=BY
+        )
+        sessions_app.actions.set_duty(clinician=clinic.clinicians["ruth"], by=BY)
         clinic.review = sessions_app.actions.record_case_review(
             episode=clinic.episodes["ana"], decision="continue", by=clinic.sofia
         )
@@ -229,6 +241,23 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
         programme=c.restricted,
         by=by,
     ),
+    "set_crisis_text": lambda c, by: sessions_app.actions.set_crisis_text(
+        language="en", text="Call 0000.", by=by
+    ),
+    "set_duty": lambda c, by: sessions_app.actions.set_duty(clinician=c.clinicians["ruth"], by=by),
+    "bring_in_duty": lambda c, by: sessions_app.actions.bring_in_duty(
+        episode=c.episodes["ana"], clinician=c.clinicians["ruth"], why="an answer", by=by
+    ),
+    "raise_alert": lambda c, by: measures_app.actions.raise_alert(
+        administration=c.second, items=("close",), by=by
+    ),
+    "tell_of_alert": lambda c, by: measures_app.actions.tell_of_alert(
+        alert=c.alert, part="duty", by=by
+    ),
+    "see_alert": lambda c, by: measures_app.actions.see_alert(alert=c.alert, by=by),
+    "close_alert": lambda c, by: measures_app.actions.close_alert(
+        alert=c.alert, done="called", by=by
+    ),
     "import_records": lambda c, by: import_records(**_import(), by=by),
     "import_what_can_be": lambda c, by: import_what_can_be(**_import(), by=by),
     "bring_file": lambda c, by: bring_file(name="scores.csv", content=FILE, by=by),
@@ -251,7 +280,8 @@ RIGHTLY = {
     **dict.fromkeys(
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
          "end_role", "supervise", "set_policy", "add_norm_row", "set_plan_line",
-         "import_records", "import_what_can_be", "bring_file", "try_file"),
+         "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
+         "set_duty"),
         "adam",
     ),
     **dict.fromkeys(
@@ -263,7 +293,8 @@ RIGHTLY = {
                      "record_case_review", "record_review_result"), "sofia"),
     **dict.fromkeys(("close_episode", "record_session", "record_administration",
                      "correct_administration", "void_administration",
-                     "record_session_with_measures"), "alice"),
+                     "record_session_with_measures", "raise_alert", "tell_of_alert",
+                     "see_alert", "close_alert", "bring_in_duty"), "alice"),
     "keep_edition": "dora",
     "ask_for_backtest": "dora",
     "erase_identity": None,

@@ -19,10 +19,12 @@ from measures_app.models import (
     Flag,
     FlagEvent,
     FlagRuleSet,
+    ItemAlert,
     MeasureVersion,
     NormRow,
     Wording,
 )
+from sessions_app import actions as sessions_actions
 from sessions_app import clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import (
@@ -31,6 +33,8 @@ from sessions_app.models import (
     CaseReview,
     Client,
     ClientKey,
+    CrisisText,
+    DutyTurn,
     Episode,
     Policy,
     Respondent,
@@ -65,6 +69,11 @@ def care(clinic: Clinic) -> Any:
             evidence={"code": "no_progress"},
             raised_on=clinic_time.today(),
         )
+        clinic.alert = measure_actions.raise_alert(
+            administration=clinic.score, items=("close",), by=clinic.alice
+        )
+        sessions_actions.set_crisis_text(language="en", text="Call 0000.", by=BY)
+        sessions_actions.set_duty(clinician=clinic.clinicians["bob"], by=BY)
         yield clinic
 
 
@@ -79,6 +88,16 @@ def another(row: Any, **changes: Any) -> Any:
 
 def day(ago: int) -> Any:
     return clinic_time.today() - timedelta(days=ago)
+
+
+def _about_ana(c: Any) -> dict[str, Any]:
+    return {
+        "episode": c.episodes["ana"],
+        "flag": c.flag,
+        "administration": c.score,
+        "items": [],
+        "raised_at": clinic_time.now(),
+    }
 
 
 BROKEN: dict[str, Callable[[Any], object]] = {
@@ -107,6 +126,14 @@ BROKEN: dict[str, Callable[[Any], object]] = {
         state="decided", closed_on=day(0), closed_at=clinic_time.now()
     ),
     "flag_put_off_with_a_reason": lambda c: Flag.objects.update(snoozed_until=day(-3)),
+    "alert_done_says_who_when_what": lambda c: ItemAlert.objects.update(done_at=clinic_time.now()),
+    "measures_app_itemalert_episode_id_with_client_id": lambda c: ItemAlert.objects.create(
+        client=c.boris, **_about_ana(c)
+    ),
+    "crisis_text_says_something": lambda c: CrisisText.objects.create(language="en", text=""),
+    "duty_ends_after_start": lambda c: DutyTurn.objects.create(
+        clinician=c.clinicians["bob"], from_on=day(1), to_on=day(2)
+    ),
     "one_self_respondent": lambda c: Respondent.objects.create(client=c.ana, from_on=day(1)),
     "grant_scope_named": lambda c: RoleGrant.objects.filter(user=c.alice).update(scope="site"),
     "grant_ends_after_start": lambda c: RoleGrant.objects.update(to_on=day(999)),
@@ -154,7 +181,7 @@ def test_a_correction_leaves_room_and_a_second_current_score_does_not(care: Any)
 EDITS: dict[str, Callable[[Any], object]] = {
     "a score's total": lambda c: Administration.objects.update(total=1),
     "a score's day": lambda c: Administration.objects.update(taken_on=day(3)),
-    "a score": lambda c: c.score.delete(),
+    "a score": lambda c: Administration.objects.filter(pk=c.score.pk)._raw_delete("default"),
     "a decision": lambda c: CaseReview.objects.update(decision="end"),
     "a policy": lambda c: Policy.objects.update(value=1),
     "an episode": lambda c: Episode.objects.all()._raw_delete("default"),
@@ -165,6 +192,10 @@ EDITS: dict[str, Callable[[Any], object]] = {
     "a flag's past": lambda c: FlagEvent.objects.all()._raw_delete("default"),
     "an audit row": lambda c: AuditEvent.objects.update(actor=""),
     "the audit trail": lambda c: AuditEvent.objects.all()._raw_delete("default"),
+    "what was answered": lambda c: ItemAlert.objects.update(items=["x"]),
+    "an alert": lambda c: ItemAlert.objects.all()._raw_delete("default"),
+    "a crisis text": lambda c: CrisisText.objects.update(text="x"),
+    "a duty": lambda c: DutyTurn.objects.update(to_on=None),
     "a measure's version": lambda c: MeasureVersion.objects.update(low=-1),
     "a wording": lambda c: Wording.objects.update(text={}),
     "a norm": lambda c: NormRow.objects.update(cutoff=1),

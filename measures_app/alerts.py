@@ -1,0 +1,155 @@
+"""Answers that can't wait: whom they reach, in which order, and what stands ready before.
+
+An alert reaches the lead clinician at once. Until somebody says they have seen it, it passes on
+after each of the clinic's set times: to the others who treat the client, to the supervisors, to
+whoever is on duty, who is then told again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from measures_app.measures import definition_of
+from measures_app.models import Flag, ItemAlert
+from sessions_app import clinic_time, mail, safety
+from sessions_app.models import Assignment, Episode, Respondent, User
+
+RULE = "item_alert"
+KIND, MAIL = "item_alert", "item_alert_mail"  # of the outbox
+CLINICIAN, COVER, SUPERVISOR, DUTY = "clinician", "cover", "supervisor", "duty"
+CHAIN = (CLINICIAN, COVER, SUPERVISOR, DUTY)
+
+
+def _with_account(assignments: Any) -> list[User]:
+    rows = assignments.filter(clinician__user__is_active=True)
+    return list(User.objects.filter(clinician__assignments__in=rows).distinct().order_by("pk"))
+
+
+def reached(episode: Episode, part: str) -> list[User]:
+    """Whom an alert reaches as this link of the chain, today; call as the system."""
+    today = clinic_time.today()
+    if part == DUTY:
+        duty = safety.on_duty(today)
+        return [duty.user] if duty else []
+    now = Assignment.objects.filter(
+        Q(to_on=None) | Q(to_on__gte=today), episode=episode, from_on__lte=today
+    ).exclude(part=Assignment.Part.DUTY)
+    leads = now.filter(part=Assignment.Part.LEAD)
+    if part == CLINICIAN:
+        return _with_account(leads)
+    if part == COVER:
+        return _with_account(now.exclude(part=Assignment.Part.LEAD))
+    return list(
+        User.objects.filter(
+            Q(supervisions__to_on=None) | Q(supervisions__to_on__gte=today),
+            supervisions__clinician__assignments__in=leads,
+            supervisions__from_on__lte=today,
+            is_active=True,
+        )
+        .distinct()
+        .order_by("pk")
+    )
+
+
+def what_is_lacking(respondent: Respondent, *, attended: bool) -> str:
+    """Why a measure with an alert item isn't put on a device yet; empty when it may be.
+
+    In the room the crisis text is enough. Unattended, somebody must be on duty as well: nobody
+    reads the answer at once.
+    """
+    if not safety.crisis_text(respondent.language):
+        return _("the clinic has no crisis text in this language")
+    if not attended and safety.on_duty() is None:
+        return _("nobody is on duty for answers that can't wait")
+    return ""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer at or above its threshold, in words."""
+
+    label: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An alert as a page shows it."""
+
+    alert: ItemAlert
+    answers: list[Answered]
+
+    @property
+    def flag(self) -> Flag:
+        return self.alert.flag
+
+    @property
+    def title(self) -> str:
+        return str(self.alert.administration.measure.title)
+
+
+def _answers_of(alert: ItemAlert) -> list[Answered]:
+    row = alert.administration
+    definition = definition_of(row.version)
+    words = definition.words("en").get("items", {})
+    found = []
+    for item in definition.items:
+        if item.id not in alert.items:
+            continue
+        text = words.get(item.id, {})
+        given = float((row.answers or {})[item.id])
+        labels = dict(zip(item.choices or (), text.get("choices") or (), strict=False))
+        answer = f"{labels[given]} ({given:g})" if given in labels else f"{given:g}"
+        found.append(Answered(text.get("label", item.id), answer))
+    return found
+
+
+def shown(alert: ItemAlert) -> Shown:
+    return Shown(alert, _answers_of(alert))
+
+
+def waiting(user: Any, episode: Episode | None = None) -> list[Shown]:
+    """Alerts in someone's clinical scope about which nobody has said what was done."""
+    rows = ItemAlert.objects.visible_to(user).filter(done_at=None)
+    if episode is not None:
+        rows = rows.filter(episode=episode)
+    return [shown(row) for row in rows.select_related(*NEEDED).order_by("raised_at", "pk")]
+
+
+NEEDED = (
+    "flag__owner", "client__identity", "client__key", "episode",
+    "administration__measure", "administration__version", "administration__respondent",
+)  # fmt: skip
+
+
+def has_answered_so(session_id: int, respondent: Respondent) -> bool:
+    """Whether this person gave such an answer at this session; call as the system."""
+    return ItemAlert.objects.filter(
+        administration__session=session_id, administration__respondent=respondent
+    ).exists()
+
+
+def mail_about(alert: ItemAlert, user: User, message_id: Any) -> None:
+    """Tell one person that an answer waits: no name, no code, no answer; unless it was seen."""
+    if alert.done_at is not None or alert.flag.owner_id is not None:
+        return
+    mail.send(
+        to=user.email,
+        subject=_("An answer asks for a reply at once"),
+        text=_(
+            "A client gave an answer that can't wait. Please open it now and say that you have "
+            "seen it; until somebody does, it is passed on.\n\n%(address)s\n"
+        )
+        % {"address": mail.address_of("alert", alert.pk)},
+        message_id=message_id,
+    )
+
+
+def next_parts(episode: Episode) -> Iterable[str]:
+    """Links of the chain at which somebody is reached, in order."""
+    return [part for part in CHAIN if reached(episode, part)]
