@@ -26,12 +26,12 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 22),
-    "/clients/{ana}/": ("alice", 43),
+    "/clients/{ana}/": ("alice", 46),  # how care may end, alerts
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 18),
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
-    "/review/{ana}/": ("sofia", 46),  # as above, and the colleagues who may see the client
-    "/sessions/{session}/picture/": ("alice", 31),
+    "/review/{ana}/": ("sofia", 47),  # as the client page, and the colleagues who may see them
+    "/sessions/{session}/picture/": ("alice", 35),  # how care may end, alerts
     "/practice/": ("alice", 15),
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
