@@ -129,6 +129,8 @@ def current_rule_set(as_of: date) -> FlagRuleSet:
         "first_checkpoint": int(in_force["first_checkpoint"]),
         "second_checkpoint": int(in_force["second_checkpoint"]),
         "overdue_factor": float(in_force["overdue_factor"]),
+        "not_improved_above": float(in_force["not_improved_above"]),
+        "deteriorated_above": float(in_force["deteriorated_above"]),
     }
     newest = FlagRuleSet.objects.order_by("-version").first()
     if newest is not None and newest.rules == wanted:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,7 +20,15 @@ from django.db.models import Min
 
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.models import Flag
-from measures_app.psychometrics.flag_judging import RulePerformance, Share, judge
+from measures_app.psychometrics.flag_judging import (
+    Course,
+    RulePerformance,
+    Share,
+    calibration,
+    judge,
+    settings,
+    within_budget,
+)
 from reports_app.models import EpisodeSummary
 from reports_app.replay import EVERY_DAYS, Raised, Replay, replay_flags
 from sessions_app import policies
@@ -43,6 +51,8 @@ WARNS_OF = {
     "ready_to_finish": WELL,
 }
 BAND_SESSIONS = (2, 3, 4, 6, 8)
+CALIBRATED_AT = (3, 6, 8)
+THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(14))  # .30 to .95
 NOTES = (
     "For imported and simulated sessions, what was known on a day is dated by the session.",
     "Whether a booked session was attended is taken as it stands now.",
@@ -219,6 +229,51 @@ def _bands(replay: Replay) -> list[dict[str, Any]]:
     return rows
 
 
+def _positives(history: History) -> dict[int, bool]:
+    """Judged episodes, and whether they ended without reliable improvement."""
+    judged = history.episodes[history.episodes["opened_on"] <= history.judged_until]
+    rows, positive = _judgeable("not_on_track", judged)
+    return dict(zip(rows["episode_id"].tolist(), positive.tolist(), strict=True))
+
+
+def _thresholds(history: History, replay: Replay, silent_sessions: int) -> dict[str, Any]:
+    """What other thresholds of "not on track" would have cost and caught; {} for too few."""
+    ended = _positives(history)
+    courses = {key: Course(tuple(t), tuple(p)) for key, (t, p) in replay.courses.items()}
+    judged = [key for key in courses if key[0] in ended]
+    if len(judged) < FEWEST_JUDGED:
+        return {"note": f"not known yet: {len(judged)} judged, {FEWEST_JUDGED} are needed"}
+    positive = np.array([ended[key[0]] for key in judged], dtype=bool)
+    told = {"thresholds": THRESHOLDS, "silent_sessions": silent_sessions}
+    caught = settings([courses[key] for key in judged], positive, history.weeks, **told)
+    everyone = list(courses.values())
+    cost = settings(everyone, np.zeros(len(everyone), dtype=bool), history.weeks, **told)
+    priced = [replace(a, per_week=b.per_week) for a, b in zip(caught, cost, strict=True)]
+    room = within_budget(priced, float(history.budget * history.supervisors))
+    return {
+        "judged": len(judged),
+        "settings": [{k: _number(v) for k, v in asdict(one).items()} for one in priced],
+        "within_budget": room.threshold if room else None,
+    }
+
+
+def _calibration(history: History, replay: Replay) -> list[dict[str, Any]]:
+    """Said against seen at some sessions, in groups of similar chances."""
+    ended = _positives(history)
+    tables = []
+    for session in CALIBRATED_AT:
+        said, came = [], []
+        for (episode, _series), (looked_at, chances) in replay.courses.items():
+            if session in looked_at and episode in ended:
+                said.append(chances[looked_at.index(session)])
+                came.append(ended[episode])
+        if len(said) >= FEWEST_JUDGED:
+            rows = calibration(np.array(said), np.array(came, dtype=bool), groups=5)
+            told = [{k: round(v, 4) for k, v in asdict(row).items()} for row in rows]
+            tables.append({"session": session, "n": len(said), "groups": told})
+    return tables
+
+
 def run_backtest(
     as_of: date,
     *,
@@ -256,5 +311,7 @@ def run_backtest(
         },
         "rules": _rules(history, replay),
         "bands": _bands(replay),
+        "not_on_track": _thresholds(history, replay, replay.silent_sessions),
+        "calibration": _calibration(history, replay),
         "notes": list(NOTES),
     }

@@ -55,6 +55,7 @@ class Replay:
     entries: Counter[date] = field(default_factory=Counter)  # clients new in the queue, by origin
     bands: list[BandLook] = field(default_factory=list)
     courses: dict[tuple[int, str], tuple[list[int], list[float]]] = field(default_factory=dict)
+    silent_sessions: int = 4
 
 
 def origins_between(first: date, last: date, every: int = EVERY_DAYS) -> list[date]:
@@ -185,6 +186,7 @@ def replay_flags(
     found = Replay(origins_between(first, last, every))
     with acting_as(system("back-test")), transaction.atomic():
         constants = constants_in_force()
+        found.silent_sessions = constants.silent_sessions
         memory = _Memory(constants)
         fitted_on, models = date.min, {}
         for number, origin in enumerate(found.origins):

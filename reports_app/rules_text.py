@@ -6,8 +6,10 @@ from django.utils.translation import gettext_lazy as _
 
 MEANING = {
     "not_on_track": _(
-        "The newest score lies beyond the worse end of what was expected from this start for "
-        "80 of 100 clients. Never on fewer than two scores."
+        "From 100 ended episodes on: the chance of ending without a reliable change, or further "
+        "from the goal, is above the clinic's threshold. Before: the newest score lies beyond the "
+        "worse end of what was expected from this start for 80 of 100 clients. Never on fewer "
+        "than two scores."
     ),
     "deteriorated": _(
         "The newest score is worse than the first by more than measurement error allows."

@@ -15,6 +15,8 @@ DEFAULTS: dict[str, Any] = {
     "open_flag_days": 42,  # a review flag that nobody took up in this time lapses, said so
     "first_checkpoint": 3,  # session of the first checkpoint (a prompt)
     "second_checkpoint": 6,  # session of `no_progress`
+    "not_improved_above": 0.65,  # chance of ending unimproved from which `not_on_track` speaks
+    "deteriorated_above": 0.25,  # and of ending reliably worse
     "overdue_factor": 2.0,  # times the client's own rhythm
     "small_cell_limit": 8,  # counts below it stay blank in files that leave the clinic
     "closing_day": 10,  # of the next month: before it an edition is provisional
@@ -31,6 +33,8 @@ WORDS: dict[str, Any] = {
     "open_flag_days": _("Days after which a case that nobody took up leaves the list"),
     "first_checkpoint": _("Session of the first checkpoint"),
     "second_checkpoint": _("Session by which a clear change is looked for"),
+    "not_improved_above": _("Noticed above this chance of ending without a reliable change"),
+    "deteriorated_above": _("Noticed above this chance of ending further from the goal"),
     "overdue_factor": _("Overdue after so many times the client's own rhythm"),
     "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),
     "closing_day": _("Day of the next month on which a month closes"),
@@ -44,6 +48,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "open_flag_days": (7, 365),
     "first_checkpoint": (2, 60),
     "second_checkpoint": (2, 60),
+    "not_improved_above": (0.05, 0.99),
+    "deteriorated_above": (0.01, 0.99),
     "overdue_factor": (1, 20),
     "small_cell_limit": (1, 100),
     "closing_day": (1, 28),

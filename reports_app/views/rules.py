@@ -33,6 +33,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     run = NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True).first()
     models = ExpectedChangeModel.objects.select_related("measure").order_by("-pk")[:10]
     done, running = actions.newest_backtest(), actions.running_backtest()
+    room = done.result["budget_per_week"] * done.result["supervisors"] if done else 0
     context = {
         "review": [(NAME[rule], MEANING[rule]) for rule in REVIEW_RULES],
         "prompts": [(NAME[rule], MEANING[rule]) for rule in PROMPT_RULES],
@@ -43,6 +44,8 @@ def rules(request: HttpRequest) -> HttpResponse:
         "backtest": done.result if done else None,
         "backtest_on": done.finished_at if done else None,
         "backtest_rules": _told(done.result) if done else [],
+        "room": room,
+        "most_room": max(20, 3 * room),
         "running": running,
         "running_done": (progress.of(running.pk) or 0) if running else 0,
         "may_look_back": access.may(request.user, "look_back"),

@@ -9,11 +9,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.core.management import CommandError, call_command
+from django.template.loader import render_to_string
 
 from measures_app import actions as measure_actions
 from measures_app import measures
 from measures_app.models import Administration, ExpectedChangeModel, Flag, FlagRuleSet
+from measures_app.simulation import generate
+from measures_app.simulation.store import day_number, store
 from reports_app import actions as report_actions
 from reports_app import tasks  # noqa: F401 - registers what the outbox hands over
 from reports_app.backtest import NoHistory, read_history, run_backtest
@@ -173,3 +177,52 @@ def test_a_job_without_history_ends_with_its_reason(db):
     job.refresh_from_db()
     assert (job.state, job.finished_at is not None) == ("stopped", True)
     assert "no session" in job.problem
+
+
+def test_thresholds_are_priced_and_chances_held_to_what_came(db):
+    with acting_as(BY):
+        store(generate(330, 5, day_number(clinic_time.today()), months=16))
+    run_night(clinic_time.today())
+    found = run_backtest(clinic_time.today(), every=42)
+    track = found["not_on_track"]
+    assert track["judged"] >= 30
+    priced = track["settings"]
+    for low, high in pairwise(priced):  # a higher threshold costs less and catches less
+        assert high["threshold"] > low["threshold"]
+        assert high["per_week"] <= low["per_week"]
+        assert high["sensitivity"] <= low["sensitivity"]
+        assert high["specificity"] >= low["specificity"]
+    room = found["budget_per_week"] * found["supervisors"]
+    chosen = next(one for one in priced if one["threshold"] == track["within_budget"])
+    assert chosen["per_week"] <= room
+    for table in found["calibration"]:
+        assert sum(group["n"] for group in table["groups"]) == table["n"]
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.browser
+def test_the_slider_says_what_fits_the_room(browser):
+    settings = [
+        {"threshold": 0.5, "per_week": 4.2, "sensitivity": 0.8, "specificity": 0.7, "ppv": 0.6},
+        {"threshold": 0.7, "per_week": 1.9, "sensitivity": 0.5, "specificity": 0.9, "ppv": 0.8},
+    ]
+    context = {
+        "found": {"settings": settings, "judged": 90, "within_budget": 0.5},
+        "budget": 6,
+        "most": 20,
+    }
+    page = browser.new_page()
+    try:
+        page.set_content(render_to_string("reports/_thresholds.html", context))
+        page.add_script_tag(path=finders.find("js/thresholds.js"))
+        said, slider = page.locator("p[data-said]"), page.locator("input[type=range]")
+        assert "80 % of those who ended without" in said.inner_text()
+        slider.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        assert page.locator("output").inner_text() == "3"
+        assert "50 % of those who ended without" in said.inner_text()
+        page.keyboard.press("Home")
+        assert "No threshold" in said.inner_text()
+    finally:
+        page.close()
