@@ -5,3 +5,6 @@ class MeasuresAppConfig(AppConfig):
     name = "measures_app"
     verbose_name = "Asked, answered, understood"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from measures_app import leavers  # noqa: F401 - registers its question

@@ -105,7 +105,7 @@ def unconfirmed_clinicians(as_of: date) -> set[int]:
         status=Session.Status.BOOKED,
         held_on__lt=as_of,
         held_on__gte=as_of - timedelta(days=UNCONFIRMED_WINDOW_DAYS),
-    )
+    ).expected()
     return set(rows.values_list("meeting__clinicians", flat=True)) - {None}
 
 

@@ -157,6 +157,22 @@ def class_words(name: str, *, first: float = 0.0, last: float = 0.0) -> str:
     return words() if words else ""
 
 
+def reached_words(reading: Reading | None) -> str:
+    """What an ended course of care reached, in one sentence."""
+    scores = reading.series.scores if reading is not None else ()
+    if reading is None or not scores:
+        return _("No score was taken: what was reached isn't known.")
+    values = {"first": number(scores[0]), "last": number(scores[-1])}
+    if len(scores) < 2:
+        return (
+            _("%(first)s at the start and no second score: what was reached isn't known.") % values
+        )
+    words = class_words(reading.change_class, first=scores[0], last=scores[-1])
+    if not words:
+        return _("%(first)s at the start, %(last)s at the end.") % values
+    return _("%(first)s at the start, %(last)s at the end: %(words)s.") % {**values, "words": words}
+
+
 STARTERS = {
     "not_on_track": lambda: [
         _("What does the client hope for, in their own words, and is that what you work on?"),

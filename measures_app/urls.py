@@ -8,6 +8,7 @@ from measures_app.views import (
     entry,
     hand_over,
     imports,
+    leaving,
     links,
     plans,
     today,
@@ -15,6 +16,7 @@ from measures_app.views import (
 
 urlpatterns = [
     path("alerts/<int:pk>/", alerts.alert, name="alert"),
+    path("caseload/hand-over/", leaving.hand_over_caseload, name="caseload_hand_over"),
     path("today/", today.today, name="today"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),

@@ -15,7 +15,7 @@ from measures_app.charts import course_both, course_svg, figure_table, number
 from measures_app.models import Administration, Flag, Measure
 from measures_app.picture import Picture, pictures_of
 from measures_app.prognosis import held_to
-from measures_app.sentences import class_words, headline, starter_questions
+from measures_app.sentences import class_words, headline, reached_words, starter_questions
 from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
 from sessions_app import clinic_time
@@ -227,6 +227,13 @@ def _good_alliance(pictures: list[Shown]) -> bool:
     return False
 
 
+def _reached(episode: Episode, pictures: list[Shown]) -> str:
+    """One sentence about an ended episode; nothing is summed up of somebody who died."""
+    if episode.is_open or episode.ending == Episode.Ending.DIED:
+        return ""
+    return reached_words(pictures[0].picture.reading if pictures else None)
+
+
 def case_context(
     client: Client, user: Any, wanted: str | None = None, *, for_review: bool = False
 ) -> dict[str, Any]:
@@ -252,6 +259,7 @@ def case_context(
         "lead": episode.assignments.filter(part="lead", to_on=None)
         .select_related("clinician")
         .first(),
+        "reached": _reached(episode, pictures),
         "pictures": pictures,
         "main": pictures[0] if pictures else None,
         "noticed": noticed_of(flags),

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from sessions_app import access
 from sessions_app.models import (
@@ -61,6 +61,9 @@ def search_clients(text: str, user: Any, limit: int = FOUND_AT_MOST) -> list[Cli
         .select_related("identity", "key", "site")
         .annotate(
             lead_name=Subquery(lead.values("clinician__name")[:1]),
+            has_died=Exists(
+                Episode.objects.filter(client=OuterRef("pk"), ending=Episode.Ending.DIED)
+            ),
             open_since=Subquery(lead.order_by("-from_on").values("episode__opened_on")[:1]),
         )
         .order_by("-registered_at", "-pk")
@@ -69,7 +72,7 @@ def search_clients(text: str, user: Any, limit: int = FOUND_AT_MOST) -> list[Cli
 
 def diary(day: date, user: Any, clinician: Clinician | None = None) -> list[Session]:
     """The day's sessions in the user's scope, in order of time, with who is expected."""
-    sessions = Session.objects.registered_to(user).filter(held_on=day)
+    sessions = Session.objects.registered_to(user).filter(held_on=day).expected()
     if clinician is not None:
         sessions = sessions.filter(meeting__clinicians=clinician)
     return list(
@@ -85,7 +88,8 @@ def diary(day: date, user: Any, clinician: Clinician | None = None) -> list[Sess
 
 def unconfirmed(user: Any, before: date) -> QuerySet[Session]:
     """Booked sessions of past days that nobody has said anything about: the backlog."""
-    return Session.objects.visible_to(user).filter(status=Session.Status.BOOKED, held_on__lt=before)
+    booked = Session.objects.visible_to(user).filter(status=Session.Status.BOOKED)
+    return booked.filter(held_on__lt=before).expected()
 
 
 def open_programmes(user: Any) -> QuerySet[Programme]:
@@ -95,7 +99,11 @@ def open_programmes(user: Any) -> QuerySet[Programme]:
 
 
 def working_clinicians(day: date) -> QuerySet[Clinician]:
-    return Clinician.objects.filter(Q(active_to=None) | Q(active_to__gte=day))
+    """Who may get clients on a day: at work, and with no closed account."""
+    at_work = (Q(active_from=None) | Q(active_from__lte=day)) & (
+        Q(active_to=None) | Q(active_to__gte=day)
+    )
+    return Clinician.objects.filter(at_work).exclude(user__is_active=False)
 
 
 def open_leads() -> dict[int, int]:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),
     path("people/", people.index, name="people"),
     path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
+    path("people/<int:pk>/close/", people.close_account, name="account_close"),
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
     path("settings/", people.settings, name="settings"),
     path("settings/alerts/", safety.settings, name="safety"),

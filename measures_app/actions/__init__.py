@@ -9,6 +9,7 @@ from measures_app.actions.alerts import close_alert, raise_alert, see_alert, tel
 from measures_app.actions.flags import (
     DecidedMeanwhile,
     decide,
+    hand_over_cases,
     hand_to,
     put_off,
     take_up,
@@ -23,6 +24,7 @@ __all__ = [
     "close_alert",
     "correct_administration",
     "decide",
+    "hand_over_cases",
     "hand_to",
     "put_off",
     "raise_alert",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from measures_app import followups
 from measures_app.models import Flag, FlagEvent
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.context import actor_of
-from sessions_app.models import CaseReview, Episode, Meeting, Session, User
+from sessions_app.models import CaseReview, Clinician, Episode, Meeting, Session, User
 
 PUT_OFF_AT_MOST = timedelta(weeks=12)
 NOTHING_LEFT = "There is nothing to take up any more."
@@ -176,3 +177,33 @@ def decide(
         flag.save(update_fields=["state", "review", "session_number", "closed_on", "closed_at"])
         _event(flag, before, decision, by)
     return review
+
+
+@transaction.atomic
+def hand_over_cases(
+    *, clinician: Clinician, to: Mapping[int, Clinician], on: date, reason: str, by: Any
+) -> list[Episode]:
+    """Hand a clinician's whole caseload over, and with each client what was taken up for them.
+
+    As `sessions_app.actions.hand_over_caseload`. A case of the leaver's goes to who goes on, or is
+    open to anybody again where they have no login.
+    """
+    handed = actions.hand_over_caseload(clinician=clinician, to=to, on=on, reason=reason, by=by)
+    if clinician.user is None:
+        return handed
+    for episode in handed:
+        flags = list(
+            Flag.objects.select_for_update().filter(
+                episode=episode, owner=clinician.user, state__in=Flag.LIVE
+            )
+        )
+        receiver = to[episode.pk].user
+        if receiver is not None:
+            _give(flags, receiver, "handed over", by)
+            continue
+        for flag in flags:
+            before = flag.state
+            flag.state, flag.owner, flag.taken_up_at = Flag.State.OPEN, None, None
+            flag.save(update_fields=["state", "owner", "taken_up_at"])
+            _event(flag, before, "whoever had it left", by)
+    return handed

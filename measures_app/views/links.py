@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from measures_app.models import Administration
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for, kept_back
 from sessions_app import access, actions, clinic_time, links
-from sessions_app.models import EntryLink, Respondent, Session
+from sessions_app.models import EntryLink, Episode, Respondent, Session
 
 ANSWERING = (Respondent.Relation.SELF, Respondent.Relation.CARER)
 
@@ -60,6 +60,7 @@ def registered_session_or_404(pk: int, user: Any) -> Session:
         Session.objects.registered_to(user)
         .select_related("meeting", "client__identity", "client__key")
         .filter(pk=pk)
+        .exclude(episode__ending=Episode.Ending.DIED)
         .first()
     )
     if session is None:

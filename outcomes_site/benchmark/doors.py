@@ -174,6 +174,7 @@ def pages() -> list[Page]:
         Page("case in review", "supervisor", _of_client("review_case")),
         Page("transfer", "supervisor", _of_client("transfer")),
         Page("caseload, supervised", "supervisor", _named("caseload")),
+        Page("caseloads to hand over", "supervisor", _named("caseload_hand_over")),
         Page("agency", "director", _named("agency")),
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),

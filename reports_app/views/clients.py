@@ -57,6 +57,7 @@ def caseload(request: HttpRequest) -> HttpResponse:
         "whose": whose,
         "both": mine is not None and supervises,
         "treats_shown": supervises and not whose,
+        "may_transfer": access.may(request.user, "transfer"),
         "total": total,
         "hours": hours_this_week(mine),
     }

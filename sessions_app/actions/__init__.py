@@ -8,14 +8,12 @@ from sessions_app.actions.care import (
     assign_clinician,
     attend,
     book_session,
-    close_episode,
     mark_arrived,
     open_episode,
     record_case_review,
     record_review_result,
     record_session,
     set_attendance,
-    transfer_episode,
 )
 from sessions_app.actions.clients import (
     add_respondent,
@@ -24,6 +22,7 @@ from sessions_app.actions.clients import (
     register_client,
     rewrap_keys,
 )
+from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
 from sessions_app.actions.links import make_link, revoke_link
 from sessions_app.actions.people import (
     add_clinician,
@@ -31,6 +30,7 @@ from sessions_app.actions.people import (
     add_site,
     add_team,
     add_user,
+    close_account,
     end_role,
     grant_role,
     set_policy,
@@ -49,10 +49,12 @@ __all__ = [
     "attend",
     "book_session",
     "bring_in_duty",
+    "close_account",
     "close_episode",
     "end_role",
     "erase_identity",
     "grant_role",
+    "hand_over_caseload",
     "make_link",
     "mark_arrived",
     "new_code",

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.context import user_of
@@ -108,54 +107,6 @@ def assign_clinician(
         part=part,
     )
     return assignment
-
-
-@transaction.atomic
-def transfer_episode(
-    *, episode: Episode, to: Clinician, on: date, reason: str, by: Any
-) -> Assignment:
-    """Hand an episode to another clinician; the past assignment stays, dated."""
-    access.require(by, "transfer")
-    episode = Episode.objects.select_for_update().get(pk=episode.pk)
-    if not episode.is_open:
-        raise ValidationError({"episode": "The episode has ended."})
-    current = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
-    if current is not None:
-        if current.clinician_id == to.pk:
-            raise ValidationError({"to": f"{to} has this client already."})
-        if on < current.from_on:
-            raise ValidationError({"on": "The transfer lies before the present assignment."})
-        current.to_on = on
-        current.why_sealed = episode.client.seal(reason, "assignment-why")
-        current.save(update_fields=["to_on", "why_sealed"])
-    return assign_clinician(episode=episode, clinician=to, from_on=on, why=reason, by=by)
-
-
-@transaction.atomic
-def close_episode(*, episode: Episode, on: date, ending: str, by: Any) -> Episode:
-    """End an episode on a day, with how it ended; open assignments end with it."""
-    access.require(by, "close_episode")
-    episode = Episode.objects.select_for_update().get(pk=episode.pk)
-    if not episode.is_open:
-        raise ValidationError({"episode": "The episode has ended already."})
-    if ending not in Episode.Ending.values or not ending:
-        raise ValidationError({"ending": "Say how it ended."})
-    if on < episode.opened_on or on > clinic_time.today():
-        raise ValidationError({"on": "The ending lies between the opening and today."})
-    last = episode.sessions.filter(status=Session.Status.ATTENDED).aggregate(d=Max("held_on"))["d"]
-    if last is not None and on < last:
-        raise ValidationError({"on": f"There was a session on {last:%-d %B %Y}, after that day."})
-    episode.closed_on = on
-    episode.ending = ending
-    episode.closed_recorded_at = clinic_time.now()
-    episode.save(update_fields=["closed_on", "ending", "closed_recorded_at"])
-    for assignment in episode.assignments.filter(to_on=None):
-        assignment.to_on = max(on, assignment.from_on)
-        assignment.save(update_fields=["to_on"])
-    audit.record(
-        "episode closed", subject_kind="client", subject=episode.client.code, by=by, ending=ending
-    )
-    return episode
 
 
 @transaction.atomic

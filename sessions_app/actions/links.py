@@ -10,7 +10,7 @@ from django.db import transaction
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.context import user_of
-from sessions_app.models import EntryLink, Respondent, Session
+from sessions_app.models import EntryLink, Episode, Respondent, Session
 
 OPEN_FOR = timedelta(days=3)
 AT_LEAST = timedelta(days=1)
@@ -39,6 +39,8 @@ def make_link(
     _require(by)
     if respondent.client_id != session.client_id:
         raise ValidationError({"respondent": "This person doesn't answer about this client."})
+    if Episode.objects.filter(pk=session.episode_id, ending=Episode.Ending.DIED).exists():
+        raise ValidationError({"session": "Nothing more is asked about this client."})
     now = clinic_time.now()
     ends = max(clinic_time.at(session.held_on) + OPEN_FOR, now + AT_LEAST)
     if hand_over:

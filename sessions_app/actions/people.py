@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
-from sessions_app import access, audit, clinic_time, policies
+from sessions_app import access, audit, clinic_time, leaving, policies
 from sessions_app.context import user_of
 from sessions_app.models import (
     Clinician,
@@ -129,11 +130,55 @@ def grant_role(
     return grant
 
 
+def _require_nothing_left(user: User, besides: RoleGrant | None = None) -> None:
+    """Refuse where open clients or cases would be left with nobody, and say how many."""
+    today = clinic_time.today()
+    if besides is not None:
+        others = user.grants.filter(role=besides.role).exclude(pk=besides.pk)
+        if any(g.to_on is None or g.to_on > today for g in others):
+            return  # the same role goes on by another grant
+    why = leaving.refusal(user)
+    if why:
+        raise ValidationError(why)
+
+
+@transaction.atomic
+def close_account(*, user: User, by: Any) -> User:
+    """Somebody leaves: roles and supervision end today, and nobody signs in by this account.
+
+    What they recorded stays theirs. Refused while they have open clients or cases taken up.
+    """
+    access.require(by, "manage_people")
+    if user_of(by) == user:
+        raise ValidationError("Nobody closes their own account.")
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if not user.is_active:
+        raise ValidationError("The account is closed already.")
+    _require_nothing_left(user)
+    today = clinic_time.today()
+    for rows in (user.grants, user.supervisions):
+        for row in rows.filter(Q(to_on=None) | Q(to_on__gt=today)):
+            row.to_on = max(today, row.from_on)
+            row.save(update_fields=["to_on"])
+    for clinician in Clinician.objects.filter(user=user, active_to=None):
+        Supervision.objects.filter(clinician=clinician, to_on=None, from_on__lte=today).update(
+            to_on=today
+        )
+        clinician.active_to = max(today, clinician.active_from or today)
+        clinician.save(update_fields=["active_to"])
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    audit.record("account closed", subject_kind="user", subject=user.public_id, by=by)
+    return user
+
+
 @transaction.atomic
 def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
     access.require(by, "manage_people")
     if on < grant.from_on:
         raise ValidationError({"on": "A role can't end before it began."})
+    if grant.role in (RoleGrant.Role.CLINICIAN, RoleGrant.Role.SUPERVISOR):
+        _require_nothing_left(grant.user, besides=grant)
     grant.to_on = on
     grant.save(update_fields=["to_on"])
     audit.record(

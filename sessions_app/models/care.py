@@ -190,6 +190,11 @@ class SessionQuerySet(ScopedQuerySet["Session"]):
     def attended(self) -> SessionQuerySet:
         return self.filter(status=Session.Status.ATTENDED)
 
+    def expected(self) -> SessionQuerySet:
+        """Without what is booked beyond an episode's end, or of somebody who has died."""
+        over = Q(episode__closed_on__lt=F("held_on")) | Q(episode__ending=Episode.Ending.DIED)
+        return self.exclude(over, status=Session.Status.BOOKED)
+
     def treatment(self) -> SessionQuerySet:
         """Those that count as treatment sessions (t): others are contacts beside it."""
         return self.filter(meeting__kind=Meeting.Kind.TREATMENT)

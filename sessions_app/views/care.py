@@ -18,12 +18,14 @@ from sessions_app.models import Assignment, Client, Episode
 UNPROCESSABLE = 422
 
 
-def _in_care(code: str, user: Any) -> Episode:
-    """The client's newest open episode in clinical scope; 404 where there is none to see."""
+def _in_care(request: HttpRequest, code: str) -> Episode:
+    """The open episode in the address, else the client's newest; 404 where there is none to see."""
+    episodes = Episode.objects.visible_to(request.user).filter(client__code=code, closed_on=None)
+    wanted = request.GET.get("episode", "")
+    if wanted:
+        episodes = episodes.filter(pk=wanted if wanted.isdecimal() else None)
     episode = (
-        Episode.objects.visible_to(user)
-        .filter(client__code=code, closed_on=None)
-        .select_related("client__identity", "client__key", "programme", "site")
+        episodes.select_related("client__identity", "client__key", "programme", "site")
         .order_by("-opened_on", "-pk")
         .first()
     )
@@ -54,10 +56,13 @@ def _turn(
 @access.needs("close_episode")
 def ending(request: HttpRequest, code: str) -> HttpResponse:
     """How did care end?"""
-    episode = _in_care(code, request.user)
+    episode = _in_care(request, code)
     if request.method != "POST":
         audit.client_read(episode.client, "ending page")
-    form = EndingForm(request.POST if request.method == "POST" else None)
+    form = EndingForm(
+        request.POST if request.method == "POST" else None,
+        initial={"on": clinic_time.today(), "ending": request.GET.get("ending", "")},
+    )
     shown = _turn(
         request,
         form,
@@ -67,14 +72,17 @@ def ending(request: HttpRequest, code: str) -> HttpResponse:
     )
     if shown is not None:
         return shown
-    messages.success(request, _("The episode has ended; its course stays readable."))
-    return redirect(episode.client)
+    if form.cleaned_data["ending"] == Episode.Ending.DIED:
+        messages.success(request, _("Recorded. Nothing more is asked or sent."))
+    else:
+        messages.success(request, _("The episode has ended; its course stays readable."))
+    return redirect(f"{episode.client.get_absolute_url()}?episode={episode.pk}")
 
 
 @access.needs("transfer")
 def transfer(request: HttpRequest, code: str) -> HttpResponse:
     """Who goes on with this client? Present load is shown, results are not."""
-    episode = _in_care(code, request.user)
+    episode = _in_care(request, code)
     if request.method != "POST":
         audit.client_read(episode.client, "transfer page")
     lead = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
@@ -109,7 +117,7 @@ def returning(request: HttpRequest, code: str) -> HttpResponse:
         .filter(code=code)
         .first()
     )
-    if client is None:
+    if client is None or client.episodes.filter(ending=Episode.Ending.DIED).exists():
         raise Http404
     form = ReturnForm(
         request.POST if request.method == "POST" else None,

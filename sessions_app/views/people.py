@@ -187,6 +187,21 @@ def invitation(request: HttpRequest, pk: int) -> HttpResponse:
     return _people_page(request, InviteForm(), invitation_url(request, user))
 
 
+@access.needs("manage_people")
+@require_POST
+def close_account(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody leaves: refused, with how many, while clients would be left with nobody."""
+    user = User.objects.filter(pk=pk).first()
+    if user is None:
+        raise Http404
+    try:
+        actions.close_account(user=user, by=request.user)
+        messages.success(request, _("The account of %s is closed.") % user.name)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    return redirect("people")
+
+
 class Welcome(auth_views.PasswordResetConfirmView):
     """The invited person's first page: choose a password, then sign in."""
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client as Browser
 
-from sessions_app import clinic_time
+from measures_app import actions as measure_actions
+from measures_app import flagging, measures
+from measures_app.histories import unconfirmed_clinicians
+from measures_app.models import Flag
+from sessions_app import actions, clinic_time, selectors
 from sessions_app.context import acting_as
-from sessions_app.models import AuditEvent, Episode
+from sessions_app.models import AuditEvent, Clinician, EntryLink, Episode
 from tests.cast import BY
+from tests.reports.conftest import score
 
 
 def _episode(clinic, key):
@@ -121,3 +128,169 @@ def test_a_stranger_gets_404(clinic, browser_of, who, page):
     browser = browser_of(who)
     assert browser.get(path).status_code == 404
     assert browser.post(path, {}).status_code == 404
+
+
+def test_an_ending_says_in_one_sentence_what_was_reached(clinic, browser_of):
+    today = clinic_time.today()
+    with acting_as(BY):
+        measures.sync_library()
+        for session, total in zip(clinic.sessions["ana"][:2], (15.0, 30.0), strict=True):
+            score(clinic.episodes["ana"], session, "outcome-adult", total)
+    page = browser_of("alice").post(
+        f"/clients/{clinic.ana.code}/ending/",
+        {"ending": "agreed", "on": today.isoformat()},
+        follow=True,
+    )
+    assert page.context["reached"] == "15 at the start, 30 at the end: recovered."
+    assert page.context["reached"] in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("totals", "said"),
+    [
+        ((), "No score was taken: what was reached isn't known."),
+        ((15.0,), "15 at the start and no second score: what was reached isn't known."),
+        ((15.0, 17.0), "15 at the start, 17 at the end: no reliable change."),
+        ((22.0, 12.0), "22 at the start, 12 at the end: lower than at the start."),
+        ((10.0, 20.0), "10 at the start, 20 at the end: reliably better."),
+    ],
+)
+def test_what_was_reached_is_said_without_a_verdict(clinic, browser_of, totals, said):
+    with acting_as(BY):
+        measures.sync_library()
+        for session, total in zip(clinic.sessions["ana"], totals, strict=False):
+            score(clinic.episodes["ana"], session, "outcome-adult", total)
+        actions.close_episode(
+            episode=clinic.episodes["ana"], on=clinic_time.today(), ending="client_stopped", by=BY
+        )
+    page = browser_of("alice").get(f"/clients/{clinic.ana.code}/")
+    assert page.context["reached"] == said
+
+
+# --- somebody has died ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def died(clinic, browser_of):
+    """Dina, in Bob's care and unknown to him in Carol's: a link, a flag, sessions to come."""
+    now = clinic_time.now()
+    with acting_as(BY):
+        measures.sync_library()
+        clinic.coming = actions.book_session(
+            episode=clinic.episodes["dina"], starts_at=now + timedelta(days=3), by=BY
+        )
+        clinic.hidden = actions.book_session(
+            episode=clinic.episodes["dina_restricted"], starts_at=now + timedelta(days=3), by=BY
+        )
+        clinic.unsaid = actions.book_session(
+            episode=clinic.episodes["dina"], starts_at=now - timedelta(days=2), by=BY
+        )
+        clinic.links = [
+            actions.make_link(session=s, respondent=clinic.dina.respondents.get(), by=who)
+            for s, who in ((clinic.coming, clinic.bob), (clinic.hidden, clinic.carol))
+        ]
+        measure_actions.decide(
+            episode=clinic.episodes["dina"], decision="continue", by=clinic.bob,
+            follow_up_on=clinic_time.today(),
+        )  # fmt: skip
+        Flag.objects.create(
+            client=clinic.dina, episode=clinic.episodes["dina"], rule="overdue", kind="review",
+            rule_set=flagging.current_rule_set(clinic_time.today()), evidence={},
+            raised_on=clinic_time.today(),
+        )  # fmt: skip
+    bob = browser_of("bob")
+    for page in ("/today/", "/review/"):
+        assert clinic.dina.code in bob.get(page).content.decode(), page
+    given = {"ending": "died", "on": clinic_time.today().isoformat()}
+    clinic.answer = bob.post(f"/clients/{clinic.dina.code}/ending/", given, follow=True)
+    return clinic
+
+
+def test_a_death_silences_links_diary_and_queue_at_once(died, browser_of):
+    assert "Nothing more is asked or sent." in died.answer.content.decode()
+    assert died.answer.context["reached"] == ""
+    for _link, token in died.links:
+        page = Browser().get(f"/m/{token}/")
+        assert "entry/link_closed.html" in [template.name for template in page.templates]
+    with acting_as(BY):
+        assert not EntryLink.objects.filter(client=died.dina, revoked_at=None).exists()
+        assert set(died.dina.episodes.values_list("ending", flat=True)) == {"died"}
+        for who in ("bob", "carol"):
+            assert selectors.diary(died.coming.held_on, died.users[who]) == []
+            assert not selectors.unconfirmed(died.users[who], clinic_time.today()).exists()
+        assert unconfirmed_clinicians(clinic_time.today()) == set()
+    bob = browser_of("bob")
+    for page in ("/today/", "/review/"):
+        assert died.dina.code not in bob.get(page).content.decode(), page
+
+
+def test_after_a_death_nobody_can_ask_again(died, browser_of):
+    with acting_as(BY), pytest.raises(ValidationError, match="Nothing more is asked"):
+        actions.make_link(session=died.coming, respondent=died.dina.respondents.get(), by=died.bob)
+    assert browser_of("bob").get(f"/sessions/{died.coming.pk}/links/").status_code == 404
+    desk = browser_of("fred")
+    path = f"/clients/{died.dina.code}/return/"
+    assert path not in desk.get("/clients/").content.decode()
+    assert desk.get(path).status_code == 404
+
+
+def test_a_death_before_a_session_elsewhere_is_refused_and_nothing_ends(clinic, browser_of):
+    """Carol saw Dina 38 days ago: Bob, who doesn't know, is told no more than that."""
+    day = clinic_time.today() - timedelta(days=40)
+    answer = browser_of("bob").post(
+        f"/clients/{clinic.dina.code}/ending/", {"ending": "died", "on": day.isoformat()}
+    )
+    assert answer.status_code == 422
+    assert "saw this client after that day" in str(answer.context["form"].errors["on"])
+    assert _episode(clinic, "dina").is_open
+    assert _episode(clinic, "dina_restricted").is_open
+
+
+# --- from a decision to its act ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "decision", "page"),
+    [
+        ("alice", "end", "ending"),
+        ("alice", "refer", "ending"),
+        ("sofia", "transfer", "transfer"),
+        ("sofia", "end", None),
+        ("alice", "transfer", None),
+        ("alice", "continue", None),
+    ],
+)
+def test_a_decision_leads_on_to_its_act_for_who_may(clinic, browser_of, who, decision, page):
+    browser, code = browser_of(who), clinic.ana.code
+    given = {"seen_reviews": 0, "decision": decision, "note": "as agreed"}
+    answer = browser.post(f"/review/{code}/", given)
+    if page is None:
+        assert answer["Location"] == "/review/"
+        return
+    assert answer["Location"].startswith(f"/clients/{code}/{page}/?episode=")
+    opened = browser.get(answer["Location"])
+    assert opened.status_code == 200
+    if decision == "refer":
+        assert opened.context["form"]["ending"].value() == "referred"
+
+
+def test_a_transfer_to_whoever_has_left_or_comes_later_is_refused(clinic, browser_of):
+    today, bob = clinic_time.today(), clinic.clinicians["bob"]
+    path = f"/clients/{clinic.ana.code}/transfer/"
+    given = {"to": bob.pk, "on": today.isoformat(), "reason": "Evenings"}
+    for gone in (
+        {"active_to": today - timedelta(days=1)},
+        {"active_from": today + timedelta(days=9)},
+    ):
+        with acting_as(BY):
+            Clinician.objects.filter(pk=bob.pk).update(**gone)
+            bob.refresh_from_db()
+            with pytest.raises(ValidationError) as refused:
+                actions.transfer_episode(
+                    episode=clinic.episodes["ana"], to=bob, on=today, reason="x", by=clinic.sofia
+                )
+            assert list(refused.value.error_dict) == ["to"]
+        answer = browser_of("sofia").post(path, given)
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["to"])
+        with acting_as(BY):
+            Clinician.objects.filter(pk=bob.pk).update(active_to=None, active_from=None)

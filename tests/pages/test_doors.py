@@ -25,6 +25,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/today/": (200, 404, 404, 404, 404, 200),
     "/schedule/": (200, 404, 404, 200, 404, 200),
     "/caseload/": (200, 200, 404, 404, 404, 200),
+    "/caseload/hand-over/": (404, 200, 404, 404, 404, 404),
     "/clients/": (200, 200, 404, 200, 404, 200),
     "/clients/new/": (404, 404, 404, 200, 404, 404),
     "/clients/{ana}/": (200, 200, 404, 404, 404, 404),
@@ -87,7 +88,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
 ELSEWHERE = {
     "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
-    "people/<int:pk>/invitation/",
+    "people/<int:pk>/invitation/", "people/<int:pk>/close/",
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
     "review/<code:code>/result/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",

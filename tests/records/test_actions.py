@@ -140,6 +140,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "grant_role": lambda c, by: sessions_app.actions.grant_role(
         user=c.ruth, role="supervisor", by=by
     ),
+    "close_account": lambda c, by: sessions_app.actions.close_account(user=c.ruth, by=by),
     "end_role": lambda c, by: sessions_app.actions.end_role(
         grant=c.ruth.grants.get(), on=today(), by=by
     ),
@@ -174,6 +175,20 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     ),
     "close_episode": lambda c, by: sessions_app.actions.close_episode(
         episode=c.episodes["ana"], on=today(), ending="agreed", by=by
+    ),
+    "hand_over_caseload": lambda c, by: sessions_app.actions.hand_over_caseload(
+        clinician=c.clinicians["alice"],
+        to={c.episodes["ana"].pk: c.clinicians["bob"]},
+        on=today(),
+        reason="leaves",
+        by=by,
+    ),
+    "hand_over_cases": lambda c, by: measures_app.actions.hand_over_cases(
+        clinician=c.clinicians["alice"],
+        to={c.episodes["ana"].pk: c.clinicians["bob"]},
+        on=today(),
+        reason="leaves",
+        by=by,
     ),
     "book_session": lambda c, by: sessions_app.actions.book_session(
         episode=c.episodes["ana"], starts_at=clinic_time.at(today() + timedelta(days=3)), by=by
@@ -279,7 +294,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 RIGHTLY = {
     **dict.fromkeys(
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
-         "end_role", "supervise", "set_policy", "add_norm_row", "set_plan_line",
+         "end_role", "close_account", "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty"),
         "adam",
@@ -289,7 +304,8 @@ RIGHTLY = {
          "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link"),
         "fred",
     ),
-    **dict.fromkeys(("transfer_episode", "take_up", "hand_to", "put_off", "decide",
+    **dict.fromkeys(("transfer_episode", "hand_over_caseload", "hand_over_cases", "take_up",
+                     "hand_to", "put_off", "decide",
                      "record_case_review", "record_review_result"), "sofia"),
     **dict.fromkeys(("close_episode", "record_session", "record_administration",
                      "correct_administration", "void_administration",

@@ -1,0 +1,18 @@
+"""What somebody who leaves has of this app's: cases taken up in the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from sessions_app import leaving
+
+
+@leaving.question
+def cases_taken_up(user: Any) -> str:
+    from measures_app.models import Flag
+
+    owned = Flag.objects.live().filter(owner=user, episode__closed_on=None)
+    count = owned.values("client").distinct().count()
+    return ngettext("%d case taken up", "%d cases taken up", count) % count if count else ""
