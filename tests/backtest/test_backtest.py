@@ -183,7 +183,7 @@ def test_thresholds_are_priced_and_chances_held_to_what_came(db):
     with acting_as(BY):
         store(generate(330, 5, day_number(clinic_time.today()), months=16))
     run_night(clinic_time.today())
-    found = run_backtest(clinic_time.today(), every=42)
+    found = run_backtest(clinic_time.today(), every=28)
     track = found["not_on_track"]
     assert track["judged"] >= 30
     priced = track["settings"]
