@@ -18,7 +18,7 @@ def clients_table() -> str:
     # function still sees the table as it was before the statement.
     desk = (
         "site_id IN (SELECT outcomes_desk_sites())"
-        " AND id NOT IN (SELECT outcomes_desk_hidden_clients())"
+        f" AND NOT ({rs.in_set('desk_hidden_clients', 'id')})"
     )
     column = {"column": "id"}
     return rs.protect(
