@@ -189,7 +189,8 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     return User.objects.filter(seeing, is_active=True)
 
 
-def _desk_sites(user: Any) -> models.QuerySet[Any]:
+def desk_sites(user: Any) -> models.QuerySet[Any]:
+    """Sites of the user's grants as front desk."""
     from sessions_app.models import Site
 
     named: set[int] = set()
@@ -211,7 +212,7 @@ def _desk_episodes(user: Any) -> models.QuerySet[Any]:
     programmes = [g.programme_id for g in grants_of(user) if g.role == FRONT_DESK]
     granted = [p for p in programmes if p is not None]
     return Episode.objects.filter(
-        Q(programme_id__in=granted) | Q(programme__restricted=False, site__in=_desk_sites(user))
+        Q(programme_id__in=granted) | Q(programme__restricted=False, site__in=desk_sites(user))
     )
 
 
@@ -222,7 +223,7 @@ def _desk_clients(user: Any) -> models.QuerySet[Any]:
     seen = _desk_episodes(user)
     any_episode = Episode.objects.filter(client_id=OuterRef("pk"))
     return Client.objects.filter(
-        Q(pk__in=seen.values("client_id")) | (Q(site__in=_desk_sites(user)) & ~Exists(any_episode))
+        Q(pk__in=seen.values("client_id")) | (Q(site__in=desk_sites(user)) & ~Exists(any_episode))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +19,7 @@ from sessions_app.models import (
     Meeting,
     Programme,
     Session,
+    Site,
 )
 
 FOUND_AT_MOST = 50
@@ -70,20 +72,38 @@ def search_clients(text: str, user: Any, limit: int = FOUND_AT_MOST) -> list[Cli
     )
 
 
-def diary(day: date, user: Any, clinician: Clinician | None = None) -> list[Session]:
-    """The day's sessions in the user's scope, in order of time, with who is expected."""
+def desk_sites(user: Any) -> QuerySet[Site]:
+    """The sites whose diary the user's front desk keeps, by name."""
+    return access.desk_sites(user).order_by("name")
+
+
+def diary_keys(day: date, user: Any, clinician: Clinician | None = None) -> QuerySet[Session]:
+    """The day's sessions in the user's scope, in order of time: which they are, alone."""
     sessions = Session.objects.registered_to(user).filter(held_on=day).expected()
     if clinician is not None:
         sessions = sessions.filter(meeting__clinicians=clinician)
+    return sessions.order_by("meeting__starts_at", "pk")
+
+
+def who_comes(keys: Sequence[int]) -> list[Session]:
+    """These sessions in order of time, with who is expected and by whom.
+
+    Not asked for together with scope: keys and identities of everybody in it would be gathered
+    before the day's are known.
+    """
     return list(
-        sessions.select_related(
-            "meeting", "meeting__site", "client__identity", "client__key", "episode"
-        )
+        Session.objects.filter(pk__in=keys)
+        .select_related("meeting", "meeting__site", "client__identity", "client__key", "episode")
         .prefetch_related(
             Prefetch("meeting__clinicians", Clinician.objects.order_by("name"), to_attr="present")
         )
         .order_by("meeting__starts_at", "pk")
     )
+
+
+def diary(day: date, user: Any, clinician: Clinician | None = None) -> list[Session]:
+    """The day's sessions in the user's scope, in order of time, with who is expected."""
+    return who_comes(list(diary_keys(day, user, clinician).values_list("pk", flat=True)))
 
 
 def unconfirmed(user: Any, before: date) -> QuerySet[Session]:

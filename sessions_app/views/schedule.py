@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +23,7 @@ from sessions_app.tables import Table, TableProblem, read_table
 
 DIARY_COLUMNS = ("date", "time", "client", "clinician")
 FILE_LIMIT = 5 * 1024 * 1024
+ROWS_A_PAGE = 80  # a day of a house of ten clinicians; a whole clinic's is read by site or in pages
 
 
 def day_of(request: HttpRequest) -> date:
@@ -40,17 +43,35 @@ def _whose(request: HttpRequest, day: date) -> QuerySet[Clinician]:
     return working.filter(user=request.user)
 
 
+def _where(request: HttpRequest, *names: str) -> str:
+    """The part of a day that is looked at, as the end of an address: one comes back to it."""
+    given = {name: request.GET.get(name, "") for name in names}
+    return urlencode({name: text for name, text in given.items() if text.isdecimal()})
+
+
 def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> HttpResponse:
     everyone = access.may(request.user, "schedule")
     own = None if everyone else Clinician.objects.filter(user=request.user).first()
+    found = selectors.diary_keys(day, request.user, own)
+    sites = list(selectors.desk_sites(request.user)) if everyone else []
+    site = next((s for s in sites if str(s.pk) == request.GET.get("site")), None)
+    if site is not None:
+        found = found.filter(meeting__site=site)
+    keys = list(found.values_list("pk", flat=True))
+    page = Paginator(keys, ROWS_A_PAGE).get_page(request.GET.get("page"))
     context = {
+        "sites": sites,
+        "site": site,
+        "page": page,
+        "where": _where(request, "site", "page"),
+        "site_alone": _where(request, "site"),
         "day": day,
         "everyone": everyone,
         "ahead": day > clinic_time.today(),
         "before": day - timedelta(days=1),
         "after": day + timedelta(days=1),
         "is_today": day == clinic_time.today(),
-        "sessions": selectors.diary(day, request.user, own),
+        "sessions": selectors.who_comes(page.object_list),
         "statuses": Session.Status,
         "book": forms.get("book") or BookForm(clinicians=_whose(request, day)),
         "upload": forms.get("upload") or FileForm(),
@@ -160,7 +181,10 @@ def attendance(request: HttpRequest, pk: int) -> HttpResponse:
     except ValidationError as problem:
         messages.error(request, "; ".join(problem.messages))
     back = "today" if request.POST.get("back") == "today" else "schedule"
-    return redirect(f"{reverse(back)}?day={session.held_on.isoformat()}#session-{session.pk}")
+    where = "&".join(
+        filter(None, [f"day={session.held_on.isoformat()}", _where(request, "site", "page")])
+    )
+    return redirect(f"{reverse(back)}?{where}#session-{session.pk}")
 
 
 def _column(table: Table, name: str) -> int:

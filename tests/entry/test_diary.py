@@ -53,6 +53,47 @@ def test_the_desk_sees_everyones_day_and_a_clinician_their_own(
     assert "Boris Petrov" not in mine
 
 
+def test_a_whole_clinics_day_is_read_by_site_and_in_pages(
+    clinic: Clinic, browser_of: Sign, monkeypatch: Any
+) -> None:
+    sessions = [_book(clinic, hour=9), _book(clinic, "boris", hour=11)]
+    with acting_as(BY):
+        client = actions.register_client(by=BY, site=clinic.south, name="Sol Southern")
+        episode = actions.open_episode(
+            client=client,
+            programme=clinic.therapy,
+            opened_on=clinic_time.today(),
+            lead=clinic.clinicians["ruth"],
+            site=clinic.south,
+            by=BY,
+        )
+        actions.book_session(
+            episode=episode, starts_at=clinic_time.at(clinic_time.today(), 10), by=BY
+        )
+    desk = browser_of("fred")
+
+    def codes(address: str) -> list[str]:
+        rows = desk.get(address).content.decode()
+        known = {"ana": clinic.ana.code, "boris": clinic.clients["boris"].code, "sol": client.code}
+        return [name for name, code in known.items() if f">{code}</span></th>" in rows]
+
+    assert codes("/schedule/") == ["ana", "boris", "sol"]
+    assert codes(f"/schedule/?site={clinic.south.pk}") == ["sol"]
+    assert codes(f"/schedule/?site={clinic.north.pk}") == ["ana", "boris"]
+    monkeypatch.setattr("sessions_app.views.schedule.ROWS_A_PAGE", 1)
+    north = f"/schedule/?site={clinic.north.pk}"
+    assert [codes(north), codes(f"{north}&page=2")] == [["ana"], ["boris"]]
+    assert "2 sessions" in desk.get(north).content.decode()  # of the day, not of the page
+    # A tap on the second page of a site leads back to it.
+    tap = f"/sessions/{sessions[1].pk}/attendance/?site={clinic.north.pk}&page=2&x=/elsewhere"
+    assert tap.replace("&x=/elsewhere", "").replace("&", "&amp;") in (
+        desk.get(f"{north}&page=2").content.decode()
+    )
+    back = desk.post(tap, {"status": "arrived"}).headers["Location"]
+    day = clinic_time.today().isoformat()
+    assert back == (f"/schedule/?day={day}&site={clinic.north.pk}&page=2#session-{sessions[1].pk}")
+
+
 def test_a_clinician_books_their_own_client_by_code_or_name(
     clinic: Clinic, browser_of: Sign
 ) -> None:

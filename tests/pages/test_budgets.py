@@ -20,9 +20,9 @@ from tests.cast import BY, Clinic
 # page -> (who opens it, queries at most). A page that needs more says why where it is raised.
 BUDGETS: dict[str, tuple[str, int]] = {
     # What is due (plan, measures, courses, respondents, what was taken), decisions on their day,
-    # answers that can't wait.
-    "/today/": ("alice", 26),
-    "/schedule/": ("fred", 13),
+    # answers that can't wait; which sessions, then who.
+    "/today/": ("alice", 27),
+    "/schedule/": ("fred", 15),  # which sessions, then who; the sites to choose from
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 22),
