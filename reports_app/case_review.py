@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.http import Http404
@@ -46,12 +47,9 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture ready for a template: SVG, table and words."""
+    """A picture ready for a template: table and words, and SVG in the width that is asked for."""
 
     picture: Picture
-    svg: str
-    both: str
-    narrow: str
     table: list[dict[str, str]]
     headline: str
     so_far: str
@@ -60,6 +58,18 @@ class Shown:
     held_to: int  # ended clients that the outlook was held to
     provisional: str
     who: str
+
+    @cached_property
+    def svg(self) -> str:
+        return course_svg(self.picture.figure)
+
+    @cached_property
+    def narrow(self) -> str:
+        return course_svg(self.picture.figure, narrow=True)
+
+    @cached_property
+    def both(self) -> str:
+        return course_both(self.picture.figure)
 
 
 def _facts(picture: Picture) -> list[tuple[str, str]]:
@@ -111,9 +121,6 @@ def shown_pictures(episode: Episode) -> list[Shown]:
         found.append(
             Shown(
                 picture=picture,
-                svg=course_svg(picture.figure),
-                both=course_both(picture.figure),
-                narrow=course_svg(picture.figure, narrow=True),
                 table=figure_table(picture.figure),
                 headline=headline(picture.reading),
                 so_far=class_words(
