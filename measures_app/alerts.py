@@ -116,6 +116,7 @@ def shown(alert: ItemAlert) -> Shown:
 def waiting(user: Any, episode: Episode | None = None) -> list[Shown]:
     """Alerts in someone's clinical scope about which nobody has said what was done."""
     rows = ItemAlert.objects.visible_to(user).filter(done_at=None)
+    rows = rows.exclude(episode__ending=Episode.Ending.DIED)
     if episode is not None:
         rows = rows.filter(episode=episode)
     return [shown(row) for row in rows.select_related(*NEEDED).order_by("raised_at", "pk")]
@@ -137,6 +138,8 @@ def has_answered_so(session_id: int, respondent: Respondent) -> bool:
 def mail_about(alert: ItemAlert, user: User, message_id: Any) -> None:
     """Tell one person that an answer waits: no name, no code, no answer; unless it was seen."""
     if alert.done_at is not None or alert.flag.owner_id is not None:
+        return
+    if alert.episode.ending == Episode.Ending.DIED:
         return
     mail.send(
         to=user.email,

@@ -32,6 +32,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=2, minute=15),
         "options": {"expires": 3600},
     },
+    # Keyed by the week: the second day sends what the first one couldn't begin, and nothing twice.
+    "promise the weekly digests": {
+        "task": "digest.promise",
+        "schedule": crontab(hour=6, minute=30, day_of_week="1,2"),
+        "options": {"expires": 6 * 3600},
+    },
     "take up a night that was left": {"task": "night.sweep", **MINUTELY},
 }
 

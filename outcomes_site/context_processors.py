@@ -41,7 +41,9 @@ def site(request: HttpRequest) -> dict[str, Any]:
                 navigation.append(
                     {"url": url, "label": label, "current": request.path.startswith(url)}
                 )
+    gets_mail = user is not None and user.is_authenticated and access.may(user, "see_clinical")
     return {
+        "my_messages": reverse("my_messages") if gets_mail else "",
         "clinic_name": installation.clinic_name if installation else "",
         "demo": bool(installation and installation.demo),
         "navigation": navigation,

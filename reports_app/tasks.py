@@ -10,7 +10,7 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import actions, nightly
+from reports_app import actions, digest, nightly
 from sessions_app import clinic_time, outbox
 
 log = logging.getLogger(__name__)
@@ -69,3 +69,13 @@ def episode_changed(payload: dict[str, Any], message_id: Any) -> None:
 @outbox.handles(actions.BACKTEST)
 def look_back(payload: dict[str, Any], message_id: Any) -> None:
     actions.carry_out_backtest(payload["job"])
+
+
+@shared_task(acks_late=True, name="digest.promise")
+def promise_digests(day: str | None = None) -> int:
+    return digest.promise(date.fromisoformat(day) if day else clinic_time.today())
+
+
+@outbox.handles(digest.KIND)
+def send_digest(payload: dict[str, Any], message_id: Any) -> None:
+    digest.send(payload["user"], payload["week"], message_id)

@@ -1,7 +1,7 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from reports_app.views import agency, clients, form_sheets, home, practice, review, rules
+from reports_app.views import agency, clients, form_sheets, home, messages, practice, review, rules
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("review/<code:code>/later/", review.put_off, name="review_put_off"),
     path("review/<code:code>/hand-to/", review.hand_to, name="review_hand_to"),
     path("review/<code:code>/result/", review.result, name="review_result"),
+    path("messages/", messages.mine, name="my_messages"),
     path("practice/", practice.practice, name="practice"),
     path("agency/", agency.agency, name="agency"),
     path("reports/", agency.reports, name="reports"),

@@ -17,6 +17,11 @@ def address_of(name: str, *args: Any) -> str:
     return f"{settings.PUBLIC_URL.rstrip('/')}{reverse(name, args=args)}"
 
 
+def is_set_up() -> bool:
+    """Whether mail leaves the house: without a server it would only fill the worker's log."""
+    return not settings.EMAIL_BACKEND.endswith("console.EmailBackend")
+
+
 def send(*, to: str, subject: str, text: str, message_id: Any) -> None:
     """Send one plain mail to one address; sent twice, it carries the same Message-ID."""
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">") or "localhost"

@@ -11,7 +11,7 @@ from measures_app.flagging import current_rule_set
 from measures_app.models import Administration, Flag, FlagEvent, ItemAlert
 from sessions_app import access, actions, audit, clinic_time, outbox, policies, safety
 from sessions_app.context import acting_as, actor_of, system
-from sessions_app.models import User
+from sessions_app.models import Episode, User
 
 
 def _event(flag: Flag, before: str, why: str, by: Any) -> None:
@@ -95,6 +95,8 @@ def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
     access.require(by, "decide")
     alert = _open_locked(alert)
     if alert.done_at is not None or alert.flag.owner_id is not None:
+        return []
+    if alert.episode.ending == Episode.Ending.DIED:
         return []
     people = alerts.reached(alert.episode, part)
     duty = safety.on_duty() if part == alerts.DUTY else None

@@ -201,7 +201,8 @@ def hand_over_cases(
         if receiver is not None:
             _give(flags, receiver, "handed over", by)
             continue
-        for flag in flags:
+        # An answer that couldn't wait stays with who saw it, until they say what was done.
+        for flag in [flag for flag in flags if flag.kind != Flag.Kind.ITEM]:
             before = flag.state
             flag.state, flag.owner, flag.taken_up_at = Flag.State.OPEN, None, None
             flag.save(update_fields=["state", "owner", "taken_up_at"])

@@ -167,6 +167,7 @@ def pages() -> list[Page]:
         Page("session's picture", "clinician", _of_session("session_picture")),
         Page("scores", "clinician", _of_client("scores")),
         Page("practice", "clinician", _named("practice")),
+        Page("messages", "clinician", _named("my_messages")),
         Page("rules", "clinician", _named("rules")),
         Page("measures", "clinician", _named("measures")),
         Page("measure", "clinician", _named("measure", "outcome-adult")),

@@ -4,7 +4,7 @@ from datetime import date
 from itertools import chain, count
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 
@@ -185,6 +185,23 @@ def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
         "role ended", subject_kind="user", subject=grant.user.public_id, by=by, role=grant.role
     )
     return grant
+
+
+@transaction.atomic
+def choose_messages(*, user: User, weekly_digest: bool, by: Any) -> User:
+    """What a person wants to get by mail; theirs alone to say."""
+    if user_of(by) != user:
+        raise PermissionDenied("Everybody chooses their own messages.")
+    user.weekly_digest = weekly_digest
+    user.save(update_fields=["weekly_digest"])
+    audit.record(
+        "messages chosen",
+        subject_kind="user",
+        subject=user.public_id,
+        by=by,
+        weekly_digest=weekly_digest,
+    )
+    return user
 
 
 @transaction.atomic

@@ -32,6 +32,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
     "/review/{ana}/": ("sofia", 47),  # as the client page, and the colleagues who may see them
     "/sessions/{session}/picture/": ("alice", 35),  # how care may end, alerts
+    "/messages/": ("alice", 18),  # each number that the weekly mail would say
     "/practice/": ("alice", 15),
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),

@@ -140,6 +140,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "grant_role": lambda c, by: sessions_app.actions.grant_role(
         user=c.ruth, role="supervisor", by=by
     ),
+    "choose_messages": lambda c, by: sessions_app.actions.choose_messages(
+        user=c.alice, weekly_digest=False, by=by
+    ),
     "close_account": lambda c, by: sessions_app.actions.close_account(user=c.ruth, by=by),
     "end_role": lambda c, by: sessions_app.actions.end_role(
         grant=c.ruth.grants.get(), on=today(), by=by
@@ -307,7 +310,7 @@ RIGHTLY = {
     **dict.fromkeys(("transfer_episode", "hand_over_caseload", "hand_over_cases", "take_up",
                      "hand_to", "put_off", "decide",
                      "record_case_review", "record_review_result"), "sofia"),
-    **dict.fromkeys(("close_episode", "record_session", "record_administration",
+    **dict.fromkeys(("close_episode", "choose_messages", "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
                      "see_alert", "close_alert", "bring_in_duty"), "alice"),
