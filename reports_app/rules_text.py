@@ -8,7 +8,7 @@ MEANING = {
     "not_on_track": _(
         "From 100 ended episodes on: the chance of ending without a reliable change, or further "
         "from the goal, is above the clinic's threshold. Before: the newest score lies beyond the "
-        "worse end of what was expected from this start for 80 of 100 clients. Never on fewer "
+        "worse end of the 80 % band expected from this start. Never on fewer "
         "than two scores."
     ),
     "deteriorated": _(
