@@ -23,6 +23,7 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NULL = "\\N"
 ATTEMPTS = 5
 PORTION = 50_000
+MANY = 1_000  # so many new rows make what the planner knows of a table wrong
 
 
 class CannotReserve(RuntimeError):
@@ -147,6 +148,10 @@ def copy_rows(
             f'INSERT INTO "{table}" ({into}) SELECT {chosen} FROM {temporary}', values or None
         )
         inserted: int = cursor.rowcount
+        if inserted >= MANY:
+            # Autovacuum counts rows within minutes: until then what follows in the same night
+            # or command would be planned as for the empty table.
+            cursor.execute("SELECT outcomes_analyze(%s::regclass)", [f'"{table}"'])
     return inserted
 
 

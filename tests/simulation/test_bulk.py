@@ -15,7 +15,7 @@ from measures_app import measures
 from measures_app.models import Measure, MeasureVersion
 from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, person, system
-from sessions_app.models import AuditEvent, Client, ClientIdentity, Episode, Respondent
+from sessions_app.models import AuditEvent, Client, ClientIdentity, Episode, Respondent, Site
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 AWKWARD = 'tab\there, "quotes", \\N, a\nnew line, {braces}, ñ 界'
@@ -39,6 +39,25 @@ def test_rows_come_back_as_they_were_given(clinic):
         assert (kept.language, kept.registered_at) == ("es", NOW)
         years = Client.objects.filter(pk__in=[r[0] for r in rows]).values_list("birth_year")
         assert sorted(years, key=str) == sorted(((r[3],) for r in rows), key=str)
+
+
+def test_the_planner_learns_of_many_new_rows_at_once(clinic, monkeypatch):
+    def known():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT n_distinct FROM pg_stats "
+                "WHERE tablename = 'sessions_app_site' AND attname = 'name'"
+            )
+            return cursor.fetchone()
+
+    monkeypatch.setattr(bulk, "MANY", 3)
+    with acting_as(system("tests")):
+        before = known()
+        bulk.copy_rows(Site, ["name"], [("a",), ("b",)], {"time_zone": ""})
+        assert known() == before
+        bulk.copy_rows(Site, ["name"], [("c",), ("d",), ("e",)], {"time_zone": ""})
+        assert known() != before
+        assert known() == (-1.0,)  # all differ: it has looked
 
 
 def test_text_bytes_and_json_lists_survive(clinic):
