@@ -45,7 +45,7 @@ REVIEW_RULES = (
     "lost_in_transfer", "ready_to_finish",
 )  # fmt: skip
 PROMPT_RULES = ("alliance_low", "alliance_falling", "checkpoint")
-ATTENDANCE_RULES = ("overdue", "lost_in_transfer")
+ATTENDANCE_RULES = ("overdue", "lost_in_transfer", "at_risk_of_stopping")
 MODEL_RULES = ("not_on_track", "alliance_low", "alliance_falling")
 REASON_GONE = "the reason is gone"
 EPISODE_ENDED = "the episode has ended"
@@ -92,6 +92,9 @@ class Spoken:
         if self.model is not None:
             made_from |= {"model": self.model.pk, "model_checksum": self.model.checksum}
         if self.about is None:
+            learnt = self.facts.stopping_model
+            if self.reason.code == "at_risk_of_stopping" and learnt is not None:
+                made_from |= {"stopping_model": learnt.pk, "stopping_checksum": learnt.checksum}
             days = [date.fromordinal(day).isoformat() for day in sorted(self.facts.attended)]
             return made_from | {"attended": days[-SESSIONS_SHOWN:], "sessions": len(days)}
         return made_from | {
@@ -131,6 +134,7 @@ def current_rule_set(as_of: date) -> FlagRuleSet:
         "overdue_factor": float(in_force["overdue_factor"]),
         "not_improved_above": float(in_force["not_improved_above"]),
         "deteriorated_above": float(in_force["deteriorated_above"]),
+        "stopping_above": float(in_force["stopping_above"]),
     }
     newest = FlagRuleSet.objects.order_by("-version").first()
     if newest is not None and newest.rules == wanted:
@@ -174,6 +178,7 @@ def _about_attendance(
     for reason in (
         rules.overdue(history, today, constants),
         rules.lost_in_transfer(history, today, constants),
+        rules.at_risk_of_stopping(history, ModelNumbers(p_stopping=facts.p_stopping), constants),
     ):
         if reason is not None:
             yield Spoken(facts, reason, history)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from measures_app.expected import Reading
-from measures_app.models import Measure
+from measures_app.models import Measure, StoppingModel
 from measures_app.psychometrics.alliance import AllianceLimits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.rules import AllianceSeries, History, ModelNumbers
@@ -35,6 +35,8 @@ class EpisodeFacts:
     seen_since_transfer: bool = False
     readings: list[Reading] = field(default_factory=list)
     alliance: list[Series] = field(default_factory=list)
+    p_stopping: float | None = None  # chance that four weeks bring no session, and from what
+    stopping_model: StoppingModel | None = None
 
     @property
     def sessions(self) -> int:

@@ -58,7 +58,12 @@ def flag_sentence(rule: str, numbers: dict[str, Any]) -> str:
     if rule == "lost_in_transfer":
         return _("Not seen yet since the transfer.")
     if rule == "at_risk_of_stopping":
-        return _("May stop coming before an agreed end (a weak signal).")
+        chance = numbers.get("p_stopping")
+        if chance is None:
+            return _("May stop coming before an agreed end (a weak signal).")
+        return _(
+            "May stop coming: %(percent)d %% chance of no session in four weeks (a weak signal)."
+        ) % {"percent": round(100 * float(chance))}
     if rule == "ready_to_finish":
         if numbers.get("by") == "recovered":
             return _("Recovered and steady: ready to finish?")

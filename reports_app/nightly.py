@@ -20,7 +20,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Max, Min
 
-from measures_app import expected, fitting, flagging, histories, series, steps
+from measures_app import expected, fitting, flagging, histories, series, steps, stopping
 from measures_app.fingerprints import fingerprints
 from measures_app.fitting import CODE_VERSION, ModelKey
 from measures_app.histories import EpisodeFacts
@@ -58,6 +58,7 @@ def plan() -> list[steps.Part]:
         measures = fitting.fitted_measures()
         ends = Episode.objects.aggregate(first=Min("pk"), last=Max("pk"))
     parts = [steps.Part("models", measure.code, 0) for measure in measures]
+    parts.append(steps.Part("stopping", "", 0))
     if ends["first"] is not None:
         first = steps.block_of(ends["first"]).start
         parts += [
@@ -73,6 +74,13 @@ def _models(run: NightlyRun, block: str) -> dict[str, Any]:
         measure = Measure.objects.get(code=block)
         reports = fitting.fit_measure(measure, run.as_of)
     return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
+
+
+def _stopping(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("models"):
+        told = stopping.fit(run.as_of)
+    return {"stopping": told, "seconds": watch.seconds}
 
 
 @dataclass
@@ -158,6 +166,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
             if pk not in changes.later
         }
         histories.add_attendance(open_now, as_of)
+        stopping.add_chances(open_now, stopping.latest(as_of), as_of)
         quiet = _quiet(open_now, changes)
         loud = {pk: facts for pk, facts in open_now.items() if pk not in quiet}
         scope = changes.scope(block)
@@ -206,7 +215,12 @@ def _months(run: NightlyRun, block: str) -> dict[str, Any]:
     return {"seconds": watch.seconds}
 
 
-WORKS: dict[str, steps.Work] = {"models": _models, "episodes": _episodes, "months": _months}
+WORKS: dict[str, steps.Work] = {
+    "models": _models,
+    "stopping": _stopping,
+    "episodes": _episodes,
+    "months": _months,
+}
 
 
 def _listed_before(as_of: date) -> set[str]:
@@ -226,9 +240,11 @@ def _gathered(run: NightlyRun, results: list[dict[str, Any]]) -> dict[str, Any]:
     totals = Counter[str]()
     flags: dict[str, Counter[str]] = {name: Counter() for name in ("raised", "open", "lapsed")}
     measures: list[dict[str, Any]] = []
+    stops: dict[str, Any] = {}
     close: set[str] = set()
     for result in results:
         measures += result.get("measures", [])
+        stops |= result.get("stopping", {})
         close.update(result.get("close_these", []))
         for name in ("episodes", "changed", "trajectories", "trajectories_written"):
             totals[name] += result.get(name, 0)
@@ -240,6 +256,7 @@ def _gathered(run: NightlyRun, results: list[dict[str, Any]]) -> dict[str, Any]:
         "as_of": run.as_of.isoformat(),
         "live": run.live,
         "measures": sorted(measures, key=lambda row: (row["measure"], row["relation"])),
+        "stopping": stops,
         **{name: totals[name] for name in ("episodes", "changed", "trajectories")},
         "trajectories_written": totals["trajectories_written"],
         "flags": {name: dict(sorted(counted.items())) for name, counted in flags.items()},

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 
 from django.db import transaction
 
-from measures_app import expected, fitting, flagging, histories, series
+from measures_app import expected, fitting, flagging, histories, series, stopping
 from measures_app.expected import Reading
 from measures_app.flagging import FlagKey, Models, Spoken
-from measures_app.models import FlagRuleSet
+from measures_app.models import FlagRuleSet, StoppingModel
 from measures_app.psychometrics.norms import direction
 from measures_app.psychometrics.rules import Constants
 from sessions_app.context import acting_as, system
@@ -132,17 +132,24 @@ def _follow(readings: list[Reading], replay: Replay) -> None:
             chances.append(chance)
 
 
-def _fit(as_of: date) -> Models:
+def _fit(as_of: date) -> tuple[Models, StoppingModel | None]:
     for measure in fitting.fitted_measures():
         fitting.fit_measure(measure, as_of)
-    return fitting.all_in_use(as_of)
+    stopping.fit(as_of)
+    return fitting.all_in_use(as_of), stopping.latest(as_of)
 
 
 def _speak(
-    origin: date, before: date, models: Models, constants: Constants, replay: Replay
+    origin: date,
+    before: date,
+    models: Models,
+    stops: StoppingModel | None,
+    constants: Constants,
+    replay: Replay,
 ) -> dict[FlagKey, Spoken]:
     facts = histories.open_episodes(origin)
     histories.add_attendance(facts, origin)
+    stopping.add_chances(facts, stops, origin)
     found = series.as_series(series.scores(as_of=origin, episode_ids=list(facts)))
     readings = expected.read_series(found, models, as_of=origin)
     histories.add_series(facts, readings, origin)
@@ -188,12 +195,14 @@ def replay_flags(
         constants = constants_in_force()
         found.silent_sessions = constants.silent_sessions
         memory = _Memory(constants)
-        fitted_on, models = date.min, {}
+        fitted_on: date = date.min
+        models: Models = {}
+        stops: StoppingModel | None = None
         for number, origin in enumerate(found.origins):
             before = origin - timedelta(days=every)
             if (before - fitted_on).days >= REFIT_DAYS:
-                fitted_on, models = before, _fit(before)
-            spoken = _speak(origin, before, models, constants, found)
+                fitted_on, (models, stops) = before, _fit(before)
+            spoken = _speak(origin, before, models, stops, constants, found)
             clients = set()
             for word in memory.new_of(spoken):
                 episode, rule, which = word.key

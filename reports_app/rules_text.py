@@ -15,7 +15,10 @@ MEANING = {
         "The newest score is worse than the first by more than measurement error allows."
     ),
     "no_progress": _("No reliable improvement by the second checkpoint."),
-    "at_risk_of_stopping": _("The chance of stopping before an agreed end is high: a weak signal."),
+    "at_risk_of_stopping": _(
+        "The chance that the next four weeks bring no session is high, for clients who were "
+        "coming at least every second week: a weak signal."
+    ),
     "overdue": _(
         "No session for more than twice the client's own rhythm. A gap of our own making, or "
         "sessions not entered yet, hold it back."

@@ -1,6 +1,6 @@
 from measures_app.models.administrations import Administration
 from measures_app.models.alerts import ItemAlert
-from measures_app.models.change import ExpectedChangeModel, Trajectory
+from measures_app.models.change import ExpectedChangeModel, StoppingModel, Trajectory
 from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
 from measures_app.models.imports import ImportDraft
@@ -22,6 +22,7 @@ __all__ = [
     "NightlyRun",
     "NormRow",
     "Step",
+    "StoppingModel",
     "Trajectory",
     "Wording",
 ]

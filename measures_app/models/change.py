@@ -46,6 +46,30 @@ class ExpectedChangeModel(models.Model):
         return f"{self.measure_id} {self.label}"
 
 
+class StoppingModel(models.Model):
+    """The chance that four weeks bring no session, for the whole clinic: an immutable row.
+
+    `parameters` are the model's own, and under `held_out` how its chances came true for episodes
+    that it hadn't seen.
+    """
+
+    label = models.CharField(max_length=60)
+    cutoff_on = models.DateField()
+    episodes = models.PositiveIntegerField()
+    rows = models.PositiveIntegerField()
+    stops = models.PositiveIntegerField()  # episodes that went four weeks without a session
+    parameters = models.JSONField()
+    code_version = models.CharField(max_length=40)
+    checksum = models.CharField(max_length=64)
+    fitted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class Trajectory(models.Model):
     """Derived: a series as read with the model it names. Replaced only by one of newer input.
 

@@ -23,6 +23,8 @@ from .patterns import FloatArray, IntArray
 
 WEEK: Final = 7
 DAYS_AHEAD: Final = 28
+LONGEST_RHYTHM: Final = 14  # who comes once a month may well be away for four weeks
+FOLDS: Final = 5
 RIDGE: Final = 10.0
 PRIOR_ROWS: Final = 25.0
 PRIOR_CHANCE: Final = 0.1
@@ -79,6 +81,30 @@ def known_at(days: npt.ArrayLike, day: int) -> FloatArray:
     return np.array([np.log1p(away / rhythm), np.log(len(attended)), np.log(rhythm)])
 
 
+def known_if_told(days: npt.ArrayLike, day: int) -> FloatArray | None:
+    """What is known of an episode on a day, where the chance says something.
+
+    Parameters
+    ----------
+    days : array_like of int
+        Days of attended sessions, any order; those after `day` are ignored.
+    day : int
+
+    Returns
+    -------
+    ndarray or None
+        As `known_at`. None before the first session, after four weeks without one (what was to
+        be foretold has come), and for a rhythm longer than two weeks, where four weeks away
+        aren't twice it.
+    """
+    attended = np.asarray(days, dtype=np.int64)
+    attended = attended[attended <= day]
+    if not len(attended) or day - attended.max() >= DAYS_AHEAD:
+        return None
+    known = known_at(attended, day)
+    return known if known[2] <= np.log(LONGEST_RHYTHM) else None
+
+
 def weekly_rows(sessions: list[npt.ArrayLike], closed: list[int | None], until: int) -> Landmarks:
     """Weekly rows of many episodes, as far as what followed is known.
 
@@ -97,7 +123,8 @@ def weekly_rows(sessions: list[npt.ArrayLike], closed: list[int | None], until: 
     -------
     Landmarks
         The first look is a week after the first session; after four weeks without a session
-        there is none until the client comes again: it would count one stop many times.
+        there is none until the client comes again: it would count one stop many times. None
+        either while the rhythm is longer than two weeks; see `known_if_told`.
     """
     episode: list[int] = []
     day: list[int] = []
@@ -109,13 +136,13 @@ def weekly_rows(sessions: list[npt.ArrayLike], closed: list[int | None], until: 
             continue
         last = until - DAYS_AHEAD if end is None else min(until, end) - DAYS_AHEAD
         for look in range(int(attended[0]) + WEEK, last + 1, WEEK):
-            before = attended[attended <= look]
-            if look - before[-1] >= DAYS_AHEAD:
+            told = known_if_told(attended, look)
+            if told is None:
                 continue
             came = ((attended > look) & (attended <= look + DAYS_AHEAD)).any()
             episode.append(number)
             day.append(look)
-            known.append(known_at(before, look))
+            known.append(told)
             event.append(int(not came))
     return Landmarks(
         np.array(episode, dtype=np.int64),
@@ -199,3 +226,25 @@ def fit_landmarks(rows: Landmarks) -> LandmarkModel:
         len(rows.event),
         int(rows.event.sum()),
     )
+
+
+def held_out(rows: Landmarks, fold: npt.ArrayLike) -> FloatArray:
+    """Each look's chance from a model that didn't see its episode.
+
+    Parameters
+    ----------
+    rows : Landmarks
+    fold : array_like of int, shape (rows,)
+        0 to 4; all looks of an episode in one.
+
+    Returns
+    -------
+    ndarray, shape (rows,)
+    """
+    folds = np.asarray(fold)
+    found = np.full(len(rows.event), np.nan)
+    for one in range(FOLDS):
+        out = folds == one
+        seen = Landmarks(rows.episode[~out], rows.day[~out], rows.known[~out], rows.event[~out])
+        found[out] = fit_landmarks(seen).probabilities(rows.known[out])
+    return found

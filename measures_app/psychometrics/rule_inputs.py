@@ -212,7 +212,7 @@ class ModelNumbers:
     p_not_improved, p_deteriorated : float or None
         Probabilities of ending care without reliable improvement, and reliably worse.
     p_stopping : float or None
-        Probability of stopping within the next four weeks.
+        Probability that the next four weeks bring no session.
     alliance_limits : AllianceLimits or None
         The clinic's own limits, from 300 pairs of alliance scores on.
     """

@@ -106,6 +106,8 @@ def at_risk_of_stopping(
 ) -> Reason | None:
     """Review, a weak signal: the probability of stopping unplanned is above its threshold.
 
+    It waits, as `overdue` does, while the clinician has unconfirmed sessions.
+
     Parameters
     ----------
     history : History
@@ -119,7 +121,7 @@ def at_risk_of_stopping(
     Reason or None
         Code ``at_risk_of_stopping``.
     """
-    if len(history.scores) < constants.fewest_scores:
+    if len(history.scores) < constants.fewest_scores or history.unconfirmed_sessions:
         return None
     if model.p_stopping is None or model.p_stopping <= constants.stopping_above:
         return None

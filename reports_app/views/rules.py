@@ -8,11 +8,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from measures_app import stopping
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun
 from reports_app import actions
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
-from sessions_app import access, policies, progress
+from sessions_app import access, clinic_time, policies, progress
 
 FULL = 100  # progress is told in hundredths
 
@@ -41,6 +42,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         "versions": FlagRuleSet.objects.all()[:20],
         "run": run,
         "models": models,
+        "stopping": stopping.latest(clinic_time.today()),
         "backtest": done.result if done else None,
         "backtest_on": done.finished_at if done else None,
         "backtest_rules": _told(done.result) if done else [],

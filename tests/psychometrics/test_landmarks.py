@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,7 +12,9 @@ from measures_app.psychometrics.accuracy import calibration
 from measures_app.psychometrics.landmarks import (
     LandmarkModel,
     fit_landmarks,
+    held_out,
     known_at,
+    known_if_told,
     weekly_rows,
 )
 
@@ -76,3 +79,26 @@ def test_longer_away_means_less_likely_back_and_it_comes_true():
 def test_with_no_rows_the_prior_speaks():
     model = fit_landmarks(weekly_rows([], [], until=10))
     assert model.probabilities([[0.0, 0.0, 0.0]]) == pytest.approx([0.1])
+
+
+def test_nothing_is_told_of_who_comes_rarely_or_stopped_or_never_came():
+    assert known_if_told([0, 14, 28], 30) == pytest.approx(known_at([0, 14, 28], 30))
+    assert known_if_told([0, 15, 30], 32) is None
+    assert known_if_told([0, 7], 34) is not None
+    assert known_if_told([0, 7], 35) is None
+    assert known_if_told([40], 34) is None
+    assert weekly_rows([[0, 30, 60, 90]], [None], until=200).day.tolist() == [7, 14, 21]
+
+
+def test_each_episode_is_foretold_by_models_that_did_not_see_it():
+    rows = weekly_rows(diaries(), [None] * 400, until=500)
+    fold = rows.episode % 5
+    said = held_out(rows, fold)
+    # What one fold brought doesn't change what is said of it.
+    others = rows.event.copy()
+    others[fold == 2] = 1 - others[fold == 2]
+    turned = held_out(dataclasses.replace(rows, event=others), fold)
+    np.testing.assert_array_equal(said[fold == 2], turned[fold == 2])
+    assert not np.array_equal(said[fold == 1], turned[fold == 1])
+    found = calibration(said, rows.event)
+    assert abs(found.slope - 1) < 3 * found.slope_se

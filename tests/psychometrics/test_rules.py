@@ -386,6 +386,7 @@ def test_a_client_not_seen_after_a_transfer_is_raised(known, today, speaks):
         (series(15, 15), None, False),
         (series(15), 0.9, False),
         (series(15, 15, purpose="stay_well"), 0.9, True),
+        (series(15, 15, unconfirmed_sessions=True), 0.9, False),
     ],
 )
 def test_a_likely_stop_is_raised(history, probability, speaks):
