@@ -11,6 +11,7 @@ from measures_app.views import (
     leaving,
     links,
     plans,
+    tablets,
     today,
 )
 
@@ -25,6 +26,11 @@ urlpatterns = [
     path("sessions/<int:pk>/hand-over/", hand_over.start, name="hand_over_start"),
     path("hand-over/<int:pk>/", hand_over.page, name="hand_over"),
     path("hand-over/<int:pk>/return/", hand_over.come_back, name="hand_over_back"),
+    path("sessions/<int:pk>/tablet/", tablets.start, name="tablet_start"),
+    path("tablets/", tablets.index, name="tablets"),
+    path("tablets/<int:pk>/retire/", tablets.retire, name="tablet_retire"),
+    path("tablet/", tablets.page, name="tablet"),
+    path("tablet/state/", tablets.state, name="tablet_state"),
     path("m/<str:token>/", links.respondent, name="respondent"),
     path("sessions/<int:pk>/picture/", entry.picture, name="session_picture"),
     path("clients/<code:code>/scores/", corrections.scores, name="scores"),

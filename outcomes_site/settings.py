@@ -293,6 +293,13 @@ DEFAULT_FROM_EMAIL = environment.text(
     "EMAIL_FROM", why="", example="outcomes@example.org", default="outcomes@localhost"
 )
 
+TEXT_SENDER = environment.text(
+    "TEXT_SENDER",
+    why="The function that sends a text message: see sessions_app/texting.py.",
+    example="our_clinic.texting.send",
+    default="sessions_app.texting.not_set_up",
+)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import shared_task
 
-from sessions_app import outbox, seals
+from sessions_app import links, outbox, seals
+from sessions_app.actions.links import SEND
+
+
+@outbox.handles(SEND)
+def send_link(payload: dict[str, Any], message_id: Any) -> None:
+    links.send(payload, message_id)
 
 
 @shared_task(acks_late=True, name="outbox.deliver")

@@ -5,15 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import segno
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
-from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for, kept_back
-from sessions_app import access, actions, clinic_time, links
+from measures_app.views.answering import (
+    READER,
+    Answering,
+    answer,
+    asked_by,
+    crisis_text_for,
+    kept_back,
+)
+from measures_app.views.tablets import tablets_for
+from sessions_app import access, actions, clinic_time, links, texting
+from sessions_app.actions.links import reach_of
+from sessions_app.context import acting_as
 from sessions_app.models import EntryLink, Episode, Respondent, Session
 
 ANSWERING = (Respondent.Relation.SELF, Respondent.Relation.CARER)
@@ -30,21 +43,47 @@ def links_page(
     live = EntryLink.objects.registered_to(request.user).filter(
         session=session, revoked_at=None, expires_at__gt=clinic_time.now()
     )
+    people = people_of(session)
     context = {
         "session": session,
         "client": session.client,
-        "people": people_of(session),
+        "people": [(person, reach_of(person)) for person in people],
+        "texting": texting.is_set_up(),
+        "tablets": tablets_for(request.user),
         "kept_back": kept_back(session),
-        "live": live.select_related("respondent").order_by("pk"),
+        "live": _with_state(list(live.select_related("respondent").order_by("pk"))),
         "may_enter": access.may(request.user, "enter_scores"),
         **more,
     }
     return render(request, "entry/links.html", context, status=status)
 
 
+def _with_state(links_there: list[EntryLink]) -> list[EntryLink]:
+    """Links, each with how far it got: sent, opened, answered."""
+    answered = _answered(links_there)
+    for link in links_there:
+        link.answered = link.respondent_id in answered
+    return links_there
+
+
+def _answered(links_there: list[EntryLink]) -> set[int]:
+    """Whose answers are in. That there are some is no score: the front desk may know it."""
+    if not links_there:
+        return set()
+    with acting_as(READER):
+        rows = Administration.objects.current().filter(
+            session=links_there[0].session_id, not_taken="",
+            respondent__in=[link.respondent_id for link in links_there],
+        )  # fmt: skip
+        return set(rows.values_list("respondent_id", flat=True))
+
+
 def people_of(session: Session) -> list[Respondent]:
     """Who answers about the client of a session, the client first."""
-    return list(session.client.respondents.filter(relation__in=ANSWERING).order_by("pk"))
+    people = list(session.client.respondents.filter(relation__in=ANSWERING).order_by("pk"))
+    for person in people:
+        person.client = session.client  # whose key opens a carer's address
+    return people
 
 
 def chosen(request: HttpRequest, session: Session) -> Respondent:
@@ -75,10 +114,25 @@ def session_links(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return links_page(request, session)
     who = chosen(request, session)
+    if request.POST.get("way"):
+        return _send(request, session, who)
     link, token = actions.make_link(session=session, respondent=who, by=request.user)
     url = request.build_absolute_uri(reverse("respondent", args=[token]))
     made = {"who": who, "url": url, "qr": _qr(url), "until": link.expires_at}
     return links_page(request, session, made=made)
+
+
+def _send(request: HttpRequest, session: Session, who: Respondent) -> HttpResponse:
+    way = request.POST["way"]
+    if way not in (EntryLink.Way.MAIL, EntryLink.Way.TEXT):
+        raise Http404
+    try:
+        actions.send_link(session=session, respondent=who, way=way, by=request.user)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    else:
+        messages.success(request, _("On its way to %(who)s.") % {"who": who})
+    return redirect("session_links", session.pk)
 
 
 @access.needs("enter_scores", "record_attendance")
@@ -96,6 +150,8 @@ def respondent(request: HttpRequest, token: str) -> HttpResponse:
     link = links.find(token)
     if link is None:
         return render(request, "entry/link_closed.html", status=404)
+    if link.opened_at is None:
+        actions.note_opened(link=link, by=links.holder_of(link.pk))
     session, person, asked = asked_by(link)
 
     def done(late: bool, status: int) -> HttpResponse:

@@ -23,7 +23,7 @@ from sessions_app.actions.clients import (
     rewrap_keys,
 )
 from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
-from sessions_app.actions.links import make_link, revoke_link
+from sessions_app.actions.links import make_link, note_opened, revoke_link, send_link
 from sessions_app.actions.people import (
     add_clinician,
     add_programme,
@@ -38,6 +38,12 @@ from sessions_app.actions.people import (
     supervise,
 )
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
+from sessions_app.actions.tablets import (
+    clear_tablet,
+    enrol_tablet,
+    retire_tablet,
+    start_on_tablet,
+)
 
 __all__ = [
     "add_clinician",
@@ -51,26 +57,32 @@ __all__ = [
     "book_session",
     "bring_in_duty",
     "choose_messages",
+    "clear_tablet",
     "close_account",
     "close_episode",
     "end_role",
+    "enrol_tablet",
     "erase_identity",
     "grant_role",
     "hand_over_caseload",
     "make_link",
     "mark_arrived",
     "new_code",
+    "note_opened",
     "open_episode",
     "record_case_review",
     "record_review_result",
     "record_session",
     "register_client",
+    "retire_tablet",
     "revoke_link",
     "rewrap_keys",
+    "send_link",
     "set_attendance",
     "set_crisis_text",
     "set_duty",
     "set_policy",
+    "start_on_tablet",
     "supervise",
     "transfer_episode",
 ]

@@ -22,6 +22,7 @@ from sessions_app.models.infrastructure import (
     Job,
     Outbox,
     Submission,
+    Tablet,
 )
 from sessions_app.models.organisation import (
     Clinician,
@@ -65,6 +66,7 @@ __all__ = [
     "Site",
     "Submission",
     "Supervision",
+    "Tablet",
     "Team",
     "User",
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import date
 
 from django.conf import settings
@@ -230,6 +231,8 @@ class Session(models.Model):
     recorded_at = models.DateTimeField(auto_now_add=True)
     # What an imported file calls this one of the day's sessions.
     reference = models.CharField(max_length=40, blank=True, default="", db_default="")
+    # By video or phone: where the client is and a number to call back.
+    whereabouts_sealed = models.BinaryField(null=True, blank=True)
 
     objects = ScopedManager.from_queryset(SessionQuerySet)()
 
@@ -247,6 +250,12 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} on {self.held_on}"
+
+    @property
+    def whereabouts(self) -> dict[str, str]:
+        """`{"where", "call_back"}` of a session by video or phone, those that were said."""
+        text = self.client.unseal(self.whereabouts_sealed, "session-whereabouts")
+        return json.loads(text) if text else {}
 
 
 class CaseReview(models.Model):

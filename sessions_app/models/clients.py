@@ -178,6 +178,9 @@ class Respondent(models.Model):
     may_see = models.JSONField(default=list, blank=True)
     from_on = models.DateField()
     to_on = models.DateField(null=True, blank=True)
+    # "Please don't ask until": asked nothing from the day it was said until this one.
+    quiet_from = models.DateField(null=True, blank=True)
+    quiet_until = models.DateField(null=True, blank=True)
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 
@@ -190,10 +193,23 @@ class Respondent(models.Model):
                 name="one_self_respondent",
             ),
             models.UniqueConstraint(fields=["id", "client"], name="respondent_of_one_client"),
+            models.CheckConstraint(
+                condition=models.Q(quiet_from=None, quiet_until=None)
+                | models.Q(quiet_until__gt=models.F("quiet_from")),
+                name="respondent_quiet_until_later",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.label or self.get_relation_display()
+
+    def is_quiet(self, day: date) -> bool:
+        """Whether they asked not to be asked on this day."""
+        return (
+            self.quiet_from is not None
+            and self.quiet_until is not None
+            and self.quiet_from <= day < self.quiet_until
+        )
 
     @property
     def contact(self) -> dict[str, str]:

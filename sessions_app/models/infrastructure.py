@@ -9,10 +9,17 @@ from django.db.models import Q
 from sessions_app.access import ScopedManager, ScopedQuerySet
 from sessions_app.models.care import Episode, Session
 from sessions_app.models.clients import Client, Respondent
+from sessions_app.models.organisation import Site
 
 
 class EntryLink(models.Model):
     """A respondent's own way to one form: the token is stored as its hash only."""
+
+    class Way(models.TextChoices):
+        SHOWN = "", "shown"
+        MAIL = "mail", "e-mail"
+        TEXT = "text", "text message"
+        TABLET = "tablet", "the clinic's device"
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="entry_links")
     episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="entry_links")
@@ -25,11 +32,38 @@ class EntryLink(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    way = models.CharField(max_length=6, blank=True, default="", db_default="", choices=Way.choices)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 
     def __str__(self) -> str:
         return f"link for {self.respondent_id}"
+
+
+class Tablet(models.Model):
+    """A device at reception that waits: it shows one form at a time, and nothing before or after.
+
+    The device is known by its own session on the server; the row says which form is on it.
+    """
+
+    name = models.CharField(max_length=40)
+    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT)
+    enrolled_at = models.DateTimeField(auto_now_add=True)
+    enrolled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
+    link = models.ForeignKey(
+        EntryLink, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Submission(models.Model):

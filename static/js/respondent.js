@@ -4,6 +4,7 @@
 const form = document.querySelector(".respondent-form");
 const state = form.querySelector("[data-state]");
 const AGAIN = 3000;
+const THANKS = 12000;
 let touched = false;
 let sending = false;
 
@@ -50,6 +51,9 @@ form.addEventListener("submit", async (event) => {
   } else {
     document.querySelector("main h1").tabIndex = -1;
     document.querySelector("main h1").focus();
+    // A tablet at reception goes back to waiting by itself.
+    const then = document.querySelector("[data-then]");
+    if (then) setTimeout(() => location.assign(then.dataset.then), THANKS);
   }
 });
 

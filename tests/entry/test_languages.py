@@ -22,6 +22,7 @@ CLIENT_FACING = (
     "templates/entry/respondent.html", "templates/entry/_line.html", "templates/entry/_choice.html",
     "templates/entry/thanks.html", "templates/entry/link_closed.html",
     "templates/entry/handed_over.html", "templates/entry/_crisis.html",
+    "templates/entry/tablet.html", "templates/entry/tablet_over.html", "sessions_app/links.py",
     "templates/entry/_seen_together.html",
     "measures_app/feedback.py", "measures_app/respondents.py",
 )  # fmt: skip

@@ -69,6 +69,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/import/{uuid}/bad-rows.csv": (404, 404, 404, 404, 404, 404),
     "/people/": (404, 404, 404, 404, 200, 404),
     "/settings/": (404, 404, 404, 404, 200, 404),
+    "/tablets/": (404, 404, 404, 200, 404, 404),
     "/settings/alerts/": (404, 404, 404, 404, 200, 404),
     "/alerts/{alert}/": (200, 200, 404, 404, 404, 404),
     "/audit/": (404, 404, 404, 404, 200, 404),
@@ -93,6 +94,7 @@ ELSEWHERE = {
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
     "review/<code:code>/result/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
+    "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
     "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ PAGES = {
     ],
     "sofia": ["/review/", "/review/{ana}/"],
     "dora": ["/agency/"],
-    "fred": ["/schedule/", "/clients/new/"],
+    "fred": ["/tablets/", "/schedule/", "/clients/new/"],
     "adam": ["/people/", "/settings/", "/settings/alerts/", "/audit/", "/import/",
              "/measures/load/",
              "/measures/outcome-adult/constants/new/", "/measures/plans/alliance-self/"],

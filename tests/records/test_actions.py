@@ -112,6 +112,14 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         clinic.link, _token = sessions_app.actions.make_link(
             session=clinic.booked, respondent=clinic.dina.respondents.get(), by=clinic.bob
         )
+        clinic.tablet = sessions_app.actions.enrol_tablet(name="Door", by=clinic.fred)
+        clinic.busy = sessions_app.actions.enrol_tablet(name="Window", by=clinic.fred)
+        sessions_app.actions.start_on_tablet(
+            tablet=clinic.busy,
+            session=clinic.booked,
+            respondent=clinic.dina.respondents.get(),
+            by=clinic.fred,
+        )
         clinic.draft = bring_file(name="scores.csv", content=FILE, by=clinic.adam)
         old = bring_file(name="old.csv", content=FILE, by=clinic.adam)
         ImportDraft.objects.filter(pk=old.pk).update(
@@ -286,6 +294,16 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "make_link": lambda c, by: sessions_app.actions.make_link(
         session=c.booked, respondent=c.dina.respondents.get(), by=by
     ),
+    "send_link": lambda c, by: sessions_app.actions.send_link(
+        session=c.booked, respondent=c.dina.respondents.get(), way="mail", by=by
+    ),
+    "note_opened": lambda c, by: sessions_app.actions.note_opened(link=c.link, by=by),
+    "enrol_tablet": lambda c, by: sessions_app.actions.enrol_tablet(name="North door", by=by),
+    "start_on_tablet": lambda c, by: sessions_app.actions.start_on_tablet(
+        tablet=c.tablet, session=c.booked, respondent=c.dina.respondents.get(), by=by
+    ),
+    "clear_tablet": lambda c, by: sessions_app.actions.clear_tablet(tablet=c.busy, by=by),
+    "retire_tablet": lambda c, by: sessions_app.actions.retire_tablet(tablet=c.tablet, by=by),
     "revoke_link": lambda c, by: sessions_app.actions.revoke_link(link=c.link, by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
     "keep_edition": lambda c, by: keep_edition(
@@ -304,7 +322,8 @@ RIGHTLY = {
     ),
     **dict.fromkeys(
         ("register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
-         "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link"),
+         "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link", "send_link",
+         "note_opened", "enrol_tablet", "start_on_tablet", "clear_tablet", "retire_tablet"),
         "fred",
     ),
     **dict.fromkeys(("transfer_episode", "hand_over_caseload", "hand_over_cases", "take_up",

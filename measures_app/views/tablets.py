@@ -1,0 +1,132 @@
+"""The tablet at reception: it waits, shows the next client's form, thanks, and waits again.
+
+The device is known by a session on the server that belongs to nobody and knows one tablet. It
+shows no picture and nothing of anybody else: nobody of the clinic stands beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from measures_app.models import Administration
+from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
+from sessions_app import access, actions, links
+from sessions_app.models import Respondent, Session, Tablet
+
+HELD = "tablet"
+KEPT_FOR = 90 * 24 * 3600  # seconds; a device that isn't used for so long is enrolled anew
+
+
+def tablets_for(user: Any) -> list[Tablet]:
+    """Tablets that somebody may start a client on; the front desk's to do."""
+    if not access.may(user, "record_attendance"):
+        return []
+    return list(Tablet.objects.filter(retired_at=None))
+
+
+@access.needs("record_attendance")
+def index(request: HttpRequest) -> HttpResponse:
+    """Which devices wait at reception? This one can be made one of them."""
+    status = 200
+    if request.method == "POST":
+        try:
+            tablet = actions.enrol_tablet(name=request.POST.get("name", "")[:40], by=request.user)
+        except ValidationError as problem:
+            messages.error(request, " ".join(problem.messages))
+            status = 422
+        else:
+            request.session.flush()  # whoever holds the old cookie holds nothing
+            request.session[HELD] = tablet.pk
+            request.session.set_expiry(KEPT_FOR)
+            response = redirect("tablet")
+            # Nothing of the desk's pages is left to go back to.
+            response.headers["Clear-Site-Data"] = '"cache"'
+            return response
+    context = {"tablets": Tablet.objects.filter(retired_at=None).select_related("enrolled_by")}
+    return render(request, "entry/tablets.html", context, status=status)
+
+
+@access.needs("record_attendance")
+@require_POST
+def retire(request: HttpRequest, pk: int) -> HttpResponse:
+    tablet = Tablet.objects.filter(pk=pk).first()
+    if tablet is None:
+        raise Http404
+    actions.retire_tablet(tablet=tablet, by=request.user)
+    messages.success(request, _("“%(name)s” shows nothing from now on.") % {"name": tablet.name})
+    return redirect("tablets")
+
+
+@access.needs("record_attendance")
+@require_POST
+def start(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start the next client: their form opens on the tablet that waits."""
+    session = (
+        Session.objects.registered_to(request.user).select_related("client").filter(pk=pk).first()
+    )
+    chosen = request.POST.get("tablet", "")
+    tablet = next((one for one in tablets_for(request.user) if str(one.pk) == chosen), None)
+    if session is None or tablet is None:
+        raise Http404
+    people = session.client.respondents.filter(
+        relation__in=(Respondent.Relation.SELF, Respondent.Relation.CARER)
+    )
+    person = next((p for p in people if str(p.pk) == request.POST.get("respondent")), None)
+    if person is None:
+        raise Http404
+    link = actions.start_on_tablet(
+        tablet=tablet, session=session, respondent=person, by=request.user
+    )
+    if not asked_by(link)[2].due:
+        actions.clear_tablet(tablet=tablet, by=request.user)
+        messages.error(request, _("Nothing is to be answered on a tablet now."))
+        return redirect("session_links", session.pk)
+    messages.success(request, _("The form is on “%(name)s” now.") % {"name": tablet.name})
+    return redirect("session_links", session.pk)
+
+
+def _tablet(request: HttpRequest) -> Tablet:
+    tablet = Tablet.objects.filter(pk=request.session.get(HELD), retired_at=None).first()
+    if tablet is None:
+        raise Http404
+    return tablet
+
+
+def state(request: HttpRequest) -> JsonResponse:
+    """Which form is on the device, as a number that says nothing; asked every few seconds."""
+    tablet = _tablet(request)
+    open_link = links.open_link(tablet.link_id) if tablet.link_id else None
+    return JsonResponse({"form": open_link.pk if open_link else None})
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """The next client's form, or waiting for it."""
+    tablet = _tablet(request)
+    link = links.open_link(tablet.link_id) if tablet.link_id else None
+    if link is None:
+        if request.method == "POST":  # called back meanwhile: nothing of it was kept
+            return render(request, "entry/tablet_over.html", {"kept": False}, status=409)
+        return render(request, "entry/tablet.html")
+    if link.opened_at is None:
+        actions.note_opened(link=link, by=links.holder_of(link.pk))
+    session, person, asked = asked_by(link)
+
+    def done(late: bool, status: int) -> HttpResponse:
+        actions.clear_tablet(tablet=tablet, by=links.holder_of(link.pk))
+        with translation.override(person.language):
+            context = {"kept": True, "late": late, "crisis": crisis_text_for(session, person)}
+            return render(request, "entry/tablet_over.html", context, status=status)
+
+    provenance = Administration.Provenance.CLINIC_TABLET
+    way = Answering(link, session, person, asked, provenance, False, done)
+    if request.method == "POST" or asked.due:
+        return answer(request, way)
+    return done(False, 200)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from sessions_app import access, audit, clinic_time
+from sessions_app.actions.links import make_link
+from sessions_app.context import user_of
+from sessions_app.models import EntryLink, Respondent, Session, Site, Tablet
+
+
+@transaction.atomic
+def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
+    """Let a device wait at reception for the next client."""
+    access.require(by, "record_attendance")
+    if not name.strip():
+        raise ValidationError({"name": "Give the tablet a name that the front desk knows it by."})
+    tablet = Tablet.objects.create(name=name.strip(), site=site, enrolled_by=user_of(by))
+    audit.record("tablet enrolled", subject_kind="tablet", subject=tablet.pk, by=by)
+    return tablet
+
+
+@transaction.atomic
+def retire_tablet(*, tablet: Tablet, by: Any) -> Tablet:
+    """From now on the device shows nothing."""
+    access.require(by, "record_attendance")
+    if tablet.retired_at is None:
+        tablet.retired_at = clinic_time.now()
+        tablet.link = None
+        tablet.save(update_fields=["retired_at", "link"])
+        audit.record("tablet retired", subject_kind="tablet", subject=tablet.pk, by=by)
+    return tablet
+
+
+@transaction.atomic
+def start_on_tablet(
+    *, tablet: Tablet, session: Session, respondent: Respondent, by: Any
+) -> EntryLink:
+    """Put one person's form on a waiting tablet; what was on it before leaves it."""
+    access.require(by, "record_attendance")
+    held = Tablet.objects.select_for_update().get(pk=tablet.pk)
+    if held.retired_at is not None:
+        raise ValidationError({"tablet": "This tablet was retired."})
+    link, _token = make_link(session=session, respondent=respondent, by=by, hand_over=True)
+    held.link = link
+    held.save(update_fields=["link"])
+    return link
+
+
+@transaction.atomic
+def clear_tablet(*, tablet: Tablet, by: Any) -> Tablet:
+    """Let a tablet wait again: the form that was on it is answered, or was called back."""
+    access.require(by, "enter_scores" if getattr(by, "kind", "") == "link" else "record_attendance")
+    held = Tablet.objects.select_for_update().get(pk=tablet.pk)
+    if held.link_id is not None:
+        held.link = None
+        held.save(update_fields=["link"])
+        audit.record("tablet cleared", subject_kind="tablet", subject=tablet.pk, by=by)
+    return held

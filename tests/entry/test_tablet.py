@@ -1,0 +1,137 @@
+"""The reception tablet: it waits, shows one form, thanks without a picture, and waits again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from measures_app import measures
+from measures_app.models import Administration
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as
+from sessions_app.models import Session, Tablet
+from tests.cast import BY, Clinic
+from tests.entry.test_alerts import CRISIS, asked_of_ana, made_ready
+
+Sign = Callable[[str], Browser]
+
+
+@pytest.fixture
+def booked(clinic: Clinic) -> Session:
+    with acting_as(BY):
+        measures.sync_library()
+        return actions.book_session(
+            episode=clinic.episodes["ana"],
+            starts_at=clinic_time.now() + timedelta(hours=1),
+            by=BY,
+        )
+
+
+@pytest.fixture
+def device(clinic: Clinic, browser_of: Sign) -> Browser:
+    """A browser in which Fred signed in and enrolled the tablet."""
+    browser = browser_of("fred")
+    assert browser.post("/tablets/", {"name": "North door"})["Location"] == "/tablet/"
+    return browser
+
+
+def start(clinic: Clinic, fred: Browser, session: Session) -> Any:
+    with acting_as(BY):
+        ana, tablet = clinic.ana.respondents.get().pk, Tablet.objects.get().pk
+    door = f"/sessions/{session.pk}/tablet/"
+    return fred.post(door, {"respondent": ana, "tablet": tablet}, follow=True)
+
+
+def send(device: Browser, **more: str) -> Any:
+    form = device.get("/tablet/").context["form"]
+    marks = {name: "6.0" for name in form.fields if "_" in name}
+    marks |= {name: more[name.split("_")[1]] for name in marks if name.split("_")[1] in more}
+    return device.post("/tablet/", {"key": str(form["key"].value()), **marks})
+
+
+def test_it_waits_shows_the_form_thanks_and_waits_again(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
+) -> None:
+    assert "as soon as the front desk begins" in device.get("/tablet/").content.decode()
+    assert device.get("/tablet/state/").json() == {"form": None}
+    page = start(clinic, browser_of("fred"), booked).content.decode()
+    assert "is on “North door” now" in page.replace("&ldquo;", "“")
+    assert device.get("/tablet/state/").json()["form"] is not None
+    form = device.get("/tablet/").content.decode()
+    assert "Oliveira" not in form
+    thanks = send(device).content.decode()
+    assert "Thank you" in thanks
+    assert "<svg" not in thanks  # no picture where nobody of the clinic is
+    assert "24" not in thanks
+    assert device.get("/tablet/state/").json() == {"form": None}
+    assert "as soon as the front desk begins" in device.get("/tablet/").content.decode()
+    with acting_as(BY):
+        assert Administration.objects.get().provenance == "clinic_tablet"
+
+
+def test_the_device_opens_nothing_but_its_form(
+    clinic: Clinic, booked: Session, device: Browser
+) -> None:
+    for door in ("/schedule/", "/clients/", "/tablets/", f"/sessions/{booked.pk}/links/"):
+        assert device.get(door)["Location"].startswith("/sign-in/")
+
+
+def test_no_other_browser_is_the_tablet(clinic: Clinic, device: Browser, browser_of: Sign) -> None:
+    for browser in (Browser(), browser_of("fred")):
+        assert browser.get("/tablet/").status_code == 404
+        assert browser.get("/tablet/state/").status_code == 404
+
+
+def test_a_form_taken_back_by_the_next_client_keeps_nothing(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
+) -> None:
+    start(clinic, browser_of("fred"), booked)
+    form = device.get("/tablet/").context["form"]
+    with acting_as(BY):
+        actions.clear_tablet(tablet=Tablet.objects.get(), by=clinic.fred)
+    late = device.post("/tablet/", {"key": str(form["key"].value())})
+    assert late.status_code == 409
+    assert "took this form back" in late.content.decode()
+    with acting_as(BY):
+        assert not Administration.objects.exists()
+
+
+def test_a_retired_tablet_shows_nothing(clinic: Clinic, device: Browser, browser_of: Sign) -> None:
+    with acting_as(BY):
+        tablet = Tablet.objects.get().pk
+    browser_of("fred").post(f"/tablets/{tablet}/retire/")
+    assert device.get("/tablet/").status_code == 404
+
+
+def test_only_the_desk_starts_somebody_and_only_its_own(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
+) -> None:
+    for who in ("alice", "felix", "adam"):  # Felix has the southern site
+        assert start(clinic, browser_of(who), booked).status_code == 404
+
+
+def test_nothing_due_is_said_to_the_desk_and_not_to_the_client(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
+) -> None:
+    start(clinic, browser_of("fred"), booked)
+    send(device)
+    page = start(clinic, browser_of("fred"), booked).content.decode()
+    assert "Nothing is to be answered" in page
+    assert device.get("/tablet/state/").json() == {"form": None}
+
+
+def test_an_answer_that_cannot_wait_keeps_the_crisis_text_on_the_tablet(
+    clinic: Clinic, device: Browser, browser_of: Sign
+) -> None:
+    session = asked_of_ana(clinic)
+    start(clinic, browser_of("fred"), session)
+    assert not any("alive" in n for n in device.get("/tablet/").context["form"].fields)
+    made_ready(clinic)
+    assert CRISIS["en"] in device.get("/tablet/").content.decode()
+    over = send(device, sleep="1", alive="2").content.decode()
+    assert CRISIS["en"] in over
+    assert "data-then" not in over  # it stays until somebody has read it
