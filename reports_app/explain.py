@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from reports_app.metrics import Metric
+from reports_app.metrics import PROVISIONAL, Metric
 
 # metric -> (name on screen and paper, what it means)
 _ABOUT = {
@@ -140,6 +140,13 @@ SECTIONS = (
 def percent(share: float | None) -> str:
     """A share as a whole percentage; a dash where it can't be said."""
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def label_of(metric: Metric) -> str:
+    """A metric's name for people; a line of borrowed constants isn't called recovery."""
+    if metric.metric == "recovered" and metric.note.startswith(PROVISIONAL):
+        return _("Crossed the provisional line")
+    return str(LABELS[metric.metric])
 
 
 def sentence_of(metric: Metric) -> str:

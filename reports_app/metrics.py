@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from measures_app.models import Measure
+from measures_app.models import Measure, NormRow
 from measures_app.psychometrics.effect import effect_against_expected, effect_size
 from measures_app.psychometrics.rates import (
     BoundedRate,
@@ -164,7 +164,18 @@ def _attendance(make: _Maker, counts: dict[str, int]) -> Iterator[Metric]:
     yield make.share("both_measures_rate", counts["both_measures"], counts["attended"])
 
 
-def _classes(make: _Maker, rows: pd.DataFrame) -> Iterator[Metric]:
+CLINICAL_STARTERS = "of those who started on the clinical side"
+PROVISIONAL = "crossed the provisional line: its constants are borrowed"
+
+
+def _borrowed() -> set[str]:
+    """Measures whose newest default constants are only borrowed."""
+    rows = NormRow.objects.filter(default=True).order_by("from_on", "pk")
+    newest = dict(rows.values_list("measure__code", "provisional"))
+    return {code for code, provisional in newest.items() if provisional}
+
+
+def _classes(make: _Maker, rows: pd.DataFrame, *, borrowed: bool = False) -> Iterator[Metric]:
     ended, measured = len(rows), int((rows["outcome_class"] != "").sum())
     counts = {name: int((rows["outcome_class"] == name).sum()) for name in CLASSES}
     if ended == 0:
@@ -183,7 +194,7 @@ def _classes(make: _Maker, rows: pd.DataFrame) -> Iterator[Metric]:
             int((clinical & ~has_outcome).sum()),
             int((~scored).sum()),
         ),
-        "of those who started on the clinical side",
+        f"{PROVISIONAL}; {CLINICAL_STARTERS}" if borrowed else CLINICAL_STARTERS,
     )
     yield make.bounded(
         "improved",
@@ -265,7 +276,12 @@ def _reached(make: _Maker, rows: pd.DataFrame) -> Metric:
 
 
 def _outcomes(
-    make: _Maker, rows: pd.DataFrame, better: str, starters: pd.Series[Any] | None = None
+    make: _Maker,
+    rows: pd.DataFrame,
+    better: str,
+    starters: pd.Series[Any] | None = None,
+    *,
+    borrowed: bool = False,
 ) -> Iterator[Metric]:
     since_mid_care = rows["mid_care"].astype(bool)
     apart = int(since_mid_care.sum())
@@ -274,7 +290,7 @@ def _outcomes(
     yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
     yield from _effects(make, rows, better, rows["first_score"] if starters is None else starters)
     yield _reached(make, rows)
-    yield from _classes(make, rows)
+    yield from _classes(make, rows, borrowed=borrowed)
 
 
 def monthly_metrics(data: Extract) -> list[Metric]:
@@ -303,11 +319,13 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         metrics.extend(_outcomes(make, outcome, "higher"))
         return metrics
     directions = dict(Measure.objects.values_list("code", "versions__better"))
+    borrowed = _borrowed()
     by_measure = outcome.groupby(_main_measures(outcome), sort=True)
     for code, rows in by_measure:
         firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]
         maker = _Maker(month, scope, str(code))
-        metrics.extend(_outcomes(maker, rows, directions.get(code) or "higher", firsts))
+        better = directions.get(code) or "higher"
+        metrics.extend(_outcomes(maker, rows, better, firsts, borrowed=code in borrowed))
     return metrics
 
 

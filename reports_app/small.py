@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from measures_app.charts import IntervalRow, interval_svg
 from measures_app.models import Measure
 from measures_app.psychometrics.suppression import Sum, publish
-from reports_app.explain import LABELS, SECTIONS, sentence_of
+from reports_app.explain import SECTIONS, label_of, sentence_of
 from reports_app.metrics import Metric
 
 HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
@@ -145,7 +145,7 @@ def rates_svg(metrics: Sequence[Metric], limit: int) -> str:
     several = len({m.measure for i, m in enumerate(metrics) if m.measure and i not in few}) > 1
     rows = [
         IntervalRow(
-            f"{LABELS[m.metric]}" + (f", {titles.get(m.measure, '')}" if several else ""),
+            label_of(m) + (f", {titles.get(m.measure, '')}" if several else ""),
             m.value,
             m.low,
             m.high,

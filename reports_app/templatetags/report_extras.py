@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from reports_app.explain import LABELS, percent
+from reports_app.explain import label_of, percent
 from reports_app.metrics import Metric
 
 register = template.Library()
@@ -29,7 +29,7 @@ def _written(metric: Metric, value: float | None) -> str:
 
 @register.filter
 def metric_label(metric: Metric) -> str:
-    label = str(LABELS[metric.metric])
+    label = label_of(metric)
     return f"{label}: {metric.note}" if metric.metric == "clients_by_age_group" else label
 
 

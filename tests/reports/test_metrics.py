@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import statistics
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from django.core.management import call_command
 
 from measures_app import measures
 from reports_app.editions import make_report
+from reports_app.explain import label_of
 from reports_app.extract import age_band
 from reports_app.nightly import run_night
 from reports_app.periods import Month
@@ -258,3 +260,12 @@ def test_an_imported_trial_gives_the_classes_of_its_file(db: Any, tmp_path: Path
             month = month.next()
     assert (ended, measured) == (len(pairs), len(both))
     assert counted == wanted
+
+
+def test_a_line_of_borrowed_constants_is_not_called_recovery(month):
+    """The bundled measures' constants are borrowed until the clinic's own replace them."""
+    metric = month.metric("recovered")
+    assert metric.note.startswith("crossed the provisional line")
+    assert label_of(metric) == "Crossed the provisional line"
+    own = replace(metric, note="of those who started on the clinical side")
+    assert label_of(own) == "Recovered"
