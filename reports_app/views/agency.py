@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from measures_app.charts import trend_svg
-from reports_app import actions
+from reports_app import actions, still_looking
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
 from reports_app.models import ReportRun
 from reports_app.paper import PaperUnavailable, missing
@@ -52,9 +52,11 @@ def agency(request: HttpRequest) -> HttpResponse:
     with acting_as(system("report")):
         report = make_report(month, programme)
         trend = trends(month, programme, limit)
+        looking = still_looking.of_clinic(programme)
     audit.record("read", subject_kind="report", subject=str(month), what="agency page")
     context = {
         **page_context(report),
+        "looking": looking,
         "empty": report.as_of is None,
         "chart": rates_svg(report.metrics, limit),
         "trend": trend,

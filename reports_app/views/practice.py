@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from measures_app.charts import IntervalRow, interval_svg
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
+from reports_app import still_looking
 from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary
 from reports_app.selectors import hours_this_week
@@ -49,7 +50,10 @@ def practice(request: HttpRequest) -> HttpResponse:
             )[:20]
         ]
     stopped = sum(1 for _name, ending in ended if ending == "client_stopped")
+    looking = still_looking.of_clinician(clinician) if clinician else None
     context = {
+        "looking": looking,
+        "looking_at": still_looking.listed(looking, request.user) if looking else [],
         "clinician": clinician,
         "total": total,
         "measured": measured,

@@ -234,6 +234,9 @@ def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) ->
         not isinstance(value, int | float) or value < 0
     ):
         raise ValidationError({"value": f"{key} takes a value like {default!r}."})
+    then = policies.all_on(from_on) | {key: value}
+    if not then["first_checkpoint"] < then["second_checkpoint"]:
+        raise ValidationError({"value": "The second checkpoint comes after the first."})
     policy = Policy.objects.create(
         key=key,
         value=value,

@@ -33,7 +33,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/review/{ana}/": ("sofia", 47),  # as the client page, and the colleagues who may see them
     "/sessions/{session}/picture/": ("alice", 35),  # how care may end, alerts
     "/messages/": ("alice", 18),  # each number that the weekly mail would say
-    "/practice/": ("alice", 15),
+    "/practice/": ("alice", 19),  # with the courses still looking for what helps
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
     "/measures/": ("alice", 14),

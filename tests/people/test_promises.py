@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
-from sessions_app import audit, clinic_time, outbox, seals, submissions
+from sessions_app import actions, audit, clinic_time, outbox, seals, submissions
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent, AuditSeal, Outbox
 from tests.cast import BY, Clinic
@@ -139,3 +140,11 @@ def test_a_changed_row_breaks_the_chain(clinic: Clinic, monkeypatch: pytest.Monk
             "WHERE id = (SELECT min(id) FROM sessions_app_auditevent)"
         )
     assert seals.verify().broken_at == AuditSeal.objects.get().last_id
+
+
+def test_the_second_checkpoint_comes_after_the_first(clinic: Clinic) -> None:
+    """Else the night couldn't make its rules."""
+    with acting_as(BY):
+        for key, value in (("first_checkpoint", 6), ("second_checkpoint", 3)):
+            with pytest.raises(ValidationError, match="comes after the first"):
+                actions.set_policy(key=key, value=value, by=clinic.adam)
