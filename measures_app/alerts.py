@@ -124,7 +124,8 @@ def waiting(user: Any, episode: Episode | None = None) -> list[Shown]:
 
 NEEDED = (
     "flag__owner", "client__identity", "client__key", "episode",
-    "administration__measure", "administration__version", "administration__respondent",
+    "administration__session", "administration__measure", "administration__version",
+    "administration__respondent",
 )  # fmt: skip
 
 

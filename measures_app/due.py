@@ -131,11 +131,15 @@ class Desk:
         )
 
     def _answering(self, episode: Episode, on: date, relation: str) -> list[Respondent]:
-        """Respondents of a kind on a day; the client always answers about themselves."""
+        """Respondents of a kind on a day; the client always answers about themselves.
+
+        Who said "please don't ask until" is asked nothing meanwhile.
+        """
         return [
             person
             for person in self._people.get(episode.client_id, ())
             if person.relation == relation
+            and not person.is_quiet(on)
             and (
                 relation == SELF
                 or (person.from_on <= on and (person.to_on is None or person.to_on >= on))

@@ -96,7 +96,7 @@ class AnswerField(forms.CharField):
         return number.quantize(step)
 
 
-DETAILS = ("kind", "format", "telehealth", "obstacle")
+DETAILS = ("kind", "format", "telehealth", "obstacle", "where", "call_back", "manner")
 CALLED_OFF = (Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
 
 
@@ -127,6 +127,22 @@ class SessionForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=Meeting.Kind.choices)
     format = forms.ChoiceField(label=gettext_lazy("Format"), choices=Meeting.Format.choices)
     telehealth = forms.BooleanField(label=gettext_lazy("By video or phone"), required=False)
+    where = forms.CharField(
+        label=gettext_lazy("By video or phone: where is the client now?"),
+        max_length=200,
+        required=False,
+    )
+    call_back = forms.CharField(
+        label=gettext_lazy("A number to call back if the line breaks"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "tel"}),
+    )
+    manner = forms.ChoiceField(
+        label=gettext_lazy("How were the forms answered?"),
+        choices=Administration.Manner.choices,
+        required=False,
+    )
     another = forms.BooleanField(
         label=gettext_lazy("A further session on the same day"), required=False
     )
@@ -148,6 +164,7 @@ class SessionForm(forms.Form):
                 "telehealth": session.meeting.telehealth,
                 "status": Session.Status.ATTENDED if booked else session.status,
                 "obstacle": session.obstacle,
+                **session.whereabouts,
             }
         super().__init__(*args, initial=initial, **kwargs)
         self.due = due
@@ -194,6 +211,8 @@ class SessionForm(forms.Form):
             reading["answers"] = answers
         if given.get(f"{due.key}_total") is not None:
             reading["total"] = given[f"{due.key}_total"]
+        if reading and given.get("manner"):
+            reading["manner"] = given["manner"]
         if given.get(f"{due.key}_not_taken"):
             reading["not_taken"] = given[f"{due.key}_not_taken"]
         return reading
@@ -228,7 +247,9 @@ class SessionForm(forms.Form):
 
     def details_open(self) -> bool:
         """Whether the rarer facts of a session need to be seen at once."""
-        return any(name in self.errors for name in DETAILS)
+        return any(name in self.errors for name in DETAILS) or bool(
+            self.session is not None and self.session.meeting.telehealth
+        )
 
     def measure_groups(self) -> list[dict[str, Any]]:
         """The measures' fields in order, for the template."""

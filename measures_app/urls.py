@@ -22,6 +22,7 @@ urlpatterns = [
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
     path("sessions/<int:pk>/links/", links.session_links, name="session_links"),
+    path("sessions/<int:pk>/not-before/", links.ask_not_before, name="ask_not_before"),
     path("links/<int:pk>/close/", links.close_link, name="link_close"),
     path("sessions/<int:pk>/hand-over/", hand_over.start, name="hand_over_start"),
     path("hand-over/<int:pk>/", hand_over.page, name="hand_over"),

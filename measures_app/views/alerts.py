@@ -49,6 +49,15 @@ def _contact(alert: ItemAlert) -> str:
     return ", ".join(known[name] for name in ("phone", "email") if known.get(name))
 
 
+def _whereabouts(alert: ItemAlert) -> str:
+    """Where the client was at a session by video or phone, and the number they gave."""
+    session = alert.administration.session
+    if session is None:
+        return ""
+    session.client = alert.client
+    return ", ".join(session.whereabouts.values())
+
+
 @access.needs("decide")
 def alert(request: HttpRequest, pk: int) -> HttpResponse:
     """What was answered, who knows of it, and what is done about it?"""
@@ -71,6 +80,7 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "client": found.client,
         "shown": alerts.shown(found),
         "contact": _contact(found),
+        "whereabouts": _whereabouts(found),
         "events": events,
         "form": form,
     }

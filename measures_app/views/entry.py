@@ -14,7 +14,7 @@ from measures_app.due import Desk, Due
 from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, actions, audit, clinic_time
 from sessions_app.forms import add_problems
 from sessions_app.models import Client, Episode, Respondent, Session
 from sessions_app.submissions import KeyReused, once, replayed
@@ -112,6 +112,12 @@ def _keep(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResp
             readings=[(due, form.answers_to(due)) for due in form.due],
             by=request.user,
         )
+        said = (given["where"], given["call_back"])
+        if any(said) or session.whereabouts_sealed:
+            session.client = episode.client  # whose key seals it
+            actions.note_whereabouts(
+                session=session, where=said[0], call_back=said[1], by=request.user
+            )
         return session.pk
 
     try:
@@ -206,6 +212,7 @@ def new(request: HttpRequest, code: str) -> HttpResponse:
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The same for a booked session; scores that are there already aren't asked again."""
     session = session_or_404(pk, request.user)
+    session.client = session.episode.client
     return _enter(request, session.episode, session)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import segno
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -48,6 +49,7 @@ def links_page(
         "session": session,
         "client": session.client,
         "people": [(person, reach_of(person)) for person in people],
+        "today": clinic_time.today(),
         "texting": texting.is_set_up(),
         "tablets": tablets_for(request.user),
         "kept_back": kept_back(session),
@@ -132,6 +134,30 @@ def _send(request: HttpRequest, session: Session, who: Respondent) -> HttpRespon
         messages.error(request, " ".join(problem.messages))
     else:
         messages.success(request, _("On its way to %(who)s.") % {"who": who})
+    return redirect("session_links", session.pk)
+
+
+class QuietForm(forms.Form):
+    until = forms.DateField(required=False)
+
+
+@access.needs("enter_scores", "record_attendance")
+@require_POST
+def ask_not_before(request: HttpRequest, pk: int) -> HttpResponse:
+    """Please don't ask until a day; without a day they may be asked again."""
+    session = registered_session_or_404(pk, request.user)
+    who, form = chosen(request, session), QuietForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise ValidationError(_("Write the day as it is in the calendar."))
+        until = form.cleaned_data["until"]
+        if until is None and "again" not in request.POST:
+            raise ValidationError(_("Name a day to come: they are asked again from then on."))
+        actions.ask_not_before(respondent=who, until=until, by=request.user)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    else:
+        messages.success(request, _("Kept."))
     return redirect("session_links", session.pk)
 
 

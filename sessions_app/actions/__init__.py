@@ -4,6 +4,7 @@ Views, commands, the API, imports and test fixtures all come through here. `by` 
 actor (`sessions_app.context.system("import")`). A `ValidationError` names the field it is about.
 """
 
+from sessions_app.actions.asking import ask_not_before, note_whereabouts
 from sessions_app.actions.care import (
     assign_clinician,
     attend,
@@ -52,6 +53,7 @@ __all__ = [
     "add_site",
     "add_team",
     "add_user",
+    "ask_not_before",
     "assign_clinician",
     "attend",
     "book_session",
@@ -69,6 +71,7 @@ __all__ = [
     "mark_arrived",
     "new_code",
     "note_opened",
+    "note_whereabouts",
     "open_episode",
     "record_case_review",
     "record_review_result",

@@ -95,7 +95,7 @@ ELSEWHERE = {
     "review/<code:code>/result/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
-    "links/<int:pk>/close/", "m/<str:token>/",
+    "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 
 

@@ -294,6 +294,12 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "make_link": lambda c, by: sessions_app.actions.make_link(
         session=c.booked, respondent=c.dina.respondents.get(), by=by
     ),
+    "ask_not_before": lambda c, by: sessions_app.actions.ask_not_before(
+        respondent=c.ana.respondents.get(), until=today() + timedelta(days=30), by=by
+    ),
+    "note_whereabouts": lambda c, by: sessions_app.actions.note_whereabouts(
+        session=c.sessions["ana"][0], where="at home", call_back="555 02", by=by
+    ),
     "send_link": lambda c, by: sessions_app.actions.send_link(
         session=c.booked, respondent=c.dina.respondents.get(), way="mail", by=by
     ),
@@ -323,6 +329,7 @@ RIGHTLY = {
     **dict.fromkeys(
         ("register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
          "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link", "send_link",
+         "ask_not_before",
          "note_opened", "enrol_tablet", "start_on_tablet", "clear_tablet", "retire_tablet"),
         "fred",
     ),
@@ -332,7 +339,8 @@ RIGHTLY = {
     **dict.fromkeys(("close_episode", "choose_messages", "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
-                     "see_alert", "close_alert", "bring_in_duty"), "alice"),
+                     "see_alert", "close_alert", "bring_in_duty",
+                     "note_whereabouts"), "alice"),
     "keep_edition": "dora",
     "ask_for_backtest": "dora",
     "erase_identity": None,
