@@ -26,6 +26,7 @@ SUMMARY_COLUMNS = [
     "opened_on", "closed_on", "ending", "attended", "no_shows", "first_session_on",
     "last_session_on", "measure__code", "scores", "mid_care", "first_score", "last_score",
     "started_clinical", "improvement_possible", "outcome_class", "expected_last",
+    "reference__reference_year", "reference__label", "reference__cutoff_on",
     "reached_expected", "first_alliance",
 ]  # fmt: skip
 ATTENDANCE = [

@@ -25,9 +25,7 @@ from measures_app.psychometrics.rates import (
 )
 from reports_app.extract import OUTSIDE_OUTCOME, Extract, age_band
 
-ADJUSTED_NOTE = (
-    "(last - expected from intake) / SD; near 0 by construction until a reference year is frozen"
-)
+NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3
 CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 
@@ -219,6 +217,20 @@ def _classes(make: _Maker, rows: pd.DataFrame, *, borrowed: bool = False) -> Ite
         )
 
 
+def _held_to(rows: pd.DataFrame) -> str:
+    """Names the frozen models that the expected scores of these rows come from."""
+    columns = [f"reference__{name}" for name in ("reference_year", "label", "cutoff_on")]
+    found = rows[columns].drop_duplicates().sort_values(columns)
+    named = [
+        f"the reference of {int(year)}: {label}, up to {day:%Y-%m-%d}"
+        for year, label, day in found.itertuples(index=False)
+        if not pd.isna(year)
+    ]
+    if len(named) < len(found):
+        named.append(NO_REFERENCE)
+    return "; ".join(named)
+
+
 def _effects(
     make: _Maker, rows: pd.DataFrame, better: str, everyone: pd.Series[Any]
 ) -> Iterator[Metric]:
@@ -257,7 +269,7 @@ def _effects(
     yield make(
         "severity_adjusted_effect_size", adjusted.value, low=adjusted.low, high=adjusted.high,
         denominator=adjusted.n, coverage=len(known) / len(rows),
-        note=ADJUSTED_NOTE,
+        note=f"(last - expected from intake) / SD; {_held_to(known)}",
     )  # fmt: skip
 
 
@@ -272,7 +284,8 @@ def _reached(make: _Maker, rows: pd.DataFrame) -> Metric:
             note="no expected response yet",
         )  # fmt: skip
     count = int(judged["reached_expected"].astype(bool).sum())
-    return make.bounded("reached_expected", improvement_rate(count, len(judged), len(rows)))
+    rate = improvement_rate(count, len(judged), len(rows))
+    return make.bounded("reached_expected", rate, _held_to(judged))
 
 
 def _outcomes(

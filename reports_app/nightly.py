@@ -73,6 +73,7 @@ def _models(run: NightlyRun, block: str) -> dict[str, Any]:
     with watch.part("models"):
         measure = Measure.objects.get(code=block)
         reports = fitting.fit_measure(measure, run.as_of)
+        fitting.freeze_references(reports, measure, run.as_of)
     return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
 
 
@@ -97,10 +98,11 @@ class _Changes:
         return block if len(self.changed) == len(self.made_from) else self.changed
 
 
-def _context(models: Mapping[ModelKey, ExpectedChangeModel]) -> str:
+def _context(models: Mapping[ModelKey, ExpectedChangeModel], references: fitting.References) -> str:
     """A word for the models and the code: with another one, everything is read again."""
     used = sorted((key, row.checksum) for key, row in models.items())
-    return hashlib.sha256(repr((used, CODE_VERSION)).encode()).hexdigest()[:16]
+    made_of = repr((used, references.checksums(), CODE_VERSION))
+    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
 
 
 def _look_for_changes(block: Ids, as_of: date, context: str, *, force: bool) -> _Changes:
@@ -158,8 +160,9 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
     """
     watch = Stopwatch()
     with watch.part("reading"):
-        models = fitting.all_in_use(as_of)
-        changes = _look_for_changes(block, as_of, _context(models), force=force)
+        models, references = fitting.all_in_use(as_of), fitting.references(as_of)
+        context = _context(models, references)
+        changes = _look_for_changes(block, as_of, context, force=force)
         open_now = {
             pk: facts
             for pk, facts in histories.open_episodes(as_of, block).items()
@@ -190,7 +193,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
             leave=changes.later,
         )
     with watch.part("summaries"):
-        summaries.rebuild(fresh, as_of, scope, changes.made_from)
+        summaries.rebuild(fresh, as_of, scope, changes.made_from, references)
     return {
         "episodes": len(changes.made_from),
         "changed": len(changes.changed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pandas as pd
 from django.db.models import Count, Q
 
-from measures_app.expected import Reading
-from measures_app.models import Administration, Measure
+from measures_app.expected import Reading, key_of
+from measures_app.fitting import References, growth_of
+from measures_app.models import Administration, ExpectedChangeModel, Measure
 from measures_app.psychometrics.change import classify, has_outcome
+from measures_app.psychometrics.forecast import expected_response
 from measures_app.psychometrics.norms import direction
 from measures_app.series import Ids, attended, known, within
 from reports_app.models import EpisodeSummary
@@ -26,9 +29,10 @@ FIELDS = [
     "last_session_on", "attended", "no_shows", "late_cancels", "measure_id", "relation",
     "collateral_raters", "scores", "mid_care", "first_score", "last_score", "last_score_on",
     "started_clinical", "improvement_possible", "outcome_class", "class_so_far", "expected_last",
-    "reached_expected", "first_alliance", "as_of", "made_from", "trajectories",
+    "reference_id", "reached_expected", "first_alliance", "as_of", "made_from", "trajectories",
 ]  # fmt: skip
 NOTHING: Mapping[int, str] = {}
+NO_REFERENCES = References({})
 PURPOSE_ORDER = {Measure.Purpose.OUTCOME: 0, Measure.Purpose.SYMPTOM: 1}
 
 
@@ -156,18 +160,54 @@ def _has_outcome(reading: Reading, closed_on: date, visits: tuple[date, date, in
     )
 
 
-def _expected_last(reading: Reading) -> tuple[float | None, bool | None]:
-    s = reading.series
-    if len(s.scores) < 2 or not reading.expected_t or s.criteria is None:
-        return None, None
-    expected = reading.at(s.t[-1])[0]
-    if expected != expected:  # NaN: beyond the axis
-        return None, None
-    return expected, direction(s.criteria.better) * (s.scores[-1] - expected) >= -1e-9
+@dataclass(frozen=True)
+class _Expected:
+    """What was expected at an episode's last score, and by which frozen model (None: nightly)."""
+
+    last: float
+    reference_id: int | None
+    reached: bool
+
+
+def _expected_last(
+    chosen: Mapping[int, Reading], years: Mapping[int, int], references: References
+) -> dict[int, _Expected]:
+    """By episode, against the reference of the year it ended in, in batches of one model and t."""
+    batches: dict[tuple[int, int], list[int]] = {}
+    frozen: dict[int, ExpectedChangeModel] = {}
+    expected: dict[int, tuple[float, int | None]] = {}
+    for episode, reading in chosen.items():
+        s = reading.series
+        if len(s.scores) < 2 or s.mid_care:
+            continue
+        row = references.of(key_of(s), years[episode])
+        if row is not None:
+            frozen[row.pk] = row
+            batches.setdefault((row.pk, s.t[-1]), []).append(episode)
+        elif reading.expected_t:
+            expected[episode] = (reading.at(s.t[-1])[0], None)
+    models = {pk: growth_of(row) for pk, row in frozen.items()}
+    for (pk, t), episodes in batches.items():
+        scale = chosen[episodes[0]].series
+        intake = [chosen[episode].series.scores[0] for episode in episodes]
+        band = expected_response(models[pk], intake, [t], low=scale.low, high=scale.high)
+        means = band.mean[:, 0].round(4).tolist()
+        expected |= {e: (mean, pk) for e, mean in zip(episodes, means, strict=True)}
+    found = {}
+    for episode, (value, reference_id) in expected.items():
+        s = chosen[episode].series
+        if s.criteria is not None and value == value:  # NaN: beyond the axis
+            ahead = direction(s.criteria.better) * (s.scores[-1] - value)
+            found[episode] = _Expected(value, reference_id, ahead >= -1e-9)
+    return found
 
 
 def summary_rows(
-    readings: list[Reading], as_of: date, ids: Ids = None, made_from: Mapping[int, str] = NOTHING
+    readings: list[Reading],
+    as_of: date,
+    ids: Ids = None,
+    made_from: Mapping[int, str] = NOTHING,
+    references: References = NO_REFERENCES,
 ) -> list[Any]:
     """One row an episode, in the order of FIELDS."""
     chosen = _main_readings(readings)
@@ -179,15 +219,22 @@ def summary_rows(
         _last_leads(ids, as_of),
     )
     series = Counter(reading.series.episode_id for reading in readings)
+    episodes = list(_episodes(ids).itertuples(index=False))
+    # What ended is judged by the year it ended in, what is open by this one.
+    years = {
+        e.episode_id: (as_of if pd.isna(e.closed_on) else min(e.closed_on, as_of)).year
+        for e in episodes
+    }
+    foreseen = _expected_last(chosen, years, references)
     rows = []
-    for e in _episodes(ids).itertuples(index=False):
+    for e in episodes:
         reading = chosen.get(e.episode_id)
         seen = visits.get(e.episode_id)
         no_shows, late = counts.get(e.episode_id, (0, 0))
         label, clinical, possible = judged.get(e.episode_id, ("", None, None))
         closed_on = None if pd.isna(e.closed_on) else e.closed_on
         ended = closed_on is not None and closed_on <= as_of
-        expected, reached = _expected_last(reading) if reading else (None, None)
+        expected = foreseen.get(e.episode_id)
         measured = bool(reading and ended and not reading.series.mid_care
                         and _has_outcome(reading, closed_on, seen))  # fmt: skip
         scores = reading.series.scores if reading else ()
@@ -205,7 +252,9 @@ def summary_rows(
                 scores[0] if scores else None, scores[-1] if len(scores) > 1 else None,
                 reading.series.dates[-1] if reading and len(scores) > 1 else None,
                 clinical, possible, label if measured else "", "" if ended else label,
-                expected, reached if measured else None, alliance.get(e.episode_id), as_of,
+                expected.last if expected else None, expected.reference_id if expected else None,
+                expected.reached if expected and measured else None,
+                alliance.get(e.episode_id), as_of,
                 made_from.get(e.episode_id, ""), series[e.episode_id],
             )
         )  # fmt: skip
@@ -213,15 +262,20 @@ def summary_rows(
 
 
 def rebuild(
-    readings: list[Reading], as_of: date, ids: Ids = None, made_from: Mapping[int, str] = NOTHING
+    readings: list[Reading],
+    as_of: date,
+    ids: Ids = None,
+    made_from: Mapping[int, str] = NOTHING,
+    references: References = NO_REFERENCES,
 ) -> int:
     """Replace the summaries of these episodes (None: of all); returns how many there are.
 
-    `made_from` says of each episode what it was read from: kept beside it.
+    `made_from` says of each episode what it was read from: kept beside it. `references` are the
+    models that reporting years are held to.
     """
     old = EpisodeSummary.objects.filter(within("episode_id", ids))
     old._raw_delete(old.db)
-    rows = summary_rows(readings, as_of, ids, made_from)
+    rows = summary_rows(readings, as_of, ids, made_from, references)
     if rows:
         bulk.copy_rows(EpisodeSummary, FIELDS, rows)
     return len(rows)

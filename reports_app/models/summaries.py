@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from measures_app.models import Measure
+from measures_app.models import ExpectedChangeModel, Measure
 from sessions_app.access import ScopedManager, ScopedQuerySet
 from sessions_app.models import Client, Clinician, Episode, Programme, Site
 
@@ -45,7 +45,11 @@ class EpisodeSummary(models.Model):
     outcome_class = models.CharField(max_length=16, blank=True, default="")
     # So far, for open episodes: never part of a rate.
     class_so_far = models.CharField(max_length=16, blank=True, default="")
+    # By the reporting year's frozen model; while there is none, by the night's.
     expected_last = models.FloatField(null=True)
+    reference = models.ForeignKey(
+        ExpectedChangeModel, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     reached_expected = models.BooleanField(null=True)
     first_alliance = models.FloatField(null=True)
     as_of = models.DateField()

@@ -103,15 +103,18 @@ def add_score(
     )
 
 
-def ordinary(count: int, *, seed: int = 1, last: int = 3, sessions: int = 5) -> str:
+def ordinary(
+    count: int, *, seed: int = 1, last: int = 3, sessions: int = 5, gain: float = 0.0
+) -> str:
     """Imported clients who get a little better, with the usual scatter; returns their file.
 
-    Enough of them make a model.
+    Enough of them make a model. `gain` is what all have more at each session after the first.
     """
     random = np.random.default_rng(seed)
     lines = ["client,session_date,measure,total"]
     for n in range(count):
         course = random.normal(18, 5) + 2.5 * np.log(np.arange(1, sessions + 1))
+        course[1:] += gain
         scores = np.clip(np.round(course + random.normal(0, 2.5, sessions), 1), 0, 40)
         lines += [
             f"O{seed}-{n},{day},{OUTCOME},{score:.1f}"

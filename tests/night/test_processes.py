@@ -140,6 +140,7 @@ def test_a_killed_night_is_finished_by_the_next(as_before: None, committed_datab
     assert run.state == "done"
     assert {step.name: step.attempts for step in run.steps.all()} == {
         "models": 1,
+        "stopping": 1,
         "episodes": 2,
         "months": 1,
     }
