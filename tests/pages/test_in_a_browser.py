@@ -31,8 +31,12 @@ PAGES = {
         "/practice/", "/measures/", "/rules/", "/no-such-page/",
         "/measures/outcome-adult/", "/measures/plans/",
         "/clients/{ana}/scores/", "/scores/{score}/correct/",
+        "/clients/{ana}/ending/", "/messages/",
     ],
-    "sofia": ["/review/", "/review/{ana}/"],
+    "sofia": [
+        "/review/", "/review/{ana}/", "/review/{boris}/", "/clients/{ana}/transfer/",
+        "/caseload/hand-over/", "/caseload/hand-over/?clinician={alice}",
+    ],
     "dora": ["/agency/"],
     "fred": ["/tablets/", "/schedule/", "/clients/new/"],
     "adam": ["/people/", "/settings/", "/settings/alerts/", "/audit/", "/import/",
@@ -69,7 +73,13 @@ def site(live_site: str) -> tuple[str, Clinic, dict[str, Any]]:
         later = actions.book_session(
             episode=clinic.episodes["ana"], starts_at=clinic_time.at(today, 15), by=BY
         )
+        actions.record_case_review(
+            episode=clinic.episodes["boris"], decision="consult", by=clinic.sofia,
+            follow_up_on=today,
+        )  # fmt: skip
     places = {
+        "alice": clinic.clinicians["alice"].pk,
+        "boris": clinic.boris.code,
         "later": later.pk,
         "alert": alert.pk,
         "ana": clinic.ana.code,
