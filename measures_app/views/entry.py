@@ -14,6 +14,7 @@ from measures_app.due import Desk, Due
 from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
+from measures_app.notes import starters
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.forms import add_problems
 from sessions_app.models import Client, Episode, Respondent, Session
@@ -221,15 +222,17 @@ def picture(request: HttpRequest, pk: int) -> HttpResponse:
     """Where does it stand now? To be looked at together: the client's own series, no alarms."""
     session = session_or_404(pk, request.user)
     audit.client_read(session.episode.client, "picture")
-    rows = (
+    rows = list(
         Administration.objects.current()
         .filter(session=session)
         .select_related("measure", "respondent")
     )
+    together = feedback_on(session)
     context = {
         "session": session,
         "client": session.episode.client,
-        "feedback": feedback_on(session),
+        "feedback": together,
+        "note": "\n".join(starters(session, together, rows)),
         "rows": rows,
         "alerts": alerts.waiting(request.user, session.episode),
         "self": Respondent.Relation.SELF,
