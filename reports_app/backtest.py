@@ -20,11 +20,11 @@ from django.db.models import Min
 
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.models import Flag
+from measures_app.psychometrics.accuracy import calibration_table
 from measures_app.psychometrics.flag_judging import (
     Course,
     RulePerformance,
     Share,
-    calibration,
     judge,
     settings,
     within_budget,
@@ -52,6 +52,7 @@ WARNS_OF = {
 }
 BAND_SESSIONS = (2, 3, 4, 6, 8)
 CALIBRATED_AT = (3, 6, 8)
+CALIBRATION_GROUPS = 5
 THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(14))  # .30 to .95
 NOTES = (
     "For imported and simulated sessions, what was known on a day is dated by the session.",
@@ -268,8 +269,10 @@ def _calibration(history: History, replay: Replay) -> list[dict[str, Any]]:
                 said.append(chances[looked_at.index(session)])
                 came.append(ended[episode])
         if len(said) >= FEWEST_JUDGED:
-            rows = calibration(np.array(said), np.array(came, dtype=bool), groups=5)
-            told = [{k: round(v, 4) for k, v in asdict(row).items()} for row in rows]
+            told = [
+                {"n": n, "said": round(chance, 4), "seen": round(share, 4)}
+                for n, chance, share in calibration_table(said, came, CALIBRATION_GROUPS)
+            ]
             tables.append({"session": session, "n": len(said), "groups": told})
     return tables
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from measures_app.psychometrics.flag_judging import (
     Course,
-    calibration,
     judge,
     settings,
     within_budget,
@@ -143,20 +141,3 @@ def test_a_higher_threshold_never_flags_another_episode(found, a, b):
     low, high = sorted((a, b))
     for course in found:
         assert bool(course.raised_at(high, 4)) <= bool(course.raised_at(low, 4))
-
-
-def test_said_and_seen_agree_where_they_should():
-    rng = np.random.default_rng(7)
-    p = rng.uniform(0, 1, 20_000)
-    rows = calibration(p, rng.uniform(0, 1, 20_000) < p)
-    assert len(rows) == 10
-    assert sum(row.n for row in rows) == 20_000
-    assert all(abs(row.said - row.seen) < 0.04 for row in rows)
-    assert all(a.high <= b.low for a, b in pairwise(rows))
-
-
-def test_few_episodes_make_few_groups_and_none_none():
-    p = np.linspace(0.1, 0.9, 15)
-    (row,) = calibration(p, p > 0.5)
-    assert (row.n, row.low, row.high) == (15, pytest.approx(0.1), pytest.approx(0.9))
-    assert calibration(np.array([]), np.array([], dtype=bool)) == []
