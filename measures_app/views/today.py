@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
@@ -31,9 +32,11 @@ def today(request: HttpRequest) -> HttpResponse:
         kinds.setdefault(session_id, set()).add("alliance" if is_alliance else "outcome")
         there.add((session_id, measure_id, respondent_id))
     due = due_today(sessions)
+    shared = Counter(session.meeting_id for session in sessions)
     rows = [
         {
             "session": session,
+            "together": shared[session.meeting_id] > 1,
             "taken": kinds.get(session.pk, set()),
             "open": [
                 form

@@ -29,6 +29,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/{ana}/": ("alice", 46),  # how care may end, alerts
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 18),
+    "/meetings/{meeting}/": ("alice", 20),
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
     "/review/{ana}/": ("sofia", 47),  # as the client page, and the colleagues who may see them
     "/sessions/{session}/picture/": ("alice", 35),  # how care may end, alerts
@@ -102,6 +103,7 @@ def _counted(
     places = {
         "ana": clinic.ana.code,
         "session": clinic.sessions["ana"][0].pk,
+        "meeting": clinic.sessions["ana"][0].meeting_id,
         "month": f"{clinic_time.today():%Y-%m}",
     }
     found = {}

@@ -69,6 +69,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/import/{uuid}/bad-rows.csv": (404, 404, 404, 404, 404, 404),
     "/people/": (404, 404, 404, 404, 200, 404),
     "/settings/": (404, 404, 404, 404, 200, 404),
+    "/meetings/{meeting}/": (200, 200, 404, 404, 404, 404),
     "/tablets/": (404, 404, 404, 200, 404, 404),
     "/settings/alerts/": (404, 404, 404, 404, 200, 404),
     "/alerts/{alert}/": (200, 200, 404, 404, 404, 404),
@@ -119,6 +120,7 @@ def places(clinic: Clinic) -> dict[str, Any]:
         alert = measure_actions.raise_alert(administration=scores[-1], items=(), by=BY)
         run_night(clinic_time.today())
     return {
+        "meeting": clinic.sessions["ana"][0].meeting_id,
         "alert": alert.pk,
         "ana": clinic.ana.code,
         "session": clinic.sessions["ana"][0].pk,
