@@ -17,6 +17,8 @@ def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
     access.require(by, "record_attendance")
     if not name.strip():
         raise ValidationError({"name": "Give the tablet a name that the front desk knows it by."})
+    if Tablet.objects.filter(name=name.strip(), retired_at=None).exists():
+        raise ValidationError({"name": "There is a tablet of this name: give this one another."})
     tablet = Tablet.objects.create(name=name.strip(), site=site, enrolled_by=user_of(by))
     audit.record("tablet enrolled", subject_kind="tablet", subject=tablet.pk, by=by)
     return tablet

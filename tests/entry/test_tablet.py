@@ -100,6 +100,14 @@ def test_a_form_taken_back_by_the_next_client_keeps_nothing(
         assert not Administration.objects.exists()
 
 
+def test_two_tablets_of_one_name_would_be_mixed_up(
+    clinic: Clinic, device: Browser, browser_of: Sign
+) -> None:
+    assert browser_of("fred").post("/tablets/", {"name": "North door"}).status_code == 422
+    with acting_as(BY):
+        assert Tablet.objects.count() == 1
+
+
 def test_a_retired_tablet_shows_nothing(clinic: Clinic, device: Browser, browser_of: Sign) -> None:
     with acting_as(BY):
         tablet = Tablet.objects.get().pk
