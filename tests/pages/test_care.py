@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
-from measures_app import flagging, measures
+from measures_app import alerts, flagging, measures
 from measures_app.histories import unconfirmed_clinicians
-from measures_app.models import Flag
+from measures_app.models import Administration, Flag, ItemAlert
 from sessions_app import actions, clinic_time, selectors
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Clinician, EntryLink, Episode
@@ -222,6 +222,23 @@ def test_a_death_silences_links_diary_and_queue_at_once(died, browser_of):
     bob = browser_of("bob")
     for page in ("/today/", "/review/"):
         assert died.dina.code not in bob.get(page).content.decode(), page
+
+
+def test_an_answer_that_could_not_wait_is_passed_on_no_further_after_a_death(clinic, mailoutbox):
+    with acting_as(BY):
+        measures.sync_library()
+        score(clinic.episodes["ana"], clinic.sessions["ana"][0], "outcome-adult", 15.0)
+        row = Administration.objects.get(client=clinic.ana)
+        alert = measure_actions.raise_alert(administration=row, items=(), by=BY)
+        assert [one.alert for one in alerts.waiting(clinic.alice)] == [alert]
+        actions.close_episode(
+            episode=clinic.episodes["ana"], on=clinic_time.today(), ending="died", by=clinic.alice
+        )
+        assert alerts.waiting(clinic.alice) == []
+        told = measure_actions.tell_of_alert(alert=alert, part=alerts.CLINICIAN, by=BY)
+        alert = ItemAlert.objects.get(pk=alert.pk)
+        alerts.mail_about(alert, clinic.alice, "id")
+    assert (told, mailoutbox) == ([], [])
 
 
 def test_after_a_death_nobody_can_ask_again(died, browser_of):
