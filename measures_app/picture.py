@@ -63,7 +63,7 @@ def _all_events(episode: Episode, days: list[date]) -> list[Event]:
     found += [Event(_place(lead.from_on, days), _("transfer")) for lead in leads[1:]]
     for review in CaseReview.objects.filter(episode=episode):
         at = review.session_number or max(1, bisect_right(days, review.reviewed_on))
-        found.append(Event(float(at), str(review.get_decision_display())))
+        found.append(Event(float(at), _("review: %s") % review.get_decision_display()))
     return found
 
 

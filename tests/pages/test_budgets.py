@@ -38,7 +38,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/agency/": ("dora", 33),
     "/reports/{month}/": ("dora", 27),
     "/measures/": ("alice", 14),
-    "/rules/": ("alice", 14),
+    "/rules/": ("alice", 15),
     "/people/": ("adam", 17),  # what a new clinic still needs
     "/settings/": ("adam", 12),
     "/settings/alerts/": ("adam", 13),
