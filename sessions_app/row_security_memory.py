@@ -2,9 +2,9 @@
 
 Every table's policy asks for the same few sets ("the episodes I may see"), and a page reads a
 dozen tables in forty statements: found anew each time, at 20,000 clients the search was most of
-a page's time. What was found is kept, as bits, in a setting local to the transaction, under a
-key of who acts and the day, and forgotten by any statement that could change it. The setting is
-no weaker than `outcomes.user_id`, which says who acts, and is set the same way.
+a page's time. What was found is kept, as bits, in a setting local to the transaction, beside one
+of who acts and the day, and forgotten by any statement that could change it. The settings are no
+weaker than `outcomes.user_id`, which says who acts, and are set the same way.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ CREATE OR REPLACE FUNCTION outcomes_{name}_bits() RETURNS varbit
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public AS $$
 DECLARE
     whose text := outcomes_actor() || '/' || COALESCE((SELECT outcomes_user())::text, '')
-        || '/' || (SELECT outcomes_today())::text || '=';
-    kept text := current_setting('outcomes.{name}', true);
+        || '/' || (SELECT outcomes_today())::text;
 BEGIN
-    IF kept IS NULL OR NOT starts_with(kept, whose) THEN
-        kept := whose || ({bits});
-        PERFORM set_config('outcomes.{name}', kept, true);
+    IF current_setting('outcomes.{name}', true) IS DISTINCT FROM whose THEN
+        PERFORM set_config('outcomes.{name}_bits', ({bits}), true);
+        PERFORM set_config('outcomes.{name}', whose, true);
     END IF;
-    RETURN substr(kept, length(whose) + 1)::varbit;
+    RETURN current_setting('outcomes.{name}_bits')::varbit;
 END $$;
 """
 

@@ -17,10 +17,15 @@ class TakenBack(Exception):
     """Ends a savepoint."""
 
 
-def _kept() -> str:
+def _kept() -> tuple[str, str]:
+    """Whose scope is kept, and its bits."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('outcomes.clinical_episodes', true)")
-        return str(cursor.fetchone()[0] or "")
+        cursor.execute(
+            "SELECT COALESCE(current_setting('outcomes.clinical_episodes', true), ''), "
+            "COALESCE(current_setting('outcomes.clinical_episodes_bits', true), '')"
+        )
+        whose, bits = cursor.fetchone()
+        return str(whose), str(bits)
 
 
 def _ids() -> set[int]:
@@ -43,9 +48,8 @@ def _open_for_alice(clinic: Clinic) -> Episode:
 def test_a_scope_is_found_once_and_kept(clinic: Clinic) -> None:
     with acting_as(clinic.alice):
         assert clinic.episodes["ana"].pk in _ids()
-        kept = _kept()
-        assert kept.startswith("user/")
-        bits = kept.partition("=")[2]
+        whose, bits = _kept()
+        assert whose.startswith("user/")
         assert {place for place, bit in enumerate(bits, start=1) if bit == "1"} == _ids()
 
 
