@@ -45,6 +45,8 @@ STATIC_STEPS = [
     Step("system checks", _manage("check", "--fail-level", "WARNING")),
 ]
 COVERAGE = ["--cov", "--cov-report=term:skip-covered"]
+# Much of a test's time is waiting for processes. A module stays with one worker.
+SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
 COMPLETE_STEP = Step(
     "coverage of the core and of access",
     _module("coverage", "report", f"--include={COMPLETE}", "--fail-under=100", "--show-missing"),
@@ -119,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
         for step in STATIC_STEPS:
             results[step.name] = _run(step, without_database)
     with services():
-        wanted = [*arguments] if arguments else [*COVERAGE]
+        wanted = [*arguments] if arguments else [*COVERAGE, *SIDE_BY_SIDE]
         results["tests"], summary = _run_pytest(wanted, _environment())
         if not arguments:
             results[COMPLETE_STEP.name] = _run(COMPLETE_STEP, _environment())
