@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,13 +40,17 @@ def _forget_connections() -> None:
 
 
 @pytest.fixture
-def broker_is_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process publishes to a port where nobody listens."""
-    with monkeypatch.context() as patch:
-        patch.setenv("CELERY_BROKER_WRITE_URL", NOWHERE)
+def broker_is_away() -> Iterator[Callable[[], None]]:
+    """This process publishes to a port where nobody listens, until what it is given is called."""
+
+    def come_back() -> None:
+        os.environ.pop("CELERY_BROKER_WRITE_URL", None)
         _forget_connections()
-        yield
+
+    os.environ["CELERY_BROKER_WRITE_URL"] = NOWHERE
     _forget_connections()
+    yield come_back
+    come_back()
 
 
 def _enter(clinic: Clinic, total: str) -> Any:
@@ -67,9 +72,8 @@ def _enter(clinic: Clinic, total: str) -> Any:
 
 
 def test_a_score_saved_while_the_broker_is_away_is_followed_up_by_the_next_sweep(
-    kept: Clinic, broker_is_away: None, start_worker: Callable[[], Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    kept: Clinic, broker_is_away: Callable[[], None], start_worker: Callable[[], Any]
+) -> None:
     answer = _enter(kept, "18")
     assert answer.status_code == 201, answer.content
     with acting_as(BY):
@@ -78,8 +82,8 @@ def test_a_score_saved_while_the_broker_is_away_is_followed_up_by_the_next_sweep
         assert Administration.objects.filter(pk=answer.json()["id"]).exists()
         assert not Trajectory.objects.exists()
 
-    monkeypatch.delenv("CELERY_BROKER_WRITE_URL")  # the broker is back
-    _forget_connections()
+    come_back = broker_is_away
+    come_back()
     worker = start_worker()
     tasks.sweep_outbox.apply_async(retry=False)
     end = time.monotonic() + 60
