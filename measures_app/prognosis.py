@@ -38,7 +38,7 @@ BESIDE = ("alliance", "alliance_change", "no_shows")  # known at a session besid
 COVARIATES = (*PATH_COVARIATES, *BESIDE)
 FOLDS = 5
 LOOKS = (2, 3, 4, 6, 8)
-MOST_CLIENTS = 4000  # of the newest ended ones: two numbers need no more
+MOST_COURSES = 5000  # of the newest ones, for the recalibration: two numbers need no more
 PATHS = 200
 
 
@@ -239,28 +239,28 @@ def _look(
     )
 
 
-def _newest_ended(courses: Courses) -> np.ndarray:
-    ended = np.flatnonzero(courses.ended)
-    newest = ended[np.argsort(courses.episodes[ended])][-MOST_CLIENTS:]
-    found = np.zeros(len(courses.ended), dtype=bool)
-    found[newest] = True
-    return found
+def _newest(courses: Courses) -> Courses:
+    if len(courses.episodes) <= MOST_COURSES:
+        return courses
+    newest = np.zeros(len(courses.episodes), dtype=bool)
+    newest[np.argsort(courses.episodes)[-MOST_COURSES:]] = True
+    return courses.some(newest)
 
 
 def _recalibrations(
     courses: Courses, criteria: ChangeCriteria, step: float, prior: Prior | None
 ) -> tuple[Recalibration, Recalibration]:
     """Of "not improved" and "deteriorated", from clients left out of the models in turn."""
+    courses = _newest(courses)
     ended = int(courses.ended.sum())
     identity = Recalibration()
     if ended < FEWEST_CLIENTS:
         return identity, identity
     fold = np.array([zlib.crc32(str(pk).encode()) % FOLDS for pk in courses.episodes.tolist()])
-    looked_at = _newest_ended(courses)
     looks: list[_Looks] = []
     for held in range(FOLDS):
         fitted = _fit(courses.some(fold != held), prior)
-        them = courses.some((fold == held) & looked_at)
+        them = courses.some((fold == held) & courses.ended)
         looks += [_look(fitted, them, session, criteria, step) for session in LOOKS]
 
     def one(name: str) -> Recalibration:
