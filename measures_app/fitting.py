@@ -34,7 +34,7 @@ from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
 
-CODE_VERSION = "growth-6"
+CODE_VERSION = "growth-7"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
 # share, or after some weeks. A small clinic's is fitted on every night that brings something.
 SMALL_CLIENTS = growth.SMALL_SAMPLE

@@ -33,7 +33,13 @@ from measures_app.series import SERIES
 from sessions_app.models import Episode, Session
 
 CAUSES = ("stopped", "agreed")
-EVENT = {Episode.Ending.CLIENT_STOPPED: 1, Episode.Ending.AGREED: 2}
+# An ending nobody knows is one that nobody agreed on: an import's, after long without a session.
+# Others (the clinic's, circumstances, a death) come whatever the course: nothing is learnt there.
+EVENT = {
+    Episode.Ending.CLIENT_STOPPED: 1,
+    Episode.Ending.UNKNOWN: 1,
+    Episode.Ending.AGREED: 2,
+}
 BESIDE = ("alliance", "alliance_change", "no_shows")  # known at a session beside the scores
 COVARIATES = (*PATH_COVARIATES, *BESIDE)
 FOLDS = 5

@@ -16,10 +16,11 @@ from measures_app.simulation import generate
 from measures_app.simulation.store import day_number, store
 from reports_app.nightly import run_night
 from reports_app.replay import replay_flags
-from sessions_app import clinic_time
+from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Client, Episode
 from tests.cast import BY
+from tests.night.stories import days, tell
 
 
 def _simulate(clients: int) -> None:
@@ -135,3 +136,19 @@ def test_a_look_back_follows_each_course_of_probabilities(a_year: None):
         assert len(looked_at) == len(chances)
         assert all(0 < p < 1 for p in chances)
         assert looked_at == sorted(set(looked_at))
+
+
+def test_an_ending_nobody_knows_is_learnt_as_stopping_and_the_clinics_own_is_not(clinic: Any):
+    endings = ("unknown", "client_stopped", "agreed", "clinic_ended")
+    with acting_as(BY):
+        for number, ending in enumerate(endings):
+            on = days(4, last=20 + number)
+            story = tell(clinic, [20, 21, 22, 23], on=on, opened_on=on[0])
+            actions.close_episode(episode=story.episode, on=on[-1], ending=ending, by=BY)
+        courses = prognosis.courses_of(series.for_modelling(series.scores()), clinic_time.today())
+        at_the_end = courses.visits[courses.visits["t"] == 4].set_index("episode_id")["event"]
+        found = dict(Episode.objects.exclude(ending="").values_list("ending", "pk"))
+        assert {ending: at_the_end[found[ending]] for ending in endings} == {
+            "unknown": 1, "client_stopped": 1, "agreed": 2, "clinic_ended": 0,
+        }  # fmt: skip
+        assert courses.ended.all()
