@@ -28,13 +28,41 @@ def _expected_words(numbers: dict[str, Any], values: dict[str, str]) -> str:
              "or less.") % values  # fmt: skip
 
 
+def _chance_words(numbers: dict[str, Any]) -> str:
+    """A flag by its chances, as they were said when it was raised."""
+    percent = {
+        name: f"{100 * float(numbers.get(f'p_{name}', 0.0)):.0f} %"
+        for name in ("not_improved", "deteriorated")
+    }
+    if numbers.get("by") == "deteriorated":
+        return (
+            _(
+                "A chance of %(deteriorated)s to end further from the goal than at the start, if "
+                "care goes on as now."
+            )
+            % percent
+        )
+    if numbers.get("by") == "both":
+        return (
+            _(
+                "A chance of %(not_improved)s to end without a reliable change, and of "
+                "%(deteriorated)s further from the goal than at the start, if care goes on as now."
+            )
+            % percent
+        )
+    return (
+        _("A chance of %(not_improved)s to end without a reliable change, if care goes on as now.")
+        % percent
+    )
+
+
 def flag_sentence(rule: str, numbers: dict[str, Any]) -> str:
     """What a flag says, in the reader's language."""
     values = {key: _n(numbers, key) for key in ("first", "last", "limit", "expected", "change")}
     if rule == "not_on_track":
         if numbers.get("by") == "band":
             return _expected_words(numbers, values)
-        return _("More likely than not to end without a reliable change, if care goes on as now.")
+        return _chance_words(numbers)
     if rule == "deteriorated":
         if numbers.get("guarded"):
             return _("Further from the goal than at the start (%(first)s, now %(last)s); the first "

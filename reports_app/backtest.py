@@ -250,9 +250,14 @@ def _thresholds(history: History, replay: Replay, silent_sessions: int) -> dict[
     everyone = list(courses.values())
     cost = settings(everyone, np.zeros(len(everyone), dtype=bool), history.weeks, **told)
     priced = [replace(a, per_week=b.per_week) for a, b in zip(caught, cost, strict=True)]
-    room = within_budget(priced, float(history.budget * history.supervisors))
+    # All rules share one room: what the others bring is taken.
+    others = sum(replay.others.values()) / history.weeks
+    left = max(0.0, history.budget * history.supervisors - others)
+    room = within_budget(priced, left)
     return {
         "judged": len(judged),
+        "others_per_week": round(others, 3),
+        "room_left": round(left, 3),
         "settings": [{k: _number(v) for k, v in asdict(one).items()} for one in priced],
         "within_budget": room.threshold if room else None,
     }

@@ -53,6 +53,7 @@ class Replay:
     origins: list[date]
     raised: list[Raised] = field(default_factory=list)
     entries: Counter[date] = field(default_factory=Counter)  # clients new in the queue, by origin
+    others: Counter[date] = field(default_factory=Counter)  # the same without "not on track"
     bands: list[BandLook] = field(default_factory=list)
     courses: dict[tuple[int, str], tuple[list[int], list[float]]] = field(default_factory=dict)
     silent_sessions: int = 4
@@ -203,13 +204,15 @@ def replay_flags(
             if (before - fitted_on).days >= REFIT_DAYS:
                 fitted_on, (models, stops) = before, _fit(before)
             spoken = _speak(origin, before, models, stops, constants, found)
-            clients = set()
+            clients, others = set(), set()
             for word in memory.new_of(spoken):
                 episode, rule, which = word.key
                 found.raised.append(Raised(episode, rule, which, origin, word.facts.sessions))
                 if rule in flagging.REVIEW_RULES:
                     clients.add(word.facts.episode.client_id)
-            found.entries[origin] = len(clients)
+                    if rule != "not_on_track":
+                        others.add(word.facts.episode.client_id)
+            found.entries[origin], found.others[origin] = len(clients), len(others)
             progress(number + 1, len(found.origins))
         transaction.set_rollback(True)
     return found

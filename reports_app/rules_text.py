@@ -48,7 +48,7 @@ NAME = {
 }
 WARNS_OF = {
     "not_improved": _("ended without reliable improvement"),
-    "lower": _("ended reliably lower than at the start"),
+    "lower": _("ended reliably worse than at the start"),
     "stopped": _("stopped coming"),
     "well": _("ended reliably better, or by agreement"),
 }

@@ -46,7 +46,6 @@ def rules(request: HttpRequest) -> HttpResponse:
         "backtest": done.result if done else None,
         "backtest_on": done.finished_at if done else None,
         "backtest_rules": _told(done.result) if done else [],
-        "room": room,
         "most_room": max(20, 3 * room),
         "running": running,
         "running_done": (progress.of(running.pk) or 0) if running else 0,

@@ -193,8 +193,10 @@ def test_thresholds_are_priced_and_chances_held_to_what_came(db):
         assert high["sensitivity"] <= low["sensitivity"]
         assert high["specificity"] >= low["specificity"]
     room = found["budget_per_week"] * found["supervisors"]
-    chosen = next(one for one in priced if one["threshold"] == track["within_budget"])
-    assert chosen["per_week"] <= room
+    assert 0 < track["others_per_week"] <= found["entries_per_week"]
+    assert track["room_left"] == pytest.approx(max(0, room - track["others_per_week"]), abs=0.01)
+    fitting = [one["threshold"] for one in priced if one["per_week"] <= track["room_left"]]
+    assert track["within_budget"] == min(fitting, default=None)
     for table in found["calibration"]:
         assert sum(group["n"] for group in table["groups"]) == table["n"]
     json.dumps(found, allow_nan=False)
@@ -207,8 +209,13 @@ def test_the_slider_says_what_fits_the_room(browser):
         {"threshold": 0.7, "per_week": 1.9, "sensitivity": 0.5, "specificity": 0.9, "ppv": 0.8},
     ]
     context = {
-        "found": {"settings": settings, "judged": 90, "within_budget": 0.5},
-        "budget": 6,
+        "found": {
+            "settings": settings,
+            "judged": 90,
+            "within_budget": 0.5,
+            "others_per_week": 4.0,
+            "room_left": 6.0,
+        },
         "most": 20,
     }
     page = browser.new_page()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pytest
+
 from measures_app.models import Flag
 from measures_app.sentences import class_words, flag_sentence
 from reports_app.noticed import said_of
@@ -81,3 +83,18 @@ def test_a_flag_nobody_takes_up_climbs_and_a_long_course_sinks() -> None:
     worse = Entry(5, 5, ["deteriorated", "no_progress"], today, sessions=6)
     order = sorted((fresh, waiting, taken, late, worse), key=lambda e: -benefit_of(e, today))
     assert [entry.episode_id for entry in order] == [5, 2, 1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "silent"),
+    [
+        ("not_improved", ["69 % to end without a reliable change"], ["31 %"]),
+        ("deteriorated", ["31 % to end further from the goal"], ["69 %", "without"]),
+        ("both", ["69 % to end without a reliable change", "31 % further from the goal"], []),
+    ],
+)
+def test_a_flag_by_its_chances_says_which_and_how_likely(by, said, silent):
+    numbers = {"by": by, "p_not_improved": 0.686, "p_deteriorated": 0.312}
+    sentence = flag_sentence("not_on_track", numbers)
+    assert all(words in sentence for words in said)
+    assert not any(words in sentence for words in silent)
