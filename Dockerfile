@@ -21,7 +21,8 @@ RUN pip install --no-cache-dir --require-hashes --no-deps --requirement requirem
 
 COPY . .
 RUN python manage.py collectstatic --no-input \
-    && useradd --system --uid 10001 --no-create-home outcomes
+    && useradd --system --uid 10001 --no-create-home outcomes \
+    && install -d -o outcomes -m 700 /var/lib/outcomes
 
 USER outcomes
 EXPOSE 8000

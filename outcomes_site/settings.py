@@ -40,6 +40,15 @@ SEARCH_KEY = environment.key(
     "SEARCH_KEY", why="Names are found by hashes made with it.", default=_test_key
 )
 
+# Only those who take or read backups need it; the web and the worker don't.
+BACKUP_KEYS = (
+    environment.keys("BACKUP_KEYS", why="Backups are sealed with the first; older ones open.")
+    if environment.value("BACKUP_KEYS")
+    else {}
+)
+# The list of erased clients, kept beside the database: a restored backup is held to it.
+ERASURE_LEDGER = environment.value("ERASURE_LEDGER") or ""
+
 PUBLIC_URL = environment.text(
     "PUBLIC_URL",
     why="The address people type; links in messages begin with it.",

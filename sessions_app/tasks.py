@@ -6,8 +6,10 @@ from typing import Any
 
 from celery import shared_task
 
-from sessions_app import links, outbox, seals
+from sessions_app import erasure_ledger, links, outbox, seals
 from sessions_app.actions.links import SEND
+
+outbox.handles(erasure_ledger.KIND)(erasure_ledger.write)
 
 
 @outbox.handles(SEND)

@@ -53,6 +53,11 @@ class Folder:
         return self.path / "state.json"
 
     @property
+    def erasures(self) -> Path:
+        """Who was erased, for backups made before."""
+        return self.path / "erasures.jsonl"
+
+    @property
     def up_lock(self) -> FileLock:
         """Held by a running `up` as long as it lives."""
         return FileLock(self.path / "up.lock")
@@ -69,9 +74,11 @@ class Folder:
     def make_keys(self) -> None:
         """Generate what isn't there yet. Without these files no name can be read again."""
         random_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        another = base64.b64encode(secrets.token_bytes(32)).decode()
         fresh = {
             "SECRET_KEY": secrets.token_urlsafe(64),
             "MASTER_KEYS": f"{time.strftime('%Y-%m')}:{random_key}",
+            "BACKUP_KEYS": f"{time.strftime('%Y-%m')}:{another}",
             "SEARCH_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
         for name, text in fresh.items():

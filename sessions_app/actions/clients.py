@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from sessions_app import access, audit, clinic_time, sealing
+from sessions_app import access, audit, clinic_time, erasure_ledger, outbox, sealing
 from sessions_app.models import (
     Client,
     ClientIdentity,
@@ -156,8 +156,9 @@ def add_respondent(
 def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
     """Destroy a client's key and all that names them; scores and dates stay, without a person.
 
-    Sealed notes and reasons remain as ciphertext that nothing opens. The audit row is the ledger
-    that a restored backup replays. `reason` is a code (`request`, `retention`), never a text.
+    Sealed notes and reasons remain as ciphertext that nothing opens. The ledger beside the database
+    keeps the client's code, for a restored backup. `reason` is a code (`request`, `retention`),
+    never a text.
     """
     access.require(by, "erase_identity")
     if reason not in ERASURE_REASONS:
@@ -179,6 +180,10 @@ def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
     client.__dict__.pop("secret", None)
     audit.record(
         "identity erased", subject_kind="client", subject=client.code, by=by, reason=reason
+    )
+    outbox.promise(
+        erasure_ledger.KIND,
+        {"client": client.code, "at": key.destroyed_at.isoformat(), "reason": reason},
     )
     return client
 

@@ -146,7 +146,7 @@ def test_everything_the_site_needs_is_ready(up):
 
 def test_keys_and_state_are_readable_by_us_alone(up):
     private = [up.folder / "state.json", *(up.folder / "keys").iterdir()]
-    assert len(private) == 4
+    assert len(private) == 5
     for path in private:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 

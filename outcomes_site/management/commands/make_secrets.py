@@ -42,6 +42,7 @@ class Command(BaseCommand):
             "secret_key": secrets.token_urlsafe(64),
             "master_keys": f"{time.strftime('%Y-%m')}:{_key()}",
             "search_key": _key(),
+            "backup_keys": f"{time.strftime('%Y-%m')}:{_key()}",
             "email_password": "",
         }
         for name, text in texts.items():
@@ -50,7 +51,7 @@ class Command(BaseCommand):
             # The folder is closed; within a container another user has to read the file.
             file.chmod(0o444)
         self.stdout.write(
-            f"Secrets are in {folder}. Keep a copy of master_keys and search_key in a safe place: "
-            f"without them no backup can be read. The mail server's password, if it has one, "
-            f"goes into email_password."
+            f"Secrets are in {folder}. Keep a copy of master_keys, search_key and backup_keys in a "
+            f"safe place away from the backups: without them no name and no backup can be read. "
+            f"The mail server's password, if it has one, goes into email_password."
         )
