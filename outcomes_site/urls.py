@@ -12,6 +12,7 @@ urlpatterns = [
         name="first_administrator",
     ),
     path("api/v1/", include("measures_app.api.urls")),
+    path("fhir/", include("measures_app.fhir_doors.views")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("", include("reports_app.urls")),
     path("", include("measures_app.urls")),

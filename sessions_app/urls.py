@@ -1,7 +1,7 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from sessions_app.views import care, clients, people, safety, schedule, sign_in
+from sessions_app.views import care, clients, keys, people, safety, schedule, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
@@ -21,5 +21,7 @@ urlpatterns = [
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
     path("settings/", people.settings, name="settings"),
     path("settings/alerts/", safety.settings, name="safety"),
+    path("keys/", keys.index, name="keys"),
+    path("keys/<int:pk>/revoke/", keys.revoke, name="key_revoke"),
     path("audit/", people.audit_trail, name="audit"),
 ]

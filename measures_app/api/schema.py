@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+
 DETAIL = {
     "type": "object",
     "properties": {"detail": {"type": "string"}},
@@ -15,6 +18,18 @@ PROBLEMS = {
     "additionalProperties": {},
 }
 METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "measures_app.api.keys.KeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key made under /keys/. It sees what its person sees.",
+        }
 
 
 def _answer(about: str, schema: str) -> dict[str, Any]:
@@ -32,6 +47,7 @@ def add_errors(result: dict[str, Any], **rest: Any) -> dict[str, Any]:
             if method not in operations:
                 continue
             answers = operations[method]["responses"]
+            answers["401"] = _answer("The key is unknown, expired or revoked", "Detail")
             answers["403"] = _answer("Not signed in, or not for this role", "Detail")
             answers["406"] = _answer("Only JSON is spoken here", "Detail")
             if path.endswith("{id}/") or path.endswith("{code}/"):

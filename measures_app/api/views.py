@@ -33,6 +33,9 @@ class HoldsRight(permissions.IsAuthenticated):
     """Signed in and in a role that sees the kind of data at all; rows are scoped besides."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        key = request.auth
+        if key is not None and request.method not in permissions.SAFE_METHODS and not key.may_write:
+            return False
         return super().has_permission(request, view) and any(
             access.may(request.user, right) for right in view.rights
         )

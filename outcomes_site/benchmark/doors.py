@@ -169,6 +169,7 @@ def pages() -> list[Page]:
         Page("scores", "clinician", _of_client("scores")),
         Page("practice", "clinician", _named("practice")),
         Page("messages", "clinician", _named("my_messages")),
+        Page("keys", "clinician", _named("keys")),
         Page("rules", "clinician", _named("rules")),
         Page("measures", "clinician", _named("measures")),
         Page("measure", "clinician", _named("measure", "outcome-adult")),

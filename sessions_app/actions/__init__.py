@@ -24,6 +24,7 @@ from sessions_app.actions.clients import (
     rewrap_keys,
 )
 from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
+from sessions_app.actions.keys import make_key, revoke_key
 from sessions_app.actions.links import make_link, note_opened, revoke_link, send_link
 from sessions_app.actions.people import (
     add_clinician,
@@ -67,6 +68,7 @@ __all__ = [
     "erase_identity",
     "grant_role",
     "hand_over_caseload",
+    "make_key",
     "make_link",
     "mark_arrived",
     "new_code",
@@ -78,6 +80,7 @@ __all__ = [
     "record_session",
     "register_client",
     "retire_tablet",
+    "revoke_key",
     "revoke_link",
     "rewrap_keys",
     "send_link",

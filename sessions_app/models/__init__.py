@@ -35,9 +35,10 @@ from sessions_app.models.organisation import (
     Team,
 )
 from sessions_app.models.safety import CrisisText, DutyTurn
-from sessions_app.models.users import User
+from sessions_app.models.users import ApiKey, User
 
 __all__ = [
+    "ApiKey",
     "Assignment",
     "AuditEvent",
     "AuditHorizon",

@@ -45,3 +45,27 @@ class User(AbstractBaseUser):
     def get_short_name(self) -> str:
         """Initials: what a full table has room for."""
         return " ".join(f"{word[0]}." for word in self.name.split()[:2])
+
+
+class ApiKey(models.Model):
+    """What another system shows in place of a sign-in: it sees what its person sees, or less.
+
+    The text is shown once and stored as its hash; `handle` is its first part, which tells one
+    key from another.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    handle = models.CharField(max_length=8, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    may_write = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_on = models.DateField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -384,7 +384,7 @@ def test_the_schema_is_valid_whole_and_silent(tmp_path: Any) -> None:
         assert offered == {"limit", "offset", *(f.name for f in viewset.offered)}
         assert {"200", "400", "403"} <= set(listing["responses"])
     written = schema["paths"]["/api/v1/administrations/"]["post"]
-    assert set(written["responses"]) == {"200", "201", "400", "403", "406", "409", "415"}
+    assert set(written["responses"]) == {"200", "201", "400", "401", "403", "406", "409", "415"}
     assert schema["components"]["schemas"].keys() >= {"Detail", "Problems", "NewAdministration"}
 
 

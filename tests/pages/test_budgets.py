@@ -40,6 +40,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/measures/": ("alice", 14),
     "/rules/": ("alice", 15),
     "/people/": ("adam", 17),  # what a new clinic still needs
+    "/keys/": ("adam", 11),
     "/settings/": ("adam", 12),
     "/settings/alerts/": ("adam", 13),
     "/audit/": ("adam", 11),

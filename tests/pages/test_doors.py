@@ -85,11 +85,20 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/api/v1/administrations/{score}/": (200, 200, 403, 403, 403, 404),
     "/api/v1/flags/": (200, 200, 403, 403, 403, 200),
     "/api/v1/flags/{flag}/": (404, 404, 403, 403, 403, 404),
+    "/keys/": (200, 200, 404, 200, 200, 200),
+    "/fhir/Patient": (200, 200, 403, 200, 403, 200),
+    "/fhir/Patient/{ana}": (200, 200, 403, 200, 403, 404),
+    "/fhir/Questionnaire": (200, 200, 200, 200, 200, 200),
+    "/fhir/QuestionnaireResponse": (200, 200, 403, 403, 403, 200),
+    "/fhir/QuestionnaireResponse/{score}": (200, 200, 403, 403, 403, 404),
+    "/fhir/Observation": (200, 200, 403, 403, 403, 200),
+    "/fhir/Observation/{score}-1": (200, 200, 403, 403, 403, 404),
+    "/fhir/metadata": (200, 200, 200, 200, 200, 200),
     "/healthz": (200, 200, 200, 200, 200, 200),
 }
 # Doors that are not in the table: open to all, or only answering to POST (tested beside it).
 ELSEWHERE = {
-    "readyz", "api/schema/", "welcome/<uidb64>/<token>/", "sign-out/",
+    "readyz", "api/schema/", "keys/<int:pk>/revoke/", "welcome/<uidb64>/<token>/", "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/", "people/<int:pk>/close/",
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
@@ -145,8 +154,10 @@ def test_nobody_signed_out_gets_further_than_the_sign_in(places: dict[str, Any])
     browser = Browser()
     for door in DOORS:
         response = browser.get(door.format(**places))
-        if door in ("/healthz", "/sign-in/"):
+        if door in ("/healthz", "/sign-in/", "/fhir/metadata"):
             assert response.status_code == 200
+        elif door.startswith("/fhir/"):
+            assert response.status_code == 401, door
         elif door.startswith("/api/"):
             assert response.status_code == 403, door
         else:

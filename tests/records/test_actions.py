@@ -85,6 +85,9 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             provenance="paper",
             by=BY,
         )
+        clinic.key, _text = sessions_app.actions.make_key(
+            name="Records", days=30, may_write=False, by=clinic.alice
+        )
         clinic.flag = Flag.objects.create(
             client=clinic.ana,
             episode=clinic.episodes["ana"],
@@ -148,6 +151,10 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "grant_role": lambda c, by: sessions_app.actions.grant_role(
         user=c.ruth, role="supervisor", by=by
     ),
+    "make_key": lambda c, by: sessions_app.actions.make_key(
+        name="Records", days=30, may_write=False, by=by
+    ),
+    "revoke_key": lambda c, by: sessions_app.actions.revoke_key(key=c.key, by=by),
     "choose_messages": lambda c, by: sessions_app.actions.choose_messages(
         user=c.alice, weekly_digest=False, by=by
     ),
@@ -323,7 +330,7 @@ RIGHTLY = {
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
          "end_role", "close_account", "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
-         "set_duty"),
+         "set_duty", "revoke_key"),
         "adam",
     ),
     **dict.fromkeys(
@@ -336,7 +343,8 @@ RIGHTLY = {
     **dict.fromkeys(("transfer_episode", "hand_over_caseload", "hand_over_cases", "take_up",
                      "hand_to", "put_off", "decide",
                      "record_case_review", "record_review_result"), "sofia"),
-    **dict.fromkeys(("close_episode", "choose_messages", "record_session", "record_administration",
+    **dict.fromkeys(("close_episode", "choose_messages", "make_key",
+                     "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
                      "see_alert", "close_alert", "bring_in_duty",

@@ -1,0 +1,1 @@
+"""`/fhir/`: scores under the same scope as `/api/v1/`, as FHIR R4 to read and search."""
