@@ -1,6 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
-from measures_app.api import views
+from measures_app.api import schema, views  # noqa: F401 - the schema registers what it describes
 
 router = SimpleRouter()
 router.register("clients", views.ClientViewSet, basename="clients")
