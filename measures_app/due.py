@@ -60,6 +60,7 @@ class Untaken:
 
 def _latest_versions() -> dict[int, MeasureVersion]:
     rows = MeasureVersion.objects.filter(measure__active=True).select_related("measure")
+    rows = rows.defer(*measures.LONG_TEXTS)
     return {row.measure_id: row for row in rows.order_by("measure", "version")}
 
 
@@ -153,7 +154,7 @@ class Desk:
             for version in self.versions.values()
             if version.measure.purpose == purpose
             and version.measure.rater == rater
-            and version.definition.get("items")
+            and measures.definition_of(version).items
             and _covers(version, age)
             and version.measure.code.endswith("-group") == group
         ]

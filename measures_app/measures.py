@@ -149,9 +149,13 @@ def get_measure(code: str) -> Measure:
     return Measure.objects.get(code=code)
 
 
+# A version's whole document, which `definition_of` keeps read: not for each request again.
+LONG_TEXTS = ("definition", "source_text")
+
+
 def current_version(measure: Measure) -> MeasureVersion:
     """The newest version: what is asked from now on."""
-    version = measure.versions.order_by("-version").first()
+    version = measure.versions.defer(*LONG_TEXTS).order_by("-version").first()
     if version is None:
         raise MeasureVersion.DoesNotExist(f"{measure.code} has no version.")
     return version

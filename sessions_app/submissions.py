@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 
 from sessions_app.context import actor_of
 from sessions_app.models import Submission
@@ -66,14 +66,24 @@ def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]
     """
     actor, digest = str(actor_of(by)), body_hash(body)
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                kept = Submission.objects.create(key=key, actor=actor, body_hash=digest)
-        except IntegrityError:
+        first = _claimed(key, actor, digest)
+        if first is None:
             kept = Submission.objects.select_for_update().get(key=key, actor=actor)
             if kept.body_hash != digest:
-                raise KeyReused("This form was sent before with other content.") from None
+                raise KeyReused("This form was sent before with other content.")
             return Outcome(kept.result, True)
-        kept.result = perform()
-        kept.save(update_fields=["result"])
-        return Outcome(kept.result, False)
+        result = perform()
+        Submission.objects.filter(pk=first).update(result=result)
+        return Outcome(result, False)
+
+
+def _claimed(key: uuid.UUID | str, actor: str, digest: str) -> int | None:
+    """The row of a first arrival; None for a later one, which has waited for the first to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Submission._meta.db_table} (key, actor, body_hash, created_at) "
+            "VALUES (%s, %s, %s, now()) ON CONFLICT (actor, key) DO NOTHING RETURNING id",
+            [str(key), actor, digest],
+        )
+        row = cursor.fetchone()
+        return None if row is None else int(row[0])

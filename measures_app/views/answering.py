@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,14 @@ from measures_app.actions import record_administration
 from measures_app.due import due_at
 from measures_app.respondents import Asked, RespondentForm, asked_of, session_of
 from sessions_app import clinic_time, links, safety
-from sessions_app.context import acting_as, system
+from sessions_app.context import Actor, acting_as, speaking_as, system
 from sessions_app.models import EntryLink, Respondent, Session
 from sessions_app.submissions import KeyReused, once, replayed
+
+
+class _Late(Exception):
+    """The answers of this session are in already."""
+
 
 READER = system("entry link")
 NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
@@ -41,12 +47,20 @@ class Answering:
     done: Callable[[bool, int], HttpResponse]
 
 
-def asked_by(link: EntryLink, *, handed_over: bool = False) -> tuple[Session, Respondent, Asked]:
-    """What a link's respondent is asked; read as the system, because age decides the variant."""
-    with acting_as(READER):
+def asked_by(
+    link_id: int, *, handed_over: bool = False
+) -> tuple[EntryLink, Session, Respondent, Asked] | None:
+    """What a link's respondent is asked, while it is open; None once it is closed or too old.
+
+    Read in one unit of work as the system, because age decides the variant.
+    """
+    with speaking_as(READER):
+        link = EntryLink.objects.select_related("respondent").get(pk=link_id)
+        if not links.is_open(link):
+            return None
         session = session_of(link)
-        person = Respondent.objects.get(pk=link.respondent_id)
-        return session, person, asked_of(session, person, handed_over=handed_over)
+        asked = asked_of(session, link.respondent, handed_over=handed_over)
+        return link, session, link.respondent, asked
 
 
 def kept_back(session: Session) -> list[tuple[Respondent, str]]:
@@ -66,9 +80,11 @@ def kept_back(session: Session) -> list[tuple[Respondent, str]]:
     return [(person, lacking) for person, lacking in found if lacking]
 
 
-def crisis_text_for(session: Session, person: Respondent) -> str:
+def crisis_text_for(session: Session, person: Respondent, asked: Asked) -> str:
     """The clinic's crisis text for who gave an answer here that can't wait; else empty."""
-    with acting_as(READER):
+    if asked.due and not any(due.definition.alerts for due in asked.due):
+        return ""  # what they just answered has no such question
+    with speaking_as(READER):
         answered_so = alerts.has_answered_so(session.pk, person)
         return safety.crisis_text(person.language) if answered_so else ""
 
@@ -80,9 +96,8 @@ def _not_read_at_once(way: Answering, form: RespondentForm) -> str:
     return safety.crisis_text(way.person.language)
 
 
-def _keep(way: Answering, form: RespondentForm, body: dict[str, Any]) -> None:
+def _keep(way: Answering, form: RespondentForm, body: dict[str, Any], holder: Actor) -> None:
     """All of a question set or nothing, by the link's holder and with no other right."""
-    holder = links.holder_of(way.link.pk)
 
     def perform() -> list[int]:
         return [
@@ -100,16 +115,13 @@ def _keep(way: Answering, form: RespondentForm, body: dict[str, Any]) -> None:
             for due in form.due
         ]
 
-    with acting_as(holder):
-        once(key=form.cleaned_data["key"], body=body, by=holder, perform=perform)
+    once(key=form.cleaned_data["key"], body=body, by=holder, perform=perform)
 
 
-def _was_sent(way: Answering, request: HttpRequest, body: dict[str, Any]) -> bool:
-    holder = links.holder_of(way.link.pk)
+def _was_sent(key: str, body: dict[str, Any], holder: Actor) -> bool:
     try:
-        with acting_as(holder):
-            return replayed(key=request.POST.get("key", ""), body=body, by=holder) is not None
-    except (ValidationError, ValueError, KeyReused):
+        return replayed(key=uuid.UUID(key), body=body, by=holder) is not None
+    except (ValueError, KeyReused):
         return False
 
 
@@ -127,19 +139,24 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
     if request.method != "POST":
         return shown(RespondentForm(due=way.asked.due)) if way.asked.due else way.done(False, 200)
     body = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
-    if _was_sent(way, request, body):
-        return way.done(False, 200)
-    if not way.asked.due:
-        # A second device, or the clinician from paper, was first.
-        return way.done(True, 409)
-    form = RespondentForm(request.POST, due=way.asked.due)
-    if not form.is_valid():
-        return shown(form, 422)
-    untouched = form.untouched()
-    if untouched and not request.POST.get("as_it_is"):
-        return shown(form, 422, untouched=untouched)
+    holder = links.holder_of(way.link.pk)
     try:
-        _keep(way, form, body)
-    except (ValidationError, KeyReused):
+        with speaking_as(holder):
+            if _was_sent(request.POST.get("key", ""), body, holder):
+                form = None
+            elif not way.asked.due:
+                # A second device, or the clinician from paper, was first.
+                raise _Late
+            else:
+                form = RespondentForm(request.POST, due=way.asked.due)
+                lacks = not form.is_valid() or (
+                    form.untouched() and not request.POST.get("as_it_is")
+                )
+                if not lacks:
+                    _keep(way, form, body, holder)
+                    form = None
+    except (ValidationError, KeyReused, _Late):
         return way.done(True, 409)
-    return way.done(False, 200)
+    if form is None:
+        return way.done(False, 200)
+    return shown(form, 422, untouched=0 if form.errors else form.untouched())

@@ -98,14 +98,15 @@ def _remember(request: HttpRequest, held: dict[str, Any], **changes: Any) -> Non
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """The client's form, large and alone; then their picture, until the PIN brings it back."""
     held = _held(request, pk)
-    link = links.open_link(pk)
-    if link is None:
+    found = asked_by(pk, handed_over=True)
+    if found is None:
         return _end(request, pk, None, late=False)
-    session, person, asked = asked_by(link, handed_over=True)
+    link, session, person, asked = found
 
     def done(late: bool, status: int) -> HttpResponse:
         _remember(request, held, done=True)
-        return _end(request, pk, person, late=late, status=status, session=session)
+        crisis = crisis_text_for(session, person, asked)
+        return _end(request, pk, person, late=late, status=status, session=session, crisis=crisis)
 
     if held["done"] and request.method != "POST":
         return done(False, 200)
@@ -121,12 +122,11 @@ def _end(
     late: bool,
     status: int = 200,
     session: Any = None,
+    crisis: str = "",
     pin: PinForm | None = None,
 ) -> HttpResponse:
     """Thanks, the client's own picture (a carer sees none), and the way back."""
-    feedback, crisis = None, ""
-    if person is not None:
-        crisis = crisis_text_for(session, person)
+    feedback = None
     with translation.override(person.language if person else translation.get_language()):
         if person is not None and person.relation == Respondent.Relation.SELF:
             with acting_as(links.holder_of(pk)):  # sees this respondent's answers alone

@@ -173,18 +173,19 @@ def close_link(request: HttpRequest, pk: int) -> HttpResponse:
 
 def respondent(request: HttpRequest, token: str) -> HttpResponse:
     """The one form that the link opens. Opening uses nothing up; sending twice is sending once."""
-    link = links.find(token)
-    if link is None:
+    link_id = links.find(token)
+    found = None if link_id is None else asked_by(link_id)
+    if found is None:
         return render(request, "entry/link_closed.html", status=404)
+    link, session, person, asked = found
     if link.opened_at is None:
         actions.note_opened(link=link, by=links.holder_of(link.pk))
-    session, person, asked = asked_by(link)
 
     def done(late: bool, status: int) -> HttpResponse:
         context = {
             "more_at_the_end": asked.more_at_the_end,
             "late": late,
-            "crisis": crisis_text_for(session, person),
+            "crisis": crisis_text_for(session, person, asked),
         }
         return render(request, "entry/thanks.html", context, status=status)
 

@@ -85,7 +85,8 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
     link = actions.start_on_tablet(
         tablet=tablet, session=session, respondent=person, by=request.user
     )
-    if not asked_by(link)[2].due:
+    opened = asked_by(link.pk)
+    if opened is None or not opened[3].due:
         actions.clear_tablet(tablet=tablet, by=request.user)
         messages.error(request, _("Nothing is to be answered on a tablet now."))
         return redirect("session_links", session.pk)
@@ -110,19 +111,20 @@ def state(request: HttpRequest) -> JsonResponse:
 def page(request: HttpRequest) -> HttpResponse:
     """The next client's form, or waiting for it."""
     tablet = _tablet(request)
-    link = links.open_link(tablet.link_id) if tablet.link_id else None
-    if link is None:
+    found = asked_by(tablet.link_id) if tablet.link_id else None
+    if found is None:
         if request.method == "POST":  # called back meanwhile: nothing of it was kept
             return render(request, "entry/tablet_over.html", {"kept": False}, status=409)
         return render(request, "entry/tablet.html")
+    link, session, person, asked = found
     if link.opened_at is None:
         actions.note_opened(link=link, by=links.holder_of(link.pk))
-    session, person, asked = asked_by(link)
 
     def done(late: bool, status: int) -> HttpResponse:
         actions.clear_tablet(tablet=tablet, by=links.holder_of(link.pk))
         with translation.override(person.language):
-            context = {"kept": True, "late": late, "crisis": crisis_text_for(session, person)}
+            crisis = crisis_text_for(session, person, asked)
+            context = {"kept": True, "late": late, "crisis": crisis}
             return render(request, "entry/tablet_over.html", context, status=status)
 
     provenance = Administration.Provenance.CLINIC_TABLET

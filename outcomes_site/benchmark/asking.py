@@ -45,8 +45,8 @@ class Browser:
     ) -> Answer:
         """GET, or POST what is given: as JSON, or as a page's form with its token."""
         headers = {"Host": f"localhost:{self.port}"}
-        if cookie:
-            headers["Cookie"] = f"{cookie}; {settings.CSRF_COOKIE_NAME}={self.csrf}"
+        token = f"{settings.CSRF_COOKIE_NAME}={self.csrf}"
+        headers["Cookie"] = f"{cookie}; {token}" if cookie else token
         content, method = None, "GET"
         if body is not None:
             content, method = urlencode(body) if is_form else json.dumps(body), "POST"

@@ -13,6 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import Count
 from django.urls import reverse
 
+from outcomes_site.benchmark import respondents
 from outcomes_site.benchmark.parts import BenchProblem
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as, system
@@ -56,8 +57,9 @@ class Cast:
     director: Person
     front_desk: Person
     administrator: Person
+    respondent: respondents.Respondents
 
-    def of(self, role: str) -> list[Person]:
+    def of(self, role: str) -> list[Any]:
         people = getattr(self, "clinicians" if role == "clinician" else role)
         return people if isinstance(people, list) else [people]
 
@@ -94,6 +96,7 @@ def invite() -> Cast:
             _person("director", "director"),
             _person("desk", "front_desk"),
             _person("administrator", "administrator"),
+            respondents.Respondents(clinicians[0].user),
         )
         for clinician in loads[-SUPERVISED:]:
             actions.supervise(supervisor=cast.supervisor.user, clinician=clinician, by=BY)
@@ -159,6 +162,9 @@ def pages() -> list[Page]:
     return [
         Page("today", "clinician", _named("today")),
         Page("caseload", "clinician", _named("caseload")),
+        Page("respondent's form", "respondent", respondents.opened),
+        Page("respondent's answers", "respondent", respondents.sent, respondents.answers,
+             is_form=True),
         Page("clients", "clinician", _named("clients")),
         Page("client", "clinician", _of_client("client")),
         Page("case review (PDF)", "clinician", _of_client("case_review_pdf")),
