@@ -214,8 +214,8 @@ def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
 def _months(run: NightlyRun, block: str) -> dict[str, Any]:
     watch = Stopwatch()
     with watch.part("summaries"):
-        session_months.rebuild()
-    return {"seconds": watch.seconds}
+        counted = session_months.refresh()
+    return {"months": counted, "seconds": watch.seconds}
 
 
 WORKS: dict[str, steps.Work] = {

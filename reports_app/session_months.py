@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date
+
 from django.db import connection
 
 from reports_app.models import SessionMonth
@@ -11,33 +14,34 @@ from reports_app.models import SessionMonth
 MONTHS = """
 INSERT INTO reports_app_sessionmonth (month, programme_id, site_id, clinician_id, scheduled,
     attended, no_shows, late_cancels, clinic_cancels, not_seen_by_us, both_measures, minutes)
-WITH answered AS (
+WITH held AS MATERIALIZED (
+    SELECT s.id, s.meeting_id, s.status, date_trunc('month', s.held_on)::date AS month,
+        e.programme_id, e.site_id
+    FROM sessions_app_session s JOIN sessions_app_episode e ON e.id = s.episode_id
+    WHERE s.status <> 'booked'{chosen}
+), answered AS (
     SELECT a.session_id,
         bool_or(m.purpose = 'alliance') AND bool_or(m.purpose <> 'alliance') AS complete
     FROM measures_app_administration a JOIN measures_app_measure m ON m.id = a.measure_id
-    WHERE a.session_id IS NOT NULL AND a.total IS NOT NULL
+    WHERE a.session_id {of_held} AND a.total IS NOT NULL
       AND a.superseded_at IS NULL AND NOT a.voided
     GROUP BY a.session_id
 ), firsts AS (
     SELECT meeting_id, min(clinician_id) AS clinician_id
-    FROM sessions_app_meetingclinician GROUP BY meeting_id
+    FROM sessions_app_meetingclinician WHERE meeting_id {of_meeting} GROUP BY meeting_id
 ), parts AS (
-    SELECT date_trunc('month', s.held_on)::date AS month, e.programme_id, e.site_id,
-        f.clinician_id, s.status, COALESCE(a.complete, false) AS complete, 0 AS minutes
-    FROM sessions_app_session s
-    JOIN sessions_app_episode e ON e.id = s.episode_id
-    LEFT JOIN firsts f ON f.meeting_id = s.meeting_id
-    LEFT JOIN answered a ON a.session_id = s.id
-    WHERE s.status <> 'booked'
+    SELECT h.month, h.programme_id, h.site_id, f.clinician_id, h.status,
+        COALESCE(a.complete, false) AS complete, 0 AS minutes
+    FROM held h
+    LEFT JOIN firsts f ON f.meeting_id = h.meeting_id
+    LEFT JOIN answered a ON a.session_id = h.id
     UNION ALL
     SELECT month, programme_id, site_id, clinician_id, '', false, minutes FROM (
-        SELECT DISTINCT t.id, date_trunc('month', s.held_on)::date AS month, e.programme_id,
-            t.site_id, w.clinician_id, t.minutes
-        FROM sessions_app_session s
-        JOIN sessions_app_episode e ON e.id = s.episode_id
-        JOIN sessions_app_meeting t ON t.id = s.meeting_id
+        SELECT DISTINCT t.id, h.month, h.programme_id, t.site_id, w.clinician_id, t.minutes
+        FROM held h
+        JOIN sessions_app_meeting t ON t.id = h.meeting_id
         LEFT JOIN sessions_app_meetingclinician w ON w.meeting_id = t.id
-        WHERE s.status = 'attended') AS worked
+        WHERE h.status = 'attended') AS worked
 )
 SELECT month, programme_id, site_id, clinician_id,
     count(*) FILTER (WHERE status <> ''),
@@ -51,12 +55,50 @@ SELECT month, programme_id, site_id, clinician_id,
 FROM parts GROUP BY month, programme_id, site_id, clinician_id
 ORDER BY month, programme_id, site_id, clinician_id
 """
+ALL = MONTHS.format(chosen="", of_held="IS NOT NULL", of_meeting="IS NOT NULL")
+SOME = MONTHS.format(
+    chosen="""
+      AND EXISTS (SELECT FROM unnest(%(months)s::date[]) AS wanted (month)
+          WHERE s.held_on >= wanted.month AND s.held_on < wanted.month + interval '1 month')""",
+    of_held="IN (SELECT id FROM held)",
+    of_meeting="IN (SELECT meeting_id FROM held)",
+)
 
 
 def rebuild() -> int:
-    """Replace the months; returns how many rows there are."""
+    """Replace all months; returns how many rows there are."""
+    _touched()
     SessionMonth.objects.all()._raw_delete(SessionMonth.objects.db)
     with connection.cursor() as cursor:
-        cursor.execute(MONTHS)
+        cursor.execute(ALL)
         written: int = cursor.rowcount
     return written
+
+
+def refresh() -> int:
+    """Count again the months in which anything changed; returns how many months those were.
+
+    All of them are, where none is counted yet.
+    """
+    if not SessionMonth.objects.exists():
+        rebuild()
+        return SessionMonth.objects.values("month").distinct().count()
+    months = _touched()
+    _count_again(months)
+    return len(months)
+
+
+def _touched() -> list[date]:
+    """Take the months noted so far: what is noted from here on is the next night's."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM reports_app_touchedmonth RETURNING month")
+        return sorted({month for (month,) in cursor.fetchall()})
+
+
+def _count_again(months: Collection[date]) -> None:
+    if not months:
+        return
+    old = SessionMonth.objects.filter(month__in=list(months))
+    old._raw_delete(old.db)
+    with connection.cursor() as cursor:
+        cursor.execute(SOME, {"months": list(months)})

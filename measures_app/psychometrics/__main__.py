@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
-from . import commands_backtest, commands_change, commands_model
-from .files import FileProblem
+# Before numpy is imported: on matrices as small as these the threads of the linear algebra
+# library wait for one another longer than they work.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+from . import commands_backtest, commands_change, commands_model  # noqa: E402 - see above
+from .files import FileProblem  # noqa: E402
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -51,6 +51,7 @@ class Likelihood:
     """
 
     def __init__(self, batches: Sequence[Batch], with_ar: bool) -> None:
+        self.whole = batches
         self.batches = [part for batch in batches for part in _cut(batch)]
         self.with_ar = with_ar
         self.rows = float(sum(b.n.sum() * b.t.shape[1] for b in batches))
@@ -91,7 +92,7 @@ class Likelihood:
             return None
         parts = [
             Batch(b.t[::stride], b.moments[::stride], b.cross[::stride], b.squares[::stride])
-            for b in self.batches
+            for b in self.whole
         ]
         return Likelihood(parts, self.with_ar)
 

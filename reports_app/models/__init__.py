@@ -1,4 +1,4 @@
 from reports_app.models.reports import ReportEdition, ReportRun
-from reports_app.models.summaries import EpisodeSummary, SessionMonth
+from reports_app.models.summaries import EpisodeSummary, SessionMonth, TouchedMonth
 
-__all__ = ["EpisodeSummary", "ReportEdition", "ReportRun", "SessionMonth"]
+__all__ = ["EpisodeSummary", "ReportEdition", "ReportRun", "SessionMonth", "TouchedMonth"]

@@ -96,3 +96,16 @@ class SessionMonth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m} {self.programme_id}"
+
+
+class TouchedMonth(models.Model):
+    """A month whose sessions changed since the night last counted it: written by triggers.
+
+    Whoever changes a session, its meeting or a score, and by whichever way, leaves a row in the
+    same transaction. Rows may repeat: nobody waits for anybody to write one.
+    """
+
+    month = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
