@@ -33,6 +33,7 @@ from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
+from sessions_app import bulk
 
 CODE_VERSION = "growth-7"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
@@ -194,11 +195,15 @@ def _reports(measure: Measure, as_of: date) -> dict[tuple[str, str], FitReport]:
         Administration.objects.filter(known(as_of), measure=measure, total__isnull=False)
         .order_by()
         .annotate(root=root)
-        .values_list("respondent__relation", "root")
-        .annotate(clients=Count("client", distinct=True), scores=Count("pk"))
+        .values_list("respondent__relation", "root", "client")
+        .annotate(scores=Count("pk"))
     )
+    columns = {"respondent__relation": "relation", "root": "root", "client": "client"}
+    # A row a client: to count different ones the database would sort all scores.
+    of_clients = bulk.read_frame(rows, {**columns, "scores": "scores"})
+    counted = of_clients.groupby(["relation", "root"])["scores"].agg(["size", "sum"])
     found = {}
-    for relation, first, clients, scores in rows:
+    for (relation, first), clients, scores in counted.astype("int64").itertuples():
         variant = variant_of(versions[first]) if first in versions else ""
         found[relation, variant] = FitReport(measure.code, relation, variant, clients, scores)
     return dict(sorted(found.items()))

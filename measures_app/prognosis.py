@@ -101,7 +101,7 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     ).sort_values(["episode_id", "held_on"], kind="stable")
     marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
     found = marked[marked["t"].notna()].astype({"t": "int64"})
-    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids)
+    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
     alliance = alliance[alliance["relation"] == "self"]
     alliance = alliance.assign(t=alliance["t"] + alliance["before"])
     alliance = alliance.drop_duplicates(["episode_id", "t"], keep="last")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Count, Max, Min, Q
+from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Coalesce
 
 from measures_app import measures
@@ -78,7 +78,7 @@ def within(path: str, ids: Ids) -> Q:
         return Q()
     if isinstance(ids, range):
         return Q(**{f"{path}__gte": ids.start, f"{path}__lt": ids.stop})
-    return Q(**{f"{path}__in": list(ids)})
+    return Q(**{f"{path}__any_of": list(ids)})
 
 
 def criteria_of(version: MeasureVersion, norm: NormRow | None) -> ChangeCriteria | None:
@@ -103,12 +103,10 @@ def _days(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def attended(as_of: date | None = None, episode_ids: Ids = None) -> pd.DataFrame:
     """Attended treatment sessions with their number t: episode_id, session_id, held_on, t."""
-    return _attended(as_of, within("episode_id", episode_ids))
-
-
-def _attended(as_of: date | None, which: Q) -> pd.DataFrame:
     rows = Session.objects.filter(
-        which, status=Session.Status.ATTENDED, meeting__kind=Meeting.Kind.TREATMENT
+        within("episode_id", episode_ids),
+        status=Session.Status.ATTENDED,
+        meeting__kind=Meeting.Kind.TREATMENT,
     ).order_by("episode_id", "held_on", "meeting__starts_at", "pk")
     if as_of is not None:
         rows = rows.filter(held_on__lte=as_of)
@@ -179,22 +177,29 @@ def scores(
     episode_ids: Ids = None,
     *,
     measure: Measure | None = None,
+    visits: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Scores of all series, with t and `mid_care`, sorted by series and t."""
+    """Scores of all series, with t and `mid_care`, sorted by series and t.
+
+    `visits` are these episodes' `attended`, where the caller has them already.
+    """
     if episode_ids is not None and not isinstance(episode_ids, range):
         episode_ids = list(episode_ids)
-    chosen = within("episode_id", episode_ids)
     rows = Administration.objects.filter(
-        known(as_of), chosen, total__isnull=False, measure__purpose__in=list(purposes)
+        known(as_of),
+        within("episode_id", episode_ids),
+        total__isnull=False,
+        measure__purpose__in=list(purposes),
     )
     if measure is not None:
         rows = rows.filter(measure=measure)
-        chosen &= Q(episode_id__in=rows.order_by().values("episode_id"))
     frame = bulk.read_frame(rows.order_by("episode_id", "taken_at", "pk"), SCORE_COLUMNS)
     frame["taken_on"] = _days(frame["taken_on"]).dt.date
     frame["score"] = frame["score"].astype(float)
     frame["scoring"] = frame["version_id"].map(scorings())
-    visits = _attended(as_of, chosen)
+    if visits is None:
+        theirs = frame["episode_id"].unique().tolist() if measure is not None else episode_ids
+        visits = attended(as_of, theirs)
     frame["before"] = _sessions_before_a_variant(frame, visits, as_of)
     frame["t"] = _number(frame, visits) - frame["before"]
     frame = _one_a_session(frame)
@@ -236,13 +241,14 @@ def _variants_in_care(
         .exclude(version__age_from=None, version__age_to=None)
         .order_by()
     )
+    age = Coalesce("version__age_from", 0)
     several = (
         taken.filter(within("episode_id", episode_ids))
         .values_list("episode_id")
-        .annotate(forms=Count(Coalesce("version__age_from", 0), distinct=True))
-        .filter(forms__gt=1)
+        .annotate(youngest=Min(age), oldest=Max(age))
+        .filter(oldest__gt=F("youngest"))
     )
-    ids = [episode for episode, _forms in several]
+    ids = [episode for episode, _youngest, _oldest in several]
     rows = (
         taken.filter(within("episode_id", ids))
         .values_list("episode_id", "respondent_id", "version__age_from")

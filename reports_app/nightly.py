@@ -28,7 +28,7 @@ from measures_app.models import ExpectedChangeModel, Flag, Measure, NightlyRun, 
 from measures_app.series import Ids, within
 from reports_app import session_months, summaries
 from reports_app.models import EpisodeSummary
-from sessions_app import clinic_time
+from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, system
 from sessions_app.models import Episode
 
@@ -159,6 +159,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
     The caller holds the block's lock. `force` reads them whether or not anything changed.
     """
     watch = Stopwatch()
+    bulk.prefer_indexes()
     with watch.part("reading"):
         models, references = fitting.all_in_use(as_of), fitting.references(as_of)
         context = _context(models, references)
@@ -174,7 +175,8 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
         loud = {pk: facts for pk, facts in open_now.items() if pk not in quiet}
         scope = changes.scope(block)
         wanted = scope if isinstance(scope, range) else sorted({*changes.changed, *loud})
-        found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted))
+        visits = series.attended(as_of, wanted)
+        found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted, visits=visits))
         readings = expected.read_series(found, models, in_care=set(open_now), as_of=as_of)
         histories.add_series(loud, readings, as_of)
     with watch.part("trajectories"):
@@ -193,7 +195,10 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
             leave=changes.later,
         )
     with watch.part("summaries"):
-        summaries.rebuild(fresh, as_of, scope, changes.made_from, references)
+        theirs = visits if scope is wanted else visits[visits["episode_id"].isin(changed)]
+        summaries.rebuild(
+            fresh, as_of, scope, changes.made_from, references=references, visits=theirs
+        )
     return {
         "episodes": len(changes.made_from),
         "changed": len(changes.changed),

@@ -66,10 +66,9 @@ def _counts(ids: Ids, as_of: date) -> dict[int, tuple[int, int]]:
     return {row["episode"]: (row["no_shows"], row["late"]) for row in counted}
 
 
-def _visits(ids: Ids, as_of: date) -> dict[int, tuple[date, date, int]]:
+def _visits(frame: pd.DataFrame) -> dict[int, tuple[date, date, int]]:
     """(first, last, number) of the treatment sessions attended, by episode."""
     found: dict[int, tuple[date, date, int]] = {}
-    frame = attended(as_of, ids)
     for episode, held_on, t in zip(*(frame[n].tolist() for n in frame.columns if n != "session_id"),
                                    strict=True):  # fmt: skip
         found[episode] = (found[episode][0] if t > 1 else held_on, held_on, t)
@@ -207,13 +206,15 @@ def summary_rows(
     as_of: date,
     ids: Ids = None,
     made_from: Mapping[int, str] = NOTHING,
+    *,
     references: References = NO_REFERENCES,
+    visits: pd.DataFrame | None = None,
 ) -> list[Any]:
     """One row an episode, in the order of FIELDS."""
     chosen = _main_readings(readings)
     judged, raters = _judged(chosen), _outside_raters(readings)
-    visits, counts, alliance, leads = (
-        _visits(ids, as_of),
+    seen_on, counts, alliance, leads = (
+        _visits(attended(as_of, ids) if visits is None else visits),
         _counts(ids, as_of),
         _first_alliance(ids, as_of),
         _last_leads(ids, as_of),
@@ -229,7 +230,7 @@ def summary_rows(
     rows = []
     for e in episodes:
         reading = chosen.get(e.episode_id)
-        seen = visits.get(e.episode_id)
+        seen = seen_on.get(e.episode_id)
         no_shows, late = counts.get(e.episode_id, (0, 0))
         label, clinical, possible = judged.get(e.episode_id, ("", None, None))
         closed_on = None if pd.isna(e.closed_on) else e.closed_on
@@ -266,16 +267,19 @@ def rebuild(
     as_of: date,
     ids: Ids = None,
     made_from: Mapping[int, str] = NOTHING,
+    *,
     references: References = NO_REFERENCES,
+    visits: pd.DataFrame | None = None,
 ) -> int:
     """Replace the summaries of these episodes (None: of all); returns how many there are.
 
     `made_from` says of each episode what it was read from: kept beside it. `references` are the
-    models that reporting years are held to.
+    models that reporting years are held to; `visits` these episodes' attended sessions, where
+    the caller has them already.
     """
     old = EpisodeSummary.objects.filter(within("episode_id", ids))
     old._raw_delete(old.db)
-    rows = summary_rows(readings, as_of, ids, made_from, references)
+    rows = summary_rows(readings, as_of, ids, made_from, references=references, visits=visits)
     if rows:
         bulk.copy_rows(EpisodeSummary, FIELDS, rows)
     return len(rows)

@@ -16,9 +16,7 @@ SESSIONS_OF: Final = {
         "sessions_app_session s JOIN changed c ON s.meeting_id = c.meeting_id"
     ),
     "sessions_app_episode": "sessions_app_session s JOIN changed c ON s.episode_id = c.id",
-    "measures_app_administration": (
-        "sessions_app_session s JOIN changed c ON s.id = c.session_id"
-    ),
+    "measures_app_administration": ("sessions_app_session s JOIN changed c ON s.id = c.session_id"),
 }
 # A meeting or an episode is made before its sessions, and gone after them.
 EVENTS: Final = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from .patterns import FloatArray, IntArray
 
@@ -116,9 +116,7 @@ def probabilities(design: FloatArray, coefficients: FloatArray) -> FloatArray:
 
 def _log_total(linear: FloatArray) -> FloatArray:
     """Log of one plus the sum of the odds, shape (rows,)."""
-    found: FloatArray
-    if linear.shape[1] == 1:
-        found = np.logaddexp(0.0, linear[:, 0])
-    else:
-        found = logsumexp(np.column_stack([np.zeros(len(linear)), linear]), axis=1)
+    found: FloatArray = np.logaddexp(0.0, linear[:, 0])
+    for further in linear.T[1:]:
+        found = np.logaddexp(found, further)
     return found

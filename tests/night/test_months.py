@@ -1,4 +1,4 @@
-"""Months of sessions: counted again where anything changed, and nowhere else, whoever changed it."""
+"""Months of sessions: counted again where anything changed, whoever changed it, and nowhere else."""
 
 from __future__ import annotations
 
