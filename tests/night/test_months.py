@@ -1,4 +1,4 @@
-"""Months of sessions: counted again where anything changed, whoever changed it, and nowhere else."""
+"""Months of sessions are counted again where anything changed, by whomever, and only there."""
 
 from __future__ import annotations
 

@@ -188,3 +188,34 @@ def test_a_frame_holds_what_the_policies_let_be_seen(clinic):
         ]
     with acting_as(person(clinic.ruth)):
         assert bulk.read_frame(Episode.objects.all(), columns).empty
+
+
+def test_a_table_is_counted_again_once_it_has_outgrown_what_was_known(clinic, monkeypatch):
+    looked = []
+    monkeypatch.setattr(bulk, "MANY", 3)
+
+    def listen(execute, sql, params, many, context):
+        looked.append("outcomes_analyze" in sql)
+        return execute(sql, params, many, context)
+
+    names, zone = iter(range(10_000)), {"time_zone": ""}
+
+    def add(count):
+        looked.clear()
+        bulk.copy_rows(Site, ["name"], [(str(next(names)),) for _ in range(count)], zone)
+        return any(looked)
+
+    with acting_as(system("tests")), connection.execute_wrapper(listen):
+        assert add(1000)
+        assert not add(100)
+        assert add(400)
+
+
+def test_any_of_is_in(clinic):
+    ids = [clinic.episodes[key].pk for key in clinic.episodes][:2]
+    with acting_as(system("tests")):
+        for path in ("pk", "id", "sessions__episode", "sessions__episode_id"):
+            found = Episode.objects.filter(**{f"{path}__any_of": ids}).distinct()
+            expected = Episode.objects.filter(**{f"{path}__in": ids}).distinct()
+            assert set(found) == set(expected) != set()
+            assert not Episode.objects.filter(**{f"{path}__any_of": []}).exists()
