@@ -99,6 +99,7 @@ def read_series(
     *,
     in_care: Collection[int] | None = None,
     as_of: date | None = None,
+    care: series_module.Care | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
@@ -121,7 +122,7 @@ def read_series(
         ahead = [r for r in members if in_care is None or r.series.episode_id in in_care]
         _look_ahead(ahead, fitted)
         if prognosis.is_told(models[key]):
-            _foretell(ahead, models[key], fitted, as_of or clinic_time.today())
+            _foretell(ahead, models[key], fitted, as_of or clinic_time.today(), care)
     for reading in readings:
         reading.standing = _standing(reading)
     return readings
@@ -169,7 +170,11 @@ def _look_ahead(members: list[Reading], model: growth.GrowthModel) -> None:
 
 
 def _foretell(
-    members: list[Reading], row: ExpectedChangeModel, model: growth.GrowthModel, as_of: date
+    members: list[Reading],
+    row: ExpectedChangeModel,
+    model: growth.GrowthModel,
+    as_of: date,
+    care: series_module.Care | None,
 ) -> None:
     """How care may end, for series with two scores whose change can be judged."""
     groups: dict[ChangeCriteria, list[Reading]] = {}
@@ -180,7 +185,7 @@ def _foretell(
     if not groups:
         return
     ids = sorted({r.series.episode_id for alike in groups.values() for r in alike})
-    beside = prognosis.beside_now(ids, as_of)
+    beside = prognosis.beside_now(ids, as_of, care)
     for criteria, alike in groups.items():
         courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
         found = prognosis.outlook(row, model, courses, beside, criteria)
@@ -277,6 +282,11 @@ def store_trajectories(readings: list[Reading], as_of: date, episode_ids: Ids) -
 
 def read_episode(episode_id: int, as_of: date | None = None) -> list[Reading]:
     """An episode's series with the newest stored models: for pictures and after an entry."""
-    found = as_series(series_module.scores(as_of=as_of, episode_ids=[episode_id]))
+    return read_care(series_module.care_of(episode_id, as_of), as_of)
+
+
+def read_care(care: series_module.Care, as_of: date | None = None) -> list[Reading]:
+    """The same of an episode that was read already."""
+    found = as_series(care.change, care.catalogue)
     models = all_in_use(measure_ids={s.measure.pk for s in found})
-    return read_series(found, models, as_of=as_of)
+    return read_series(found, models, as_of=as_of, care=care)

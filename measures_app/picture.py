@@ -10,9 +10,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from measures_app.charts import CourseFigure, Event
-from measures_app.expected import Reading, read_episode
-from measures_app.models import Measure
-from measures_app.series import Series, attended, series_of_episode
+from measures_app.expected import Reading, read_care
+from measures_app.series import Series, as_series, care_of, own_first
 from sessions_app.models import Assignment, CaseReview, Episode, Session
 
 EVENT_WORDS = {
@@ -140,13 +139,13 @@ def _alliance_beside(s: Series, found: list[Series]) -> Series | None:
 
 def pictures_of(episode: Episode) -> list[Picture]:
     """Every series of an episode, the client's own first; alliance under the client's own."""
-    readings = read_episode(episode.pk)
+    care = care_of(episode.pk)
+    readings = read_care(care)
     readings.sort(
         key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)
     )
-    alliance = series_of_episode(episode, [Measure.Purpose.ALLIANCE])
-    frame = attended(episode_ids=[episode.pk])
-    days = sorted(frame["held_on"].tolist())
+    alliance = own_first(as_series(care.alliance, care.catalogue))
+    days = sorted(care.visits["held_on"].tolist())
     found = []
     for reading in readings:
         s = reading.series

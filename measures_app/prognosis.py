@@ -88,8 +88,13 @@ class Courses:
         return b"".join(self.visits[name].to_numpy(float).tobytes() for name in columns)
 
 
-def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> pd.DataFrame:
-    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far."""
+def beside_the_scores(
+    visits: pd.DataFrame, as_of: date, ids: Sequence[int], alliance: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far.
+
+    `alliance`: scores of that purpose, where they were read already.
+    """
     away = Session.objects.filter(
         series.within("episode_id", ids), status=Session.Status.NO_SHOW, held_on__lte=as_of
     )
@@ -101,7 +106,8 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     ).sort_values(["episode_id", "held_on"], kind="stable")
     marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
     found = marked[marked["t"].notna()].astype({"t": "int64"})
-    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
+    if alliance is None:
+        alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
     alliance = alliance[alliance["relation"] == "self"]
     alliance = alliance.assign(t=alliance["t"] + alliance["before"])
     alliance = alliance.drop_duplicates(["episode_id", "t"], keep="last")
@@ -116,10 +122,18 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     return found
 
 
-def beside_now(episode_ids: Sequence[int], as_of: date) -> pd.DataFrame:
-    """By episode: the newest alliance score, its change, and no-shows up to the last session."""
-    visits = series.attended(as_of, episode_ids)
-    found = beside_the_scores(visits, as_of, episode_ids)
+def beside_now(
+    episode_ids: Sequence[int], as_of: date, care: series.Care | None = None
+) -> pd.DataFrame:
+    """By episode: the newest alliance score, its change, and no-shows up to the last session.
+
+    `care`: of the one episode that is asked about, where it was read already.
+    """
+    if care is not None:
+        found = beside_the_scores(care.visits, as_of, episode_ids, care.alliance)
+    else:
+        visits = series.attended(as_of, episode_ids)
+        found = beside_the_scores(visits, as_of, episode_ids)
     newest = found.drop_duplicates("episode_id", keep="last")
     return newest.set_index("episode_id")[list(BESIDE)]
 

@@ -388,7 +388,32 @@ def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[S
     return found
 
 
+@dataclass(frozen=True)
+class Care:
+    """One episode read once: its scores by purpose, its sessions, and what the ids mean."""
+
+    change: pd.DataFrame
+    alliance: pd.DataFrame
+    visits: pd.DataFrame
+    catalogue: Catalogue
+
+
+def care_of(episode_id: int, as_of: date | None = None) -> Care:
+    """What is known of an episode; a third of a client's page went into reading it thrice."""
+    purposes = [*CHANGE_PURPOSES, Measure.Purpose.ALLIANCE]
+    visits = attended(as_of, [episode_id])
+    frame = scores(purposes, as_of, [episode_id], visits=visits)
+    catalogue = Catalogue()
+    of = {pk: measure.purpose for pk, measure in catalogue.measures.items()}
+    is_alliance = frame["measure_id"].map(of) == Measure.Purpose.ALLIANCE
+    return Care(frame[~is_alliance], frame[is_alliance], visits, catalogue)
+
+
 def series_of_episode(episode: Episode, purposes: Iterable[str] = CHANGE_PURPOSES) -> list[Series]:
     """The episode's series, the client's own first, the longest first."""
-    found = as_series(scores(purposes, episode_ids=[episode.pk]))
+    return own_first(as_series(scores(purposes, episode_ids=[episode.pk])))
+
+
+def own_first(found: list[Series]) -> list[Series]:
+    """The client's own series first, the longest first."""
     return sorted(found, key=lambda s: (s.relation != "self", -len(s.t), s.measure.code))

@@ -26,13 +26,13 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 22),
-    "/clients/{ana}/": ("alice", 46),  # how care may end, alerts
+    "/clients/{ana}/": ("alice", 38),  # how care may end, alerts
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
-    "/sessions/{session}/": ("alice", 18),
+    "/sessions/{session}/": ("alice", 19),  # whether it may be seen, then what belongs to it
     "/meetings/{meeting}/": ("alice", 20),
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
-    "/review/{ana}/": ("sofia", 47),  # as the client page, and the colleagues who may see them
-    "/sessions/{session}/picture/": ("alice", 35),  # how care may end, alerts
+    "/review/{ana}/": ("sofia", 39),  # as the client page, and the colleagues who may see them
+    "/sessions/{session}/picture/": ("alice", 28),  # how care may end, alerts
     "/messages/": ("alice", 18),  # each number that the weekly mail would say
     "/practice/": ("alice", 19),  # with the courses still looking for what helps
     "/agency/": ("dora", 33),
