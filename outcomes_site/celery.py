@@ -26,6 +26,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3000},
     },
+    "forget case files": {
+        "task": "case_files.forget",
+        "schedule": 3600.0,
+        "options": {"expires": 3000},
+    },
     # The hours are the clinic's. A night that this tick didn't begin, the sweep does.
     "compute the night": {
         "task": "night.run",

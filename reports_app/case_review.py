@@ -289,7 +289,8 @@ def case_context(
     }
 
 
-def case_review_html(client: Client, user: Any, wanted: str | None = None) -> str:
+def on_paper(client: Client, user: Any, wanted: str | None = None) -> dict[str, Any]:
+    """What the two pages of a case show: the page's context, cut to their room."""
     context = case_context(client, user, wanted, for_review=True)
     installation = Installation.objects.first()
     context["clinic_name"] = installation.clinic_name if installation else ""
@@ -300,7 +301,11 @@ def case_review_html(client: Client, user: Any, wanted: str | None = None) -> st
     # Two pages hold the others' pictures where the table is short.
     room = len(context["table_rows"]) <= ROWS_BESIDE_OTHERS
     context["beside"] = context["pictures"][1:3] if room else []
-    return render_to_string("paper/case_review.html", context)
+    return context
+
+
+def case_review_html(client: Client, user: Any, wanted: str | None = None) -> str:
+    return render_to_string("paper/case_review.html", on_paper(client, user, wanted))
 
 
 def case_review_pdf(client: Client, user: Any, wanted: str | None = None) -> bytes:

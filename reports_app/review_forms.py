@@ -34,6 +34,10 @@ class DecisionForm(forms.Form):
             ("medication", _("medication consult")),
         ],
     )
+    talked = forms.ChoiceField(
+        required=False, choices=CaseReview.Talked.choices, label=_("Who talked about it")
+    )
+    conference = forms.IntegerField(required=False, widget=forms.HiddenInput)
     note = forms.CharField(label=_("Why, in a sentence"), widget=forms.Textarea(attrs={"rows": 3}))
     client_said = forms.CharField(
         required=False,
@@ -43,9 +47,10 @@ class DecisionForm(forms.Form):
     follow_up_on = forms.DateField(required=False, label=_("Look again on"), widget=DayInput())
 
     @classmethod
-    def empty(cls, seen: int) -> DecisionForm:
+    def empty(cls, seen: int, talked: str = "", conference: int | None = None) -> DecisionForm:
         ahead = clinic_time.today() + timedelta(weeks=FOLLOW_UP_WEEKS)
-        return cls(initial={"seen_reviews": seen, "follow_up_on": ahead})
+        given = {"talked": talked, "conference": conference}
+        return cls(initial={"seen_reviews": seen, "follow_up_on": ahead, **given})
 
 
 class PutOffForm(forms.Form):

@@ -10,8 +10,9 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import actions, digest, nightly
+from reports_app import actions, case_files, digest, nightly
 from sessions_app import clinic_time, outbox
+from sessions_app.context import acting_as, system
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,18 @@ def episode_changed(payload: dict[str, Any], message_id: Any) -> None:
 @outbox.handles(actions.BACKTEST)
 def look_back(payload: dict[str, Any], message_id: Any) -> None:
     actions.carry_out_backtest(payload["job"])
+
+
+@outbox.handles(case_files.KIND)
+def make_case_file(payload: dict[str, Any], message_id: Any) -> None:
+    case_files.carry_out_case_file(payload["job"])
+
+
+@shared_task(acks_late=True, name="case_files.forget")
+def forget_case_files() -> int:
+    by = system("case files")
+    with acting_as(by):
+        return case_files.forget_case_files(by=by)
 
 
 @shared_task(acks_late=True, name="digest.promise")

@@ -1,7 +1,17 @@
 from django.urls import path
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from reports_app.views import agency, clients, form_sheets, home, messages, practice, review, rules
+from reports_app.views import (
+    agency,
+    clients,
+    conferences,
+    form_sheets,
+    home,
+    messages,
+    practice,
+    review,
+    rules,
+)  # fmt: skip
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +27,13 @@ urlpatterns = [
     path("review/<code:code>/later/", review.put_off, name="review_put_off"),
     path("review/<code:code>/hand-to/", review.hand_to, name="review_hand_to"),
     path("review/<code:code>/result/", review.result, name="review_result"),
+    path("conferences/", conferences.index, name="conferences"),
+    path("conferences/new/", conferences.call, name="conference_new"),
+    path("conferences/<int:pk>/", conferences.conference, name="conference"),
+    path("conferences/<int:pk>/agenda/", conferences.agenda, name="conference_agenda"),
+    path("conferences/<int:pk>/file/", conferences.ask_for_file, name="case_file_new"),
+    path("conferences/files/<uuid:pk>.pdf", conferences.file, name="case_file"),
+    path("conferences/files/<uuid:pk>/state/", conferences.file_state, name="case_file_state"),
     path("messages/", messages.mine, name="my_messages"),
     path("practice/", practice.practice, name="practice"),
     path("agency/", agency.agency, name="agency"),

@@ -160,6 +160,14 @@ def clinical_episodes(user: Any) -> models.QuerySet[Any]:
     )
 
 
+def conferences_of(user: Any) -> Q:
+    """Which case conferences a person sees: called by them, asked to, or about a case of theirs."""
+    if getattr(user, "kind", None) == "system":
+        return Q()
+    episodes = clinical_episodes(user).values("pk")
+    return Q(called_by=user) | Q(people=user) | Q(cases__episode__in=episodes)
+
+
 def people_seeing(episode: Any) -> models.QuerySet[Any]:
     """Users in whose clinical scope an episode lies: `clinical_episodes` the other way round."""
     from sessions_app.models import Assignment, RoleGrant, Supervision, User
@@ -187,6 +195,20 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
         granted = Exists(in_force.filter(programme_id=episode.programme_id))
         seeing = of(direct.filter(episode=episode)) | (of(direct) & Q(granted))
     return User.objects.filter(seeing, is_active=True)
+
+
+def who_may_confer() -> models.QuerySet[Any]:
+    """Users who can be asked to a case conference: those who treat or supervise today."""
+    from sessions_app.models import RoleGrant, User
+
+    today = clinic_time.today()
+    grants = RoleGrant.objects.filter(
+        _in_force(today),
+        user_id=OuterRef("pk"),
+        from_on__lte=today,
+        role__in=[role for role, rights in RIGHTS.items() if "see_clinical" in rights],
+    )
+    return User.objects.filter(Exists(grants), is_active=True)
 
 
 def desk_sites(user: Any) -> models.QuerySet[Any]:

@@ -11,7 +11,15 @@ from measures_app import followups
 from measures_app.models import Flag, FlagEvent
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.context import actor_of
-from sessions_app.models import CaseReview, Clinician, Episode, Meeting, Session, User
+from sessions_app.models import (
+    CaseConference,
+    CaseReview,
+    Clinician,
+    Episode,
+    Meeting,
+    Session,
+    User,
+)
 
 PUT_OFF_AT_MOST = timedelta(weeks=12)
 NOTHING_LEFT = "There is nothing to take up any more."
@@ -135,6 +143,8 @@ def decide(
     change_of: str = "",
     follow_up_on: date | None = None,
     seen_reviews: int | None = None,
+    talked: str = "",
+    conference: CaseConference | None = None,
 ) -> CaseReview:
     """Record a decision about a case; its live review flags are decided by it.
 
@@ -162,6 +172,8 @@ def decide(
         change_of=change_of,
         follow_up_on=follow_up_on,
         session_number=sessions,
+        talked=talked,
+        conference=conference,
     )
     followups.keep_forecast(review)
     flags = Flag.objects.select_for_update().filter(

@@ -21,7 +21,7 @@ from reports_app.views.clients import client_or_404
 from sessions_app import access, audit, policies
 from sessions_app.actions import record_review_result
 from sessions_app.forms import add_problems
-from sessions_app.models import CaseReview, Client, Episode
+from sessions_app.models import CaseConference, CaseReview, Client, Episode
 
 UNPROCESSABLE = 422
 # What a decision leads on to: (page, the right to open it, what to choose there already).
@@ -79,6 +79,17 @@ def _colleagues(episode: Episode, user: Any) -> Any:
     return access.people_seeing(episode).exclude(pk=user.pk).order_by("name")
 
 
+def _conference(request: HttpRequest, episode: Episode) -> CaseConference | None:
+    """The conference in which the case is talked about just now, if the page came from one."""
+    wanted = request.POST.get("conference") or request.GET.get("conference") or ""
+    if not wanted.isdecimal():
+        return None
+    found = CaseConference.objects.visible_to(request.user).filter(
+        pk=wanted, ended_at=None, cases__episode=episode
+    )
+    return found.first()
+
+
 def _case_page(
     request: HttpRequest, client: Client, status: int = 200, **shown: forms.Form
 ) -> HttpResponse:
@@ -89,8 +100,15 @@ def _case_page(
     episode = context["episode"]
     due = followups.look(followups.due_reviews(user).filter(episode=episode))
     asks = any(group[0] != "" for group in context["noticed"])
+    conference = _conference(request, episode)
+    talked = CaseReview.Talked.TOGETHER if access.may(user, "review") else CaseReview.Talked.ALONE
+    if conference is not None:
+        talked = CaseReview.Talked.CONFERENCE
     context |= {
-        "form": DecisionForm.empty(len(context["reviews"])),
+        "conference": conference,
+        "form": DecisionForm.empty(
+            len(context["reviews"]), talked, conference.pk if conference else None
+        ),
         "put_off_form": PutOffForm(),
         "hand_form": HandToForm(people=_colleagues(episode, user)),
         "result_form": ResultForm(),
@@ -115,8 +133,14 @@ def case(request: HttpRequest, code: str) -> HttpResponse:
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return _case_page(request, client, UNPROCESSABLE, form=form)
+    given = form.cleaned_data
+    if given.pop("conference") is not None:
+        given["conference"] = _conference(request, episode)
+        if given["conference"] is None:
+            form.add_error(None, _("The conference is over, or the case isn't on its agenda."))
+            return _case_page(request, client, UNPROCESSABLE, form=form)
     try:
-        actions.decide(episode=episode, by=request.user, **form.cleaned_data)
+        actions.decide(episode=episode, by=request.user, **given)
     except actions.DecidedMeanwhile as problem:
         form = _carried_over(request, episode.reviews.count())
         form.add_error(None, problem)
@@ -124,7 +148,10 @@ def case(request: HttpRequest, code: str) -> HttpResponse:
     except ValidationError as problem:
         add_problems(form, problem)
         return _case_page(request, client, UNPROCESSABLE, form=form)
-    return _on_to_the_act(request, episode, form.cleaned_data["decision"])
+    if given.get("conference") is not None:
+        messages.success(request, _("Recorded in the conference's minutes."))
+        return redirect(given["conference"])
+    return _on_to_the_act(request, episode, given["decision"])
 
 
 def _on_to_the_act(request: HttpRequest, episode: Episode, decision: str) -> HttpResponse:

@@ -23,6 +23,14 @@ from sessions_app.actions.clients import (
     register_client,
     rewrap_keys,
 )
+from sessions_app.actions.conferences import (
+    add_to_conference,
+    call_conference,
+    end_conference,
+    move_conference_case,
+    set_conference_case,
+    take_off_agenda,
+)
 from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
 from sessions_app.actions.keys import make_key, revoke_key
 from sessions_app.actions.links import make_link, note_opened, revoke_link, send_link
@@ -53,16 +61,19 @@ __all__ = [
     "add_respondent",
     "add_site",
     "add_team",
+    "add_to_conference",
     "add_user",
     "ask_not_before",
     "assign_clinician",
     "attend",
     "book_session",
     "bring_in_duty",
+    "call_conference",
     "choose_messages",
     "clear_tablet",
     "close_account",
     "close_episode",
+    "end_conference",
     "end_role",
     "enrol_tablet",
     "erase_identity",
@@ -71,6 +82,7 @@ __all__ = [
     "make_key",
     "make_link",
     "mark_arrived",
+    "move_conference_case",
     "new_code",
     "note_opened",
     "note_whereabouts",
@@ -85,10 +97,12 @@ __all__ = [
     "rewrap_keys",
     "send_link",
     "set_attendance",
+    "set_conference_case",
     "set_crisis_text",
     "set_duty",
     "set_policy",
     "start_on_tablet",
     "supervise",
+    "take_off_agenda",
     "transfer_episode",
 ]

@@ -11,6 +11,7 @@ from sessions_app import access, audit, clinic_time
 from sessions_app.context import user_of
 from sessions_app.models import (
     Assignment,
+    CaseConference,
     CaseReview,
     Client,
     Clinician,
@@ -229,6 +230,8 @@ def record_case_review(
     change_of: str = "",
     follow_up_on: date | None = None,
     session_number: int | None = None,
+    talked: str = "",
+    conference: CaseConference | None = None,
 ) -> CaseReview:
     """Keep what was talked about and decided. Flags are closed by measures_app's `decide`."""
     access.require(by, "decide")
@@ -239,6 +242,11 @@ def record_case_review(
         raise ValidationError({"decision": "The episode has ended: there is nothing to decide."})
     if follow_up_on is not None and follow_up_on < today:
         raise ValidationError({"follow_up_on": "The follow-up lies in the past."})
+    if conference is not None:
+        talked = CaseReview.Talked.CONFERENCE
+        _on_the_agenda(conference, episode)
+    elif talked not in CaseReview.Talked.values:
+        raise ValidationError({"talked": "Say who talked about it."})
     client = episode.client
     review = CaseReview.objects.create(
         episode=episode,
@@ -247,6 +255,8 @@ def record_case_review(
         recorded_by=user_of(by),
         decision=decision,
         change_of=change_of,
+        talked=talked,
+        conference=conference,
         session_number=session_number,
         note_sealed=client.seal(note, "review-note"),
         client_said_sealed=client.seal(client_said, "review-client-said"),
@@ -256,6 +266,14 @@ def record_case_review(
         "decision recorded", subject_kind="client", subject=client.code, by=by, decision=decision
     )
     return review
+
+
+def _on_the_agenda(conference: CaseConference, episode: Episode) -> None:
+    conference = CaseConference.objects.select_for_update(of=("self",)).get(pk=conference.pk)
+    if conference.is_over:
+        raise ValidationError("The conference is over: its minutes stay as they are.")
+    if not conference.cases.filter(episode=episode).exists():
+        raise ValidationError("This case isn't on the conference's agenda.")
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from sessions_app.models.clients import (
     NameHash,
     Respondent,
 )
+from sessions_app.models.conferences import CaseConference, ConferenceCase
 from sessions_app.models.infrastructure import (
     AuditEvent,
     AuditHorizon,
@@ -43,11 +44,13 @@ __all__ = [
     "AuditEvent",
     "AuditHorizon",
     "AuditSeal",
+    "CaseConference",
     "CaseReview",
     "Client",
     "ClientIdentity",
     "ClientKey",
     "Clinician",
+    "ConferenceCase",
     "CrisisText",
     "DutyTurn",
     "EntryLink",

@@ -270,6 +270,12 @@ class CaseReview(models.Model):
         END = "end", "end"
         SCORES_DONT_FIT = "scores_dont_fit", "the scores don't fit what we know"
 
+    class Talked(models.TextChoices):
+        NOT_SAID = "", "not said"
+        ALONE = "alone", "the clinician alone"
+        TOGETHER = "together", "clinician and supervisor together"
+        CONFERENCE = "conference", "in a team case conference"
+
     episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="reviews")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="reviews")
     reviewed_on = models.DateField()
@@ -279,6 +285,16 @@ class CaseReview(models.Model):
     )
     decision = models.CharField(max_length=16, choices=Decision.choices)
     change_of = models.CharField(max_length=20, blank=True, default="")
+    talked = models.CharField(
+        max_length=10, blank=True, default="", db_default="", choices=Talked.choices
+    )
+    conference = models.ForeignKey(
+        "sessions_app.CaseConference",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="reviews",
+    )
     session_number = models.PositiveSmallIntegerField(null=True, blank=True)
     note_sealed = models.BinaryField(blank=True, default=b"")
     client_said_sealed = models.BinaryField(blank=True, default=b"")
@@ -302,6 +318,10 @@ class CaseReview(models.Model):
                 condition=Q(result_at=None, result_by=None, result_sealed=b"")
                 | (Q(result_at__isnull=False, result_by__isnull=False) & ~Q(result_sealed=b"")),
                 name="review_result_says_who_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(conference=None) | Q(talked="conference"),
+                name="review_of_a_conference_says_so",
             ),
         ]
 

@@ -29,10 +29,12 @@ from sessions_app import access, actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import (
     Assignment,
+    CaseConference,
     CaseReview,
     Client,
     ClientIdentity,
     ClientKey,
+    ConferenceCase,
     EntryLink,
     Episode,
     ExternalId,
@@ -55,6 +57,7 @@ AT_THE_DESK: dict[str, set[str]] = {
 }
 CLINICAL = (
     CaseReview, Administration, Trajectory, Flag, FlagEvent, FollowUp, ItemAlert, EpisodeSummary,
+    ConferenceCase,
 )  # fmt: skip
 REGISTRY = (Episode, Assignment, Session, EntryLink)
 OF_A_CLIENT = (Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent)
@@ -97,6 +100,8 @@ def full(clinic: Clinic) -> Clinic:
                 by=BY,
             )
             review = actions.record_case_review(episode=episode, decision="continue", by=clinic.bob)
+            conference = CaseConference.objects.create(held_on=today, called_by=clinic.adam)
+            ConferenceCase.objects.create(**about, conference=conference, place=1)
             FollowUp.objects.create(
                 review=review,
                 episode=episode,

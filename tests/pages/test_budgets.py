@@ -15,6 +15,7 @@ from measures_app import measures
 from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from sessions_app.models import Episode
 from tests.cast import BY, Clinic
 
 # page -> (who opens it, queries at most). A page that needs more says why where it is raised.
@@ -33,6 +34,9 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
     "/review/{ana}/": ("sofia", 39),  # as the client page, and the colleagues who may see them
     "/sessions/{session}/picture/": ("alice", 28),  # how care may end, alerts
+    "/conferences/": ("sofia", 14),
+    "/conferences/new/": ("sofia", 26),
+    "/conferences/{conference}/": ("sofia", 40),  # the agenda's rows, and the queue to add from
     "/messages/": ("alice", 18),  # each number that the weekly mail would say
     "/practice/": ("alice", 19),  # with the courses still looking for what helps
     "/agency/": ("dora", 33),
@@ -99,13 +103,17 @@ def _add_clients(clinic: Clinic, how_many: int) -> list[str]:
 
 
 def _counted(
-    clinic: Clinic, browser_of: Callable[[str], Browser], warm_up: bool = False
+    clinic: Clinic,
+    browser_of: Callable[[str], Browser],
+    conference: int,
+    warm_up: bool = False,
 ) -> dict[str, int]:
     places = {
         "ana": clinic.ana.code,
         "session": clinic.sessions["ana"][0].pk,
         "meeting": clinic.sessions["ana"][0].meeting_id,
         "month": f"{clinic_time.today():%Y-%m}",
+        "conference": conference,
     }
     found = {}
     for page, (who, _budget) in BUDGETS.items():
@@ -129,13 +137,18 @@ def test_a_page_asks_no_more_for_many_rows_than_for_one_and_keeps_its_budget(
             _score(clinic, clinic.episodes["ana"], session, total)
         _add_clients(clinic, 1)
         run_night(clinic_time.today())
-    few = _counted(clinic, browser_of, warm_up=True)
+        conference = actions.call_conference(
+            held_on=clinic_time.today(), episodes=[clinic.episodes["ana"]], by=clinic.sofia
+        )
+    few = _counted(clinic, browser_of, conference.pk, warm_up=True)
     with acting_as(BY):
         codes = _add_clients(clinic, MANY)
         for session in clinic.sessions["ana"][3:]:
             _score(clinic, clinic.episodes["ana"], session, 12.0)
+        for episode in Episode.objects.filter(client__code__in=codes[: MANY // 2]):
+            actions.add_to_conference(conference=conference, episode=episode, by=clinic.sofia)
         run_night(clinic_time.today())
-    many = _counted(clinic, browser_of)
+    many = _counted(clinic, browser_of, conference.pk)
     for page in LISTS:
         rows = browser_of(BUDGETS[page][0]).get(page).content.decode()
         assert all(code in rows for code in codes), page

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from measures_app import actions as measure_actions
 from measures_app import measures
 from reports_app.nightly import run_night
-from sessions_app import clinic_time
+from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from tests.cast import BY, ROLES, Clinic
 
@@ -44,6 +44,11 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/scores/{score}/correct/": (200, 200, 404, 404, 404, 404),
     "/review/": (200, 200, 404, 404, 404, 200),
     "/review/{ana}/": (200, 200, 404, 404, 404, 404),
+    "/conferences/": (200, 200, 404, 404, 404, 200),
+    "/conferences/new/": (200, 200, 404, 404, 404, 200),
+    "/conferences/{conference}/": (200, 200, 404, 404, 404, 404),
+    "/conferences/files/{uuid}.pdf": (404, 404, 404, 404, 404, 404),
+    "/conferences/files/{uuid}/state/": (404, 404, 404, 404, 404, 404),
     "/messages/": (200, 200, 404, 404, 404, 200),
     "/practice/": (200, 404, 404, 404, 404, 200),
     "/agency/": (404, 404, 200, 404, 404, 404),
@@ -102,7 +107,8 @@ ELSEWHERE = {
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/", "people/<int:pk>/close/",
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
-    "review/<code:code>/result/", "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
+    "review/<code:code>/result/", "conferences/<int:pk>/agenda/", "conferences/<int:pk>/file/",
+    "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
@@ -127,8 +133,12 @@ def places(clinic: Clinic) -> dict[str, Any]:
             )
         ]
         alert = measure_actions.raise_alert(administration=scores[-1], items=(), by=BY)
+        conference = actions.call_conference(
+            held_on=clinic_time.today(), episodes=[clinic.episodes["ana"]], by=clinic.sofia
+        )
         run_night(clinic_time.today())
     return {
+        "conference": conference.pk,
         "meeting": clinic.sessions["ana"][0].meeting_id,
         "alert": alert.pk,
         "ana": clinic.ana.code,

@@ -26,6 +26,8 @@ from measures_app.actions.drafts import PREVIEW, bring_file, forget_drafts, try_
 from measures_app.actions.imports import import_records, import_what_can_be, known_versions
 from measures_app.models import Flag, ImportDraft
 from reports_app.actions import ask_for_backtest, keep_edition
+from reports_app.case_files import ask_for_case_file, forget_case_files
+from reports_app.models import CaseFile
 from reports_app.periods import Month
 from sessions_app import audit, clinic_time
 from sessions_app.context import acting_as, system
@@ -35,12 +37,12 @@ from tests.cast import BY, Clinic
 FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
-MODULES = ("reports_app.actions",)
+MODULES = ("reports_app.actions", "reports_app.case_files")
 # Parts of an atomic caller, which write by one of the others.
 WITHIN_A_CALLER = {"import_what_can_be"}
-DUE_ANYWAY = {"forget_drafts"}  # what is past its day goes, whoever comes by
+DUE_ANYWAY = {"forget_drafts", "forget_case_files"}  # what is past its day goes, whoever comes by
 # What an action began and the worker carries out, for whom the action named.
-PARTS = {"carry_out", "carry_out_backtest", "run_job"}
+PARTS = {"carry_out", "carry_out_backtest", "carry_out_case_file", "run_job"}
 WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
 
 
@@ -128,6 +130,12 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         ImportDraft.objects.filter(pk=old.pk).update(
             created_at=clinic_time.now() - timedelta(days=2)
         )
+        clinic.conference = sessions_app.actions.call_conference(
+            held_on=today, episodes=[clinic.episodes["ana"]], by=clinic.sofia
+        )
+        clinic.case = clinic.conference.cases.get()
+        old = ask_for_case_file(conference=clinic.conference, by=clinic.sofia)
+        CaseFile.objects.filter(pk=old.pk).update(created_at=clinic_time.now() - timedelta(days=2))
         # A newer master key, so that there is something to rewrap.
         fresh = base64.b64encode(os.urandom(32)).decode()
         settings.MASTER_KEYS = {"next": fresh, **settings.MASTER_KEYS}
@@ -318,6 +326,24 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "clear_tablet": lambda c, by: sessions_app.actions.clear_tablet(tablet=c.busy, by=by),
     "retire_tablet": lambda c, by: sessions_app.actions.retire_tablet(tablet=c.tablet, by=by),
     "revoke_link": lambda c, by: sessions_app.actions.revoke_link(link=c.link, by=by),
+    "call_conference": lambda c, by: sessions_app.actions.call_conference(
+        held_on=today(), people=[c.alice], episodes=[c.episodes["ana"]], by=by
+    ),
+    "add_to_conference": lambda c, by: sessions_app.actions.add_to_conference(
+        conference=c.conference, episode=c.episodes["boris"], by=by
+    ),
+    "set_conference_case": lambda c, by: sessions_app.actions.set_conference_case(
+        case=c.case, minutes=15, presenter=c.sofia, by=by
+    ),
+    "move_conference_case": lambda c, by: sessions_app.actions.move_conference_case(
+        case=c.case, later=True, by=by
+    ),
+    "take_off_agenda": lambda c, by: sessions_app.actions.take_off_agenda(case=c.case, by=by),
+    "end_conference": lambda c, by: sessions_app.actions.end_conference(
+        conference=c.conference, by=by
+    ),
+    "ask_for_case_file": lambda c, by: ask_for_case_file(conference=c.conference, by=by),
+    "forget_case_files": lambda c, by: forget_case_files(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
     "keep_edition": lambda c, by: keep_edition(
         month=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
@@ -342,7 +368,10 @@ RIGHTLY = {
     ),
     **dict.fromkeys(("transfer_episode", "hand_over_caseload", "hand_over_cases", "take_up",
                      "hand_to", "put_off", "decide",
-                     "record_case_review", "record_review_result"), "sofia"),
+                     "record_case_review", "record_review_result",
+                     "call_conference", "add_to_conference", "set_conference_case",
+                     "move_conference_case", "take_off_agenda", "end_conference",
+                     "ask_for_case_file"), "sofia"),
     **dict.fromkeys(("close_episode", "choose_messages", "make_key",
                      "record_session", "record_administration",
                      "correct_administration", "void_administration",
@@ -354,6 +383,7 @@ RIGHTLY = {
     "erase_identity": None,
     "rewrap_keys": None,
     "forget_drafts": None,
+    "forget_case_files": None,
 }  # fmt: skip
 
 
