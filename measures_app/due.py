@@ -14,6 +14,7 @@ from typing import Any
 
 from measures_app import measures
 from measures_app.definitions import MeasureDefinition
+from measures_app.kept import kept
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.plans import RATERS, SELF, Line, Past, Plan, Taken, is_due
 from sessions_app import clinic_time
@@ -58,12 +59,6 @@ class Untaken:
     reason: str
 
 
-def _latest_versions() -> dict[int, MeasureVersion]:
-    rows = MeasureVersion.objects.filter(measure__active=True).select_related("measure")
-    rows = rows.defer(*measures.LONG_TEXTS)
-    return {row.measure_id: row for row in rows.order_by("measure", "version")}
-
-
 def _covers(version: MeasureVersion, age: int) -> bool:
     return (version.age_from is None or age >= version.age_from) and (
         version.age_to is None or age <= version.age_to
@@ -82,8 +77,9 @@ class Desk:
     """Plan, measures and the past of some episodes, read once: what was or is due at sessions."""
 
     def __init__(self, episodes: Iterable[Episode]) -> None:
-        self.plan = Plan()
-        self.versions = _latest_versions()
+        there = kept()
+        self.plan = Plan(there.plan)
+        self.versions = {pk: one for pk, one in there.newest.items() if one.measure.active}
         episodes = {episode.pk: episode for episode in episodes}
         clients = {episode.client_id for episode in episodes.values()}
         self._taken: dict[int, list[Taken]] = {}
@@ -123,6 +119,14 @@ class Desk:
                     row["taken_on"],
                 )
             )
+
+    def taken_at(self, session: Session, respondent: Respondent) -> set[int]:
+        """Measures (their ids) that a respondent has answered at a session."""
+        return {
+            t.measure_id
+            for t in self._taken.get(respondent.client_id, ())
+            if t.session_id == session.pk and t.respondent_id == respondent.pk
+        }
 
     def past_of(self, episode: Episode) -> Past:
         return Past(

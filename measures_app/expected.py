@@ -12,15 +12,16 @@ import numpy as np
 from django.db.models import Max
 
 from measures_app import prognosis
-from measures_app import series as series_module
 from measures_app.fitting import CODE_VERSION, ModelKey, all_in_use, growth_of
 from measures_app.models import Administration, ExpectedChangeModel, Trajectory
 from measures_app.psychometrics import growth
 from measures_app.psychometrics.change import ChangeCriteria, classify_one
 from measures_app.psychometrics.forecast import expected_response, forecast
 from measures_app.psychometrics.norms import direction
-from measures_app.series import Ids, Series, as_series, within
+from measures_app.series import Care, Ids, Series, within
+from measures_app.single import Course, course_of
 from sessions_app import bulk, clinic_time
+from sessions_app.models import Episode
 
 AHEAD = 6  # sessions drawn beyond the last score
 SHORTEST_AXIS = 12
@@ -99,7 +100,7 @@ def read_series(
     *,
     in_care: Collection[int] | None = None,
     as_of: date | None = None,
-    care: series_module.Care | None = None,
+    care: Care | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
@@ -174,7 +175,7 @@ def _foretell(
     row: ExpectedChangeModel,
     model: growth.GrowthModel,
     as_of: date,
-    care: series_module.Care | None,
+    care: Care | None,
 ) -> None:
     """How care may end, for series with two scores whose change can be judged."""
     groups: dict[ChangeCriteria, list[Reading]] = {}
@@ -280,13 +281,15 @@ def store_trajectories(readings: list[Reading], as_of: date, episode_ids: Ids) -
     return len(rows)
 
 
-def read_episode(episode_id: int, as_of: date | None = None) -> list[Reading]:
+def read_episode(episode: Episode, as_of: date | None = None) -> list[Reading]:
     """An episode's series with the newest stored models: for pictures and after an entry."""
-    return read_care(series_module.care_of(episode_id, as_of), as_of)
+    return read_course(course_of(episode, as_of), as_of=as_of)
 
 
-def read_care(care: series_module.Care, as_of: date | None = None) -> list[Reading]:
-    """The same of an episode that was read already."""
-    found = as_series(care.change, care.catalogue)
+def read_course(course: Course, *, ahead: bool = True, as_of: date | None = None) -> list[Reading]:
+    """The same of an episode that was read already; without `ahead` nothing of what may come."""
+    found = course.of()
     models = all_in_use(measure_ids={s.measure.pk for s in found})
-    return read_series(found, models, as_of=as_of, care=care)
+    if not ahead:
+        return read_series(found, models, as_of=as_of, in_care=())
+    return read_series(found, models, as_of=as_of, care=course.care())

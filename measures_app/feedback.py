@@ -6,7 +6,7 @@ clinician's, on the client page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -73,34 +73,30 @@ def _moved_most(now: Administration, before: Administration) -> tuple[str, Decim
 
 def alliance_sentence(session: Session) -> str:
     """The alliance at this session, and what moved since the time before; empty without one."""
-    rows = list(
-        Administration.objects.scored()
-        .filter(
-            episode=session.episode_id,
-            measure__purpose=Measure.Purpose.ALLIANCE,
-            respondent__relation=Respondent.Relation.SELF,
-            taken_at__lte=session.meeting.starts_at,
-        )
-        .select_related("version")
-        .order_by("-taken_at", "-pk")[:2]
+    asked = Administration.objects.scored().filter(
+        episode=session.episode_id,
+        measure__purpose=Measure.Purpose.ALLIANCE,
+        respondent__relation=Respondent.Relation.SELF,
     )
-    if not rows or rows[0].session_id != session.pk:
+    newest_first = asked.select_related("version").order_by("-taken_at", "-pk")
+    now = newest_first.filter(session=session).first()
+    if now is None:
         return ""
-    now = rows[0]
+    before = newest_first.filter(taken_at__lt=now.taken_at).first()
     text = _("How we work together: %(total)s of %(high)s") % {
         "total": number(float(now.total or 0)),
         "high": number(float(now.version.high)),
     }
-    if len(rows) == 1 or rows[1].version.measure_id != now.version.measure_id:
+    if before is None or before.version.measure_id != now.version.measure_id:
         return f"{text}."
-    change = (now.total or Decimal(0)) - (rows[1].total or Decimal(0))
+    change = (now.total or Decimal(0)) - (before.total or Decimal(0))
     if change == 0:
         text += _(", as last time")
     elif change > 0:
         text += _(", %(by)s more than last time") % {"by": number(float(change))}
     else:
         text += _(", %(by)s less than last time") % {"by": number(float(-change))}
-    moved = _moved_most(now, rows[1])
+    moved = _moved_most(now, before)
     if moved is not None:
         sign = "+" if moved[1] > 0 else "−"
         text += _("; what moved most: %(item)s (%(change)s)") % {
@@ -121,10 +117,10 @@ class Together:
 def feedback_on(session: Session) -> Together:
     """The client's own series of the session's episode, without events, decisions or forecast."""
     found = []
-    for picture in pictures_of(session.episode):
+    for picture in pictures_of(session.episode, bare=True):
         if picture.series.relation != Respondent.Relation.SELF:
             continue
-        figure = replace(picture.figure, events=(), forecast=())
+        figure = picture.figure
         found.append(
             Feedback(
                 picture, client_sentence(picture.reading), course_both(figure), figure_table(figure)

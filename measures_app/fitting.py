@@ -21,6 +21,7 @@ import pandas as pd
 from django.db.models import Case, Count, IntegerField, Value, When
 
 from measures_app import prognosis, series
+from measures_app.kept import kept
 from measures_app.models import (
     Administration,
     ExpectedChangeModel,
@@ -106,8 +107,21 @@ def all_in_use(
     rows = _stored(as_of)
     if measure_ids is not None:
         rows = rows.filter(measure__in=measure_ids)
-    newest = rows.order_by(*place, "-pk").distinct(*place)
-    return {(row.measure_id, row.relation, row.stratum): row for row in newest}
+    newest = rows.order_by(*place, "-pk").distinct(*place).values_list("pk", "checksum")
+    known = list(newest)
+    _read_models([row for row in known if row not in _MODELS])
+    found = [_MODELS[row] for row in known]
+    return {(row.measure_id, row.relation, row.stratum): row for row in found}
+
+
+# Models can't be edited: what was read once stays true.
+_MODELS: dict[tuple[int, str], ExpectedChangeModel] = {}
+
+
+def _read_models(wanted: list[tuple[int, str]]) -> None:
+    if wanted:
+        for row in ExpectedChangeModel.objects.filter(pk__in=[pk for pk, _checksum in wanted]):
+            _MODELS[row.pk, row.checksum] = row
 
 
 def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: date) -> None:
@@ -183,7 +197,7 @@ def limits_of(row: ExpectedChangeModel) -> AllianceLimits:
 
 def _reports(measure: Measure, as_of: date) -> dict[tuple[str, str], FitReport]:
     """What there is of a measure, by relation and variant; counted by the database."""
-    roots = series.scorings()
+    roots = kept().roots
     versions = {v.pk: v for v in measure.versions.defer("definition", "source_text")}
     if not versions:
         return {}

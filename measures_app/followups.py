@@ -27,7 +27,7 @@ def _order(reading: Reading) -> tuple[bool, int, int]:
 
 def keep_forecast(review: CaseReview) -> FollowUp | None:
     """Store what was forecast on the day of a decision; None where nothing was scored yet."""
-    scored = [r for r in read_episode(review.episode_id) if r.series.criteria is not None]
+    scored = [r for r in read_episode(review.episode) if r.series.criteria is not None]
     if not scored:
         return None
     main = max(scored, key=_order)

@@ -18,6 +18,7 @@ from django.db.models import Max
 
 from measures_app.definition_reader import parse_definition
 from measures_app.definitions import MeasureDefinition
+from measures_app.kept import kept
 from measures_app.models import Measure, MeasureVersion, NormRow, Wording
 from measures_app.psychometrics.norms import reliable_change_threshold
 from sessions_app import access, audit, clinic_time
@@ -149,13 +150,9 @@ def get_measure(code: str) -> Measure:
     return Measure.objects.get(code=code)
 
 
-# A version's whole document, which `definition_of` keeps read: not for each request again.
-LONG_TEXTS = ("definition", "source_text")
-
-
 def current_version(measure: Measure) -> MeasureVersion:
     """The newest version: what is asked from now on."""
-    version = measure.versions.defer(*LONG_TEXTS).order_by("-version").first()
+    version = kept().newest.get(measure.pk)
     if version is None:
         raise MeasureVersion.DoesNotExist(f"{measure.code} has no version.")
     return version
@@ -169,7 +166,7 @@ def current_definitions() -> list[MeasureDefinition]:
 
 def norm_for(measure: Measure, age: int | None = None) -> NormRow | None:
     """The norm row a new score is read with: the newest default in force that covers the age."""
-    return choose_norm(measure.norms.all(), age, clinic_time.today())
+    return choose_norm(kept().norms_of(measure.pk), age, clinic_time.today())
 
 
 def choose_norm(rows: Iterable[NormRow], age: int | None, on: date) -> NormRow | None:

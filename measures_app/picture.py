@@ -10,8 +10,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from measures_app.charts import CourseFigure, Event
-from measures_app.expected import Reading, read_care
-from measures_app.series import Series, as_series, care_of, own_first
+from measures_app.expected import Reading, read_course
+from measures_app.series import Series
+from measures_app.single import alliance_in, course_of
 from sessions_app.models import Assignment, CaseReview, Episode, Session
 
 EVENT_WORDS = {
@@ -73,9 +74,14 @@ def _written_days(s: Series, days: list[date]) -> dict[int, str]:
 
 
 def figure_of(
-    reading: Reading, episode: Episode, alliance: Series | None, days: list[date]
+    reading: Reading,
+    episode: Episode,
+    alliance: Series | None,
+    days: list[date],
+    *,
+    bare: bool = False,
 ) -> CourseFigure:
-    """Describe one series with everything that is drawn beside it."""
+    """Describe one series with everything that is drawn beside it; `bare` without events."""
     s, criteria = reading.series, reading.series.criteria
     first = s.scores[0]
     zone = None
@@ -112,7 +118,7 @@ def figure_of(
         alliance=list(zip(alliance.t, alliance.scores, strict=True)) if alliance else (),
         alliance_cutoff=alliance.norm.cutoff if alliance and alliance.norm else None,
         alliance_high=alliance.high if alliance else 40.0,
-        events=_events(episode, days, s.before),
+        events=[] if bare else _events(episode, days, s.before),
         note=_("measured since %s") % date_format(s.dates[0], "j F Y") if s.mid_care else "",
         dates=_written_days(s, days),
     )
@@ -137,19 +143,21 @@ def _alliance_beside(s: Series, found: list[Series]) -> Series | None:
     return max(same, key=lambda a: len(set(a.dates) & set(s.dates)), default=None)
 
 
-def pictures_of(episode: Episode) -> list[Picture]:
-    """Every series of an episode, the client's own first; alliance under the client's own."""
-    care = care_of(episode.pk)
-    readings = read_care(care)
+def pictures_of(episode: Episode, *, bare: bool = False) -> list[Picture]:
+    """Every series of an episode, the client's own first; alliance under the client's own.
+
+    `bare` leaves out what the client isn't shown: events, decisions, and what may come.
+    """
+    course = course_of(episode)
+    readings = read_course(course, ahead=not bare)
     readings.sort(
         key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)
     )
-    alliance = own_first(as_series(care.alliance, care.catalogue))
-    days = sorted(care.visits["held_on"].tolist())
+    alliance = alliance_in(course)
     found = []
     for reading in readings:
         s = reading.series
-        figure = figure_of(reading, episode, _alliance_beside(s, alliance), days)
+        figure = figure_of(reading, episode, _alliance_beside(s, alliance), course.days, bare=bare)
         # A form that took over says so better than "measured since".
         note = _changed_form(s, [r.series for r in readings if r is not reading])
         found.append(Picture(replace(figure, note=note or figure.note), reading))

@@ -11,7 +11,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from measures_app.alerts import what_is_lacking
-from measures_app.due import Due, due_at
+from measures_app.due import Desk, Due
 from measures_app.forms import AnswerField, plain
 from measures_app.models import Administration
 from sessions_app import clinic_time
@@ -40,14 +40,11 @@ def asked_of(session: Session, respondent: Respondent, *, handed_over: bool = Fa
     Who hands a device over decides the moment, and is in the room. A measure with an alert
     item is put on a device only where the clinic stands ready for the answer.
     """
-    taken = set(
-        Administration.objects.current()
-        .filter(session=session, respondent=respondent, not_taken="")
-        .values_list("measure_id", flat=True)
-    )
+    desk = Desk([session.episode])
+    taken = desk.taken_at(session, respondent)
     mine = [
         due
-        for due in due_at(session.episode, session.held_on, session)
+        for due in desk.due_at(session.episode, session.held_on, session)
         if due.respondent.pk == respondent.pk
         and due.definition.items
         and due.measure.pk not in taken
@@ -151,5 +148,5 @@ def _whole_numbers(item: Any) -> list[float]:
 def session_of(link: EntryLink) -> Session:
     """The link's session with all that decides what is asked; call as the system."""
     return Session.objects.select_related(
-        "meeting", "episode__client__identity", "episode__client__key", "episode__site"
+        "meeting", "episode__client__identity", "episode__client__key"
     ).get(pk=link.session_id)

@@ -19,6 +19,7 @@ from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Coalesce
 
 from measures_app import measures
+from measures_app.kept import Kept, kept
 from measures_app.models import Administration, Measure, MeasureVersion, NormRow
 from measures_app.psychometrics.change import ChangeCriteria
 from sessions_app import bulk, clinic_time
@@ -101,17 +102,19 @@ def _days(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_datetime(column, format="%Y-%m-%d")
 
 
+def visits_of(as_of: date | None = None) -> Any:
+    """Attended treatment sessions up to a day, in their order within each episode."""
+    rows = Session.objects.filter(
+        status=Session.Status.ATTENDED, meeting__kind=Meeting.Kind.TREATMENT
+    ).order_by("episode_id", "held_on", "meeting__starts_at", "pk")
+    return rows if as_of is None else rows.filter(held_on__lte=as_of)
+
+
 def attended(as_of: date | None = None, episode_ids: Ids = None) -> pd.DataFrame:
     """Attended treatment sessions with their number t: episode_id, session_id, held_on, t."""
-    rows = Session.objects.filter(
-        within("episode_id", episode_ids),
-        status=Session.Status.ATTENDED,
-        meeting__kind=Meeting.Kind.TREATMENT,
-    ).order_by("episode_id", "held_on", "meeting__starts_at", "pk")
-    if as_of is not None:
-        rows = rows.filter(held_on__lte=as_of)
     frame = bulk.read_frame(
-        rows, {"episode_id": "episode_id", "pk": "session_id", "held_on": "held_on"}
+        visits_of(as_of).filter(within("episode_id", episode_ids)),
+        {"episode_id": "episode_id", "pk": "session_id", "held_on": "held_on"},
     )
     frame["held_on"] = _days(frame["held_on"]).dt.date
     frame["t"] = frame.groupby("episode_id", sort=False).cumcount() + 1
@@ -156,21 +159,6 @@ def open_on(as_of: date) -> Q:
     return Q(opened_on__lte=as_of) & (Q(closed_on=None) | ended_later | recorded_later)
 
 
-def scorings() -> dict[int, int]:
-    """Version to the oldest version whose scores are one series with its own.
-
-    Equal scoring is one series; otherwise only a reviewed `comparable_with` joins two.
-    """
-    first: dict[tuple[int, str], int] = {}
-    root: dict[int, int] = {}
-    for pk, measure, scoring, comparable in MeasureVersion.objects.order_by(
-        "measure", "version"
-    ).values_list("pk", "measure", "scoring_hash", "comparable_with"):
-        joined = root.get(comparable, pk) if comparable else pk
-        root[pk] = first.setdefault((measure, scoring), joined)
-    return root
-
-
 def scores(
     purposes: Iterable[str] = CHANGE_PURPOSES,
     as_of: date | None = None,
@@ -196,7 +184,7 @@ def scores(
     frame = bulk.read_frame(rows.order_by("episode_id", "taken_at", "pk"), SCORE_COLUMNS)
     frame["taken_on"] = _days(frame["taken_on"]).dt.date
     frame["score"] = frame["score"].astype(float)
-    frame["scoring"] = frame["version_id"].map(scorings())
+    frame["scoring"] = frame["version_id"].map(kept().roots)
     if visits is None:
         theirs = frame["episode_id"].unique().tolist() if measure is not None else episode_ids
         visits = attended(as_of, theirs)
@@ -328,13 +316,12 @@ def for_modelling(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class Catalogue:
-    """Measures, versions and norms by id, read once for many series."""
+    """What many series are read with: measures, versions, norms, and the thresholds they make."""
 
-    def __init__(self) -> None:
-        self.measures = {m.pk: m for m in Measure.objects.all()}
-        self.versions = {v.pk: v for v in MeasureVersion.objects.defer("definition", "source_text")}
-        self.norms = {n.pk: n for n in NormRow.objects.all()}
-        self.roots = scorings()
+    def __init__(self, there: Kept | None = None) -> None:
+        there = there or kept()
+        self.measures, self.versions = there.measures, there.versions
+        self.norms, self.roots = there.norms, there.roots
         self._criteria: dict[tuple[int, int | None], ChangeCriteria | None] = {}
 
     def criteria(self, version_id: int, norm_id: int | None) -> ChangeCriteria | None:
@@ -349,6 +336,19 @@ class Catalogue:
         version = self.versions[self.roots[version_id]]
         return "" if version.version == 1 else f"v{version.version}"
 
+    def read_with(self, measure_id: int, version_id: int, norm_id: int | None) -> dict[str, Any]:
+        """A series' fields that come from its first score's version and norm."""
+        version = self.versions[version_id]
+        return {
+            "measure": self.measures[measure_id],
+            "variant": self.variant(version_id),
+            "criteria": self.criteria(version_id, norm_id),
+            "norm": None if norm_id is None else self.norms[norm_id],
+            "better": version.better,
+            "low": float(version.low),
+            "high": float(version.high),
+        }
+
 
 def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[Series]:
     """A frame's series as objects, in the frame's order."""
@@ -362,21 +362,14 @@ def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[S
     for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(frame)], strict=True):
         norm = columns["norm_id"][a]
         norm_id = None if norm is None or norm != norm else int(norm)  # NaN: no norm row
-        version = catalogue.versions[columns["version_id"][a]]
         found.append(
             Series(
                 episode_id=columns["episode_id"][a],
                 client_id=columns["client_id"][a],
-                measure=catalogue.measures[columns["measure_id"][a]],
                 scoring=columns["scoring"][a],
-                variant=catalogue.variant(version.pk),
                 respondent_id=columns["respondent_id"][a],
                 relation=columns["relation"][a],
-                criteria=catalogue.criteria(version.pk, norm_id),
-                norm=None if norm_id is None else catalogue.norms[norm_id],
-                better=version.better,
-                low=float(version.low),
-                high=float(version.high),
+                **catalogue.read_with(columns["measure_id"][a], columns["version_id"][a], norm_id),
                 t=tuple(columns["t"][a:b]),
                 dates=tuple(columns["taken_on"][a:b]),
                 scores=tuple(columns["score"][a:b]),
@@ -390,30 +383,7 @@ def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[S
 
 @dataclass(frozen=True)
 class Care:
-    """One episode read once: its scores by purpose, its sessions, and what the ids mean."""
+    """One episode's sessions and alliance as frames, from who read it already."""
 
-    change: pd.DataFrame
     alliance: pd.DataFrame
     visits: pd.DataFrame
-    catalogue: Catalogue
-
-
-def care_of(episode_id: int, as_of: date | None = None) -> Care:
-    """What is known of an episode; a third of a client's page went into reading it thrice."""
-    purposes = [*CHANGE_PURPOSES, Measure.Purpose.ALLIANCE]
-    visits = attended(as_of, [episode_id])
-    frame = scores(purposes, as_of, [episode_id], visits=visits)
-    catalogue = Catalogue()
-    of = {pk: measure.purpose for pk, measure in catalogue.measures.items()}
-    is_alliance = frame["measure_id"].map(of) == Measure.Purpose.ALLIANCE
-    return Care(frame[~is_alliance], frame[is_alliance], visits, catalogue)
-
-
-def series_of_episode(episode: Episode, purposes: Iterable[str] = CHANGE_PURPOSES) -> list[Series]:
-    """The episode's series, the client's own first, the longest first."""
-    return own_first(as_series(scores(purposes, episode_ids=[episode.pk])))
-
-
-def own_first(found: list[Series]) -> list[Series]:
-    """The client's own series first, the longest first."""
-    return sorted(found, key=lambda s: (s.relation != "self", -len(s.t), s.measure.code))

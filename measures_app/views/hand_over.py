@@ -26,7 +26,7 @@ from measures_app.models import Administration
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
 from measures_app.views.links import chosen, links_page, registered_session_or_404
 from sessions_app import access, actions, audit, links
-from sessions_app.context import ANONYMOUS, acting_as
+from sessions_app.context import ANONYMOUS, speaking_as
 from sessions_app.models import Respondent, User
 
 HELD = "hand_over"
@@ -129,7 +129,7 @@ def _end(
     feedback = None
     with translation.override(person.language if person else translation.get_language()):
         if person is not None and person.relation == Respondent.Relation.SELF:
-            with acting_as(links.holder_of(pk)):  # sees this respondent's answers alone
+            with speaking_as(links.holder_of(pk)):  # sees this respondent's answers alone
                 feedback = feedback_on(session)
         context = {
             "late": late,

@@ -118,9 +118,8 @@ def measure(
             calm = browser.ask("/healthz").ms
             person = next(people[page.name])
             body = page.body(person, number) if page.body else None
-            answer = browser.ask(
-                page.path(person, number), person.cookie, body, is_form=page.is_form
-            )
+            cookie = page.cookie(person, number) if page.cookie else person.cookie
+            answer = browser.ask(page.path(person, number), cookie, body, is_form=page.is_form)
             last[page.name] = answer
             if answer.status >= 400:
                 raise BenchProblem(f"{page.name} answered {answer.status} to a {page.role}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import Count
 from django.urls import reverse
 
+from measures_app.due import due_at
 from outcomes_site.benchmark import respondents
 from outcomes_site.benchmark.parts import BenchProblem
 from sessions_app import actions, clinic_time
@@ -115,9 +117,10 @@ class Page:
 
     name: str
     role: str
-    path: Callable[[Person, int], str]
-    body: Callable[[Person, int], dict[str, Any]] | None = None  # sent by POST
+    path: Callable[[Any, int], str]
+    body: Callable[[Any, int], dict[str, Any]] | None = None  # sent by POST
     is_form: bool = False  # as a page's form sends it, else as JSON
+    cookie: Callable[[Any, int], str] | None = None  # else the person's own
 
 
 def _named(url: str, *arguments: Any) -> Callable[[Person, int], str]:
@@ -141,10 +144,34 @@ def _of_session(url: str) -> Callable[[Person, int], str]:
     return path
 
 
-def _new_score(person: Person, number: int) -> dict[str, Any]:
+def _newest(person: Person, number: int) -> Episode | None:
     code = person.clients[number % len(person.clients)]
+    episodes = Episode.objects.filter(client__code=code, closed_on=None)
+    found: Episode | None = episodes.select_related("client__identity", "client__key").last()
+    return found
+
+
+def from_paper(person: Person, number: int) -> dict[str, Any]:
+    """Both measures and attendance of a session that wasn't booked, as a clinician types them."""
     with acting_as(BY):
-        episode = Episode.objects.filter(client__code=code, closed_on=None).last()
+        episode = _newest(person, number)
+        due = due_at(episode, clinic_time.today()) if episode else []
+    return {
+        "key": str(uuid.uuid4()),
+        "held_on": clinic_time.today().isoformat(),
+        "time": "00:05",
+        "status": "attended",
+        "minutes": "50",
+        "kind": "treatment",
+        "format": "individual",
+        "another": "on",
+        **respondents.marks(due),
+    }
+
+
+def _new_score(person: Person, number: int) -> dict[str, Any]:
+    with acting_as(BY):
+        episode = _newest(person, number)
     return {
         "episode": episode.pk if episode else 0,
         "measure": "outcome-adult",
@@ -164,6 +191,10 @@ def pages() -> list[Page]:
         Page("caseload", "clinician", _named("caseload")),
         Page("respondent's form", "respondent", respondents.opened),
         Page("respondent's answers", "respondent", respondents.sent, respondents.answers,
+             is_form=True),
+        Page("answers with the picture", "respondent", respondents.handed_over,
+             respondents.answers_there, is_form=True, cookie=respondents.device),
+        Page("quick entry, kept", "clinician", _of_client("session_new"), from_paper,
              is_form=True),
         Page("clients", "clinician", _named("clients")),
         Page("client", "clinician", _of_client("client")),

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 
-from measures_app import actions, due, measures, plans, series
+from measures_app import actions, due, measures, plans, single
 from measures_app.definition_reader import parse_definition
 from measures_app.models import MeasurePlan
 from measures_app.picture import pictures_of
@@ -317,7 +317,7 @@ def test_a_birthday_in_care_never_joins_two_variants(at_work: Clinic, child: Any
     for session, total in zip(sessions, (20, 22, 30, 31), strict=True):
         code = due.due_at(episode, session.held_on, session)[0].measure.code
         take(at_work, code, session, total)
-    found = {s.measure.code: (s.t, s.scores) for s in series.series_of_episode(episode)}
+    found = {s.measure.code: (s.t, s.scores) for s in single.series_of_episode(episode)}
     assert found == {
         "outcome-child": ((1, 2), (20, 22)),
         "outcome-adolescent": ((1, 2), (30, 31)),  # with another form a new t begins

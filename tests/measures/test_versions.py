@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 
-from measures_app import actions, measures, series
+from measures_app import actions, measures, single
 from measures_app.definition_reader import parse_definition
 from measures_app.models import MeasureVersion, NormRow, Trajectory, Wording
 from reports_app.nightly import run_night
@@ -43,7 +43,7 @@ def score(clinic: Clinic, position: int, total: int, version: MeasureVersion) ->
 
 
 def ana_s_series(clinic: Clinic) -> list[tuple[float, ...]]:
-    found = series.series_of_episode(clinic.episodes["ana"])
+    found = single.series_of_episode(clinic.episodes["ana"])
     return [one.scores for one in found]
 
 
@@ -127,7 +127,7 @@ def test_a_changed_constant_is_a_row_beside_the_old_one(at_work: Clinic):
     load(("cutoff = 3", "cutoff = 4"), ("2020-01-01", "2021-01-01"))
     score(at_work, 1, 5, first)
     assert sorted(first.measure.norms.values_list("cutoff", flat=True)) == [3, 4]
-    (one,) = series.series_of_episode(at_work.episodes["ana"])
+    (one,) = single.series_of_episode(at_work.episodes["ana"])
     assert one.norm.cutoff == 3  # the row of the first score: a cutoff doesn't move in mid-care
 
 

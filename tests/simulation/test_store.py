@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from io import StringIO
 
 import pytest
@@ -12,10 +12,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from measures_app import measures
-from measures_app.models import Administration
-from measures_app.series import scores, series_of_episode
+from measures_app.models import Administration, Measure
+from measures_app.series import as_series, scores
 from measures_app.simulation import generate
 from measures_app.simulation.store import BY, day_number, store
+from measures_app.single import course_of, series_of_episode
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as, person
 from sessions_app.models import (
@@ -86,6 +87,19 @@ def test_series_read_a_simulated_course_as_it_was_drawn(loaded):
         longest = series_of_episode(episode)[0]
         assert list(longest.t) == sorted(longest.t)
         assert longest.criteria is not None
+
+
+def test_one_episode_is_read_alike_alone_and_among_all(loaded):
+    """Alone without frames, for who waits for a page; among all with them, for the night."""
+    purposes = Measure.Purpose.values
+    with acting_as(BY):
+        for as_of in (None, clinic_time.today() - timedelta(days=120)):
+            among = as_series(scores(purposes, as_of))
+            for episode in Episode.objects.all():
+                alone = course_of(episode, as_of).of(purposes)
+                assert alone == [s for s in among if s.episode_id == episode.pk]
+        assert any(s.before for s in as_series(scores(purposes)))
+        assert any(s.mid_care for s in among)
 
 
 def test_a_stranger_sees_none_of_it(loaded):

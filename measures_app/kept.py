@@ -1,0 +1,89 @@
+"""Measures, their versions and norms, and the plan, read anew only when a row of them changed.
+
+Nearly every page asks for them and they change a few times a year. One small question tells
+whether what this process read still stands; rows that can't be edited are known by their
+checksums, the others by their text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db import connection
+
+from measures_app.models import Measure, MeasurePlan, MeasureVersion, NormRow
+
+# A version's whole document, which `definition_of` keeps read: not for each request again.
+LONG_TEXTS = ("definition", "source_text")
+
+STAMP = """
+SELECT md5(concat(
+    (SELECT string_agg(m::text, '|' ORDER BY m.id) FROM measures_app_measure m), '#',
+    (SELECT string_agg(v.id || v.checksum || v.scoring_hash, '|' ORDER BY v.id)
+     FROM measures_app_measureversion v), '#',
+    (SELECT string_agg(n.id || n.checksum, '|' ORDER BY n.id) FROM measures_app_normrow n), '#',
+    (SELECT string_agg(p::text, '|' ORDER BY p.id) FROM measures_app_measureplan p)))
+"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was read together; shared by requests, so nobody writes on it."""
+
+    measures: dict[int, Measure]
+    versions: dict[int, MeasureVersion]  # each with its measure, oldest first within a measure
+    norms: dict[int, NormRow]
+    plan: tuple[MeasurePlan, ...]  # oldest first
+
+    @cached_property
+    def newest(self) -> dict[int, MeasureVersion]:
+        """Of each measure the version that is asked from now on."""
+        return {version.measure_id: version for version in self.versions.values()}
+
+    @cached_property
+    def roots(self) -> dict[int, int]:
+        """Version to the oldest version whose scores are one series with its own.
+
+        Equal scoring is one series; otherwise only a reviewed `comparable_with` joins two.
+        """
+        first: dict[tuple[int, str], int] = {}
+        root: dict[int, int] = {}
+        for pk, version in self.versions.items():
+            other = version.comparable_with_id
+            joined = root.get(other, pk) if other else pk
+            root[pk] = first.setdefault((version.measure_id, version.scoring_hash), joined)
+        return root
+
+    def norms_of(self, measure_id: int) -> list[NormRow]:
+        return [norm for norm in self.norms.values() if norm.measure_id == measure_id]
+
+
+def _read() -> Kept:
+    measures = {measure.pk: measure for measure in Measure.objects.all()}
+    versions = MeasureVersion.objects.defer(*LONG_TEXTS).order_by("measure", "version")
+    found = {version.pk: version for version in versions}
+    for version in found.values():
+        version.measure = measures[version.measure_id]
+    return Kept(
+        measures,
+        found,
+        {norm.pk: norm for norm in NormRow.objects.all()},
+        tuple(MeasurePlan.objects.order_by("from_on", "pk")),
+    )
+
+
+_last: tuple[str, Kept] | None = None
+
+
+def kept() -> Kept:
+    """What stands now, in the eyes of this transaction."""
+    global _last
+    with connection.cursor() as cursor:
+        cursor.execute(STAMP)
+        (stamp,) = cursor.fetchone()
+    last = _last
+    if last is None or last[0] != stamp:
+        last = (stamp, _read())
+        _last = last
+    return last[1]
