@@ -43,6 +43,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=6, minute=30, day_of_week="1,2"),
         "options": {"expires": 6 * 3600},
     },
+    # Each morning after the night: a month's first edition, its closing, and later corrections.
+    "keep the monthly reports": {
+        "task": "reports.keep",
+        "schedule": crontab(hour=5, minute=40),
+        "options": {"expires": 12 * 3600},
+    },
     "take up a night that was left": {"task": "night.sweep", **MINUTELY},
 }
 

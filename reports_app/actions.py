@@ -2,47 +2,113 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from reports_app.backtest import NoHistory, run_backtest
-from reports_app.editions import checksum, make_report, to_csv, to_format
+from reports_app.editions import (
+    Report,
+    checksum,
+    differences,
+    make_published,
+    make_report,
+    to_csv,
+    to_format,
+)
+from reports_app.extract import CLINIC, Scope
 from reports_app.models import ReportEdition, ReportRun
-from reports_app.periods import Month
+from reports_app.paper import missing
+from reports_app.periods import Month, Period, months_back, parse_period
+from reports_app.published import Publication
 from sessions_app import access, audit, clinic_time, outbox, progress
 from sessions_app.context import acting_as, system, user_of
-from sessions_app.models import Job, Programme
+from sessions_app.models import Job
 
 BACKTEST = "flag back-test"
 
 
+class NotPublishable(ValueError):
+    """A period that no file may leave the clinic with; the message says why."""
+
+
+def _check_publishable(period: Period) -> None:
+    if not period.fixed:
+        raise NotPublishable(
+            "Only a month, a quarter or a year may leave the clinic: two ranges that differ by a "
+            "day can be subtracted."
+        )
+    if period.is_provisional():
+        raise NotPublishable(
+            f"{period} closes on {period.closes_on}: until then its numbers stay in the clinic."
+        )
+    for text in (
+        ReportRun.objects.filter(published=True).values_list("period", flat=True).distinct()
+    ):
+        other = parse_period(text)
+        if text != str(period) and period.overlaps(other):
+            raise NotPublishable(
+                f"{text} has left the clinic and shares days with {period}: what is in one of them "
+                "alone could be found by subtraction."
+            )
+
+
+def last_run(period: Period, scope: Scope, *, published: bool = False) -> ReportRun | None:
+    """The newest run of a period and scope, for use here or for leaving the clinic."""
+    return ReportRun.objects.filter(
+        period=str(period), scope=scope.name, published=published
+    ).first()
+
+
+def _report(period: Period, scope: Scope, *, published: bool) -> Report:
+    if not published:
+        return make_report(period, scope)
+    _check_publishable(period)
+    before = ReportRun.objects.filter(period=str(period), published=True).first()
+    return make_published(period, scope, Publication.from_kept(before.cells) if before else None)
+
+
 @transaction.atomic
 def keep_edition(
-    *, month: Month, format: str, by: Any, programme: Programme | None = None
+    *, period: Period, format: str, by: Any, scope: Scope = CLINIC, published: bool = False
 ) -> tuple[ReportEdition, str]:
-    """The month's file in a format: the kept one while its figures stand, else a new edition.
+    """The period's file in a format: the kept one while its figures stand, else a new edition.
+
+    A published file is rounded and blanked, so that it may leave the clinic. A new edition says
+    what differs from the last.
 
     Returns
     -------
     (ReportEdition, str)
         The edition, and the file's name without its ending.
+
+    Raises
+    ------
+    NotPublishable
+        When nothing of this period may leave the clinic.
     """
     access.require(by, "export_reports")
     with acting_as(system("report")):
-        report = make_report(month, programme)
+        with connection.cursor() as cursor:  # two at once are one edition
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"edition:{period}"])
+        report = _report(period, scope, published=published)
         figures = to_csv(report)
-        run = ReportRun.objects.filter(period=str(month), programme=programme).first()
-        same = run is not None and run.provisional == report.provisional and run.editions.filter(
-            format="csv", checksum=checksum(figures)
-        ).exists()  # fmt: skip
-        if run is None or not same:
+        run = last_run(period, scope, published=published)
+        last = run.editions.filter(format="csv").first() if run else None
+        if run is None or last is None or run.provisional != report.provisional or (
+            last.checksum != checksum(figures)
+        ):  # fmt: skip
             run = ReportRun.objects.create(
-                period=str(month),
-                programme=programme,
+                period=str(period),
+                programme=scope.programme,
+                scope=scope.name,
+                published=published,
                 made_by=user_of(by),
                 summaries_as_of=report.as_of,
                 provisional=report.provisional,
+                changes=differences(bytes(last.content), figures) if last else [],
+                cells=report.made.kept() if report.made else {},
             )
             ReportEdition.objects.create(
                 run=run, format="csv", content=figures, checksum=checksum(figures)
@@ -53,8 +119,27 @@ def keep_edition(
             edition = ReportEdition.objects.create(
                 run=run, format=format, content=content, checksum=checksum(content)
             )
-    audit.record("exported", subject_kind="report", subject=str(month), by=by, format=format)
+    audit.record(
+        "exported", subject_kind="report", subject=str(period), by=by, format=format,
+        scope=scope.name, published=published,
+    )  # fmt: skip
     return edition, report.file_stem
+
+
+def keep_scheduled(day: date) -> int:
+    """Keep the editions that are due: the month before, and months that closed lately.
+
+    Safe to run each day: an edition is made where there is none, where the month has closed since,
+    and where a correction has changed a number after that. Returns how many are new.
+    """
+    first = Month(day.replace(day=1)).previous()
+    before = ReportRun.objects.count()
+    for month in months_back(first, 3):
+        if month.is_provisional(day) and last_run(month, CLINIC) is not None:
+            continue  # it changes every day until it closes
+        for format in ("csv", "xlsx", "pdf") if not missing() else ("csv", "xlsx"):
+            keep_edition(period=month, format=format, by=system("report"))
+    return ReportRun.objects.count() - before
 
 
 def newest_backtest() -> Job | None:

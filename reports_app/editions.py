@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
@@ -16,14 +17,15 @@ from openpyxl.utils import get_column_letter
 from measures_app.charts import trend_svg
 from measures_app.steps import newest_night
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
-from reports_app.extract import extract
+from reports_app.extract import CLINIC, Scope, extract
 from reports_app.metrics import COLUMNS, Metric, monthly_metrics
 from reports_app.paper import render_pdf
-from reports_app.periods import Month
+from reports_app.periods import Period
+from reports_app.published import Publication, publication, published_metrics
 from reports_app.small import grouped, rates_svg, sentences
 from reports_app.trend import trends
 from sessions_app import policies
-from sessions_app.models import Installation, Programme
+from sessions_app.models import Installation
 
 FORMATS = ("csv", "xlsx", "pdf")
 CONTENT_TYPES = {
@@ -36,37 +38,57 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Report:
-    """A month's metrics with what its pages say about them."""
+    """A period's metrics with what its pages say about them."""
 
-    month: Month
-    programme: Programme | None
+    period: Period
+    of: Scope
     metrics: list[Metric]
     provisional: bool
     clinic_name: str
     as_of: Any
+    made: Publication | None = None  # of a file that may leave the clinic
+
+    @property
+    def published(self) -> bool:
+        return self.made is not None
 
     @property
     def scope(self) -> str:
-        return self.programme.name if self.programme else "whole clinic"
+        return "whole clinic" if self.of.is_clinic else self.of.name
 
     @property
     def file_stem(self) -> str:
-        part = f"-{self.programme.name}" if self.programme else ""
+        part = "" if self.of.is_clinic else f"-{self.of.name}"
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in part)
-        return f"outcomes-{self.month}{safe}".lower()
+        kind = "-published" if self.published else ""
+        return f"outcomes-{self.period}{safe}{kind}".replace("..", "-to-").lower()
 
 
-def make_report(month: Month, programme: Programme | None = None) -> Report:
-    """Compute a month; call within a unit of work that may see the clinic's aggregates."""
+def make_report(period: Period, scope: Scope = CLINIC) -> Report:
+    """Compute a period; call within a unit of work that may see the clinic's aggregates."""
+    return replace(make_empty(period, scope), metrics=monthly_metrics(extract(period, scope)))
+
+
+def make_empty(period: Period, scope: Scope) -> Report:
+    """What stands around the numbers."""
     installation = Installation.objects.first()
     return Report(
-        month=month,
-        programme=programme,
-        metrics=monthly_metrics(extract(month, programme)),
-        provisional=month.is_provisional(),
+        period=period,
+        of=scope,
+        metrics=[],
+        provisional=period.is_provisional(),
         clinic_name=installation.clinic_name if installation else "Clinic",
         as_of=newest_night(done=True),
     )
+
+
+def make_published(
+    period: Period, scope: Scope = CLINIC, before: Publication | None = None
+) -> Report:
+    """The period as it may leave the clinic, held against the last publication of the period."""
+    made = publication(period, before)
+    exact = make_empty(period, scope)
+    return replace(exact, metrics=published_metrics(made, period, scope), made=made)
 
 
 def defused(text: str) -> str:
@@ -139,9 +161,10 @@ def to_xlsx(report: Report) -> bytes:
     state = "provisional" if report.provisional else "final"
     for line in (
         ("", "", ""),
-        ("", "month", str(report.month)),
+        ("", "month", str(report.period)),
         ("", "scope", defused(report.scope)),
         ("", "state", state),
+        ("", "use", str(use_words(report))),
         ("", "computed from the night of", str(report.as_of or "no night yet")),
     ):
         about.append(line)
@@ -150,11 +173,46 @@ def to_xlsx(report: Report) -> bytes:
     return out.getvalue()
 
 
+def use_words(report: Report) -> str:
+    """Where a file may go, in a sentence that stands on it."""
+    if report.published:
+        return _(
+            "May leave the clinic: counts are rounded to 5, those under %(limit)d and as many as "
+            "it takes to hide them are blank, rates are made of rounded counts."
+        ) % {"limit": int(policies.get("small_cell_limit"))}
+    return _("For use under the clinic's roof: exact numbers, some of very few people.")
+
+
+def differences(old: bytes, new: bytes) -> list[dict[str, str]]:
+    """What differs between two editions' CSV files: measure, metric, note, old and new number."""
+
+    def read(content: bytes) -> dict[tuple[str, ...], list[dict[str, str]]]:
+        found: dict[tuple[str, ...], list[dict[str, str]]] = {}
+        for row in csv.DictReader(io.StringIO(content.decode("utf-8"))):
+            group = row["note"] if row["metric"] == "clients_by_age_group" else ""
+            found.setdefault((row["measure"], row["metric"], group), []).append(row)
+        return found
+
+    def said(rows: list[dict[str, str]] | None) -> str:
+        row = rows[0] if rows else {}
+        of = f" ({row['numerator']}/{row['denominator']})" if row.get("numerator") else ""
+        return f"{row.get('value', '')}{of}"
+
+    before, after = read(old), read(new)
+    return [
+        {"measure": key[0], "metric": key[1], "group": key[2],
+         "old": said(before.get(key)), "new": said(after.get(key))}
+        for key in [*after, *(key for key in before if key not in after)]
+        if said(before.get(key)) != said(after.get(key))
+    ]  # fmt: skip
+
+
 def page_context(report: Report) -> dict[str, Any]:
     """What the month's page and its PDF share: sections of rows, and the plain sentences."""
     limit = int(policies.get("small_cell_limit"))
     return {
         "report": report,
+        "use": use_words(report),
         "limit": limit,
         "sections": grouped(report.metrics, limit),
         "sentences": sentences(report.metrics, limit),
@@ -165,9 +223,10 @@ def page_context(report: Report) -> dict[str, Any]:
 def to_pdf(report: Report) -> bytes:
     """What matters and its charts on the first page, then the tables, then how to read them."""
     context = page_context(report)
-    trend = trends(report.month, report.programme, context["limit"])
     context["chart"] = rates_svg(report.metrics, context["limit"])
-    context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]
+    if not report.published and report.of.funder is None:  # single months are not rounded
+        trend = trends(report.period.last_month, report.of.programme, context["limit"])
+        context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]
     return render_pdf(render_to_string("paper/monthly_report.html", context))
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
-from measures_app.models import Administration
+from measures_app.models import Administration, Measure
 from reports_app.models import EpisodeSummary, SessionMonth
-from reports_app.periods import Month
+from reports_app.periods import Period
 from sessions_app.models import Programme, Respondent, Session
 
 OUTSIDE_OUTCOME = ("died", "assessment_only")
@@ -36,11 +36,43 @@ ATTENDANCE = [
 
 
 @dataclass(frozen=True)
-class Extract:
-    """What a month's report is made of."""
+class Scope:
+    """Whose numbers: the whole clinic's, a programme's, or those that one funder pays for."""
 
-    month: Month
-    programme: Programme | None
+    programme: Programme | None = None
+    funder: str | None = None  # "" where none is recorded
+
+    @property
+    def name(self) -> str:
+        """As the files' column says it."""
+        parts = [self.programme.name] if self.programme else []
+        if self.funder is not None:
+            parts.append(f"funder: {self.funder or 'not recorded'}")
+        return ", ".join(parts) or "clinic"
+
+    @property
+    def is_clinic(self) -> bool:
+        return self.programme is None and self.funder is None
+
+    def of(self, path: str = "") -> dict[str, Any]:
+        """Filter of rows whose episode (or summary) lies at `path`."""
+        found: dict[str, Any] = {}
+        if self.programme is not None:
+            found[f"{path}programme"] = self.programme
+        if self.funder is not None:
+            found[f"{path}funder"] = self.funder
+        return found
+
+
+CLINIC = Scope()
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What a period's report is made of."""
+
+    period: Period
+    scope: Scope
     opened: int
     ended: pd.DataFrame
     starters: pd.DataFrame  # first scores of the whole clinic's endings, whatever the programme
@@ -54,8 +86,8 @@ def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
     return pd.DataFrame.from_records(rows.values_list(*SUMMARY_COLUMNS), columns=SUMMARY_COLUMNS)
 
 
-def _within(month: Month, field: str) -> dict[str, Any]:
-    return {f"{field}__gte": month.start, f"{field}__lte": month.end}
+def _within(period: Period, field: str) -> dict[str, Any]:
+    return {f"{field}__gte": period.start, f"{field}__lte": period.end}
 
 
 def age_band(age: int | None) -> str:
@@ -65,26 +97,49 @@ def age_band(age: int | None) -> str:
     return next((name for name, low, high in AGE_BANDS if low <= age <= high), "not recorded")
 
 
-def attendance(month: Month, programme: Programme | None) -> dict[str, int]:
-    rows = SessionMonth.objects.filter(month=month.start)
-    if programme is not None:
-        rows = rows.filter(programme=programme)
-    totals = rows.aggregate(**{name: Sum(name) for name in ATTENDANCE})
-    return {name: totals[name] or 0 for name in ATTENDANCE}
+def attendance(period: Period, scope: Scope = CLINIC) -> dict[str, int]:
+    """Sessions by what came of them: from the night's months where they say it, else counted."""
+    if period.whole_months and scope.funder is None:
+        rows = SessionMonth.objects.filter(**_within(period, "month"), **scope.of())
+        totals = rows.aggregate(**{name: Sum(name) for name in ATTENDANCE})
+        return {name: totals[name] or 0 for name in ATTENDANCE}
+    return _counted(period, scope)
 
 
-def _served_by_age(month: Month, attended: QuerySet[Session]) -> dict[str, int]:
-    """People, unduplicated, by age group in the month's first year of birth reckoning."""
+def _counted(period: Period, scope: Scope) -> dict[str, int]:
+    status = Session.Status
+    scored = Administration.objects.scored().filter(session=OuterRef("pk"))
+    alliance = Q(measure__purpose=Measure.Purpose.ALLIANCE)
+    both = Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance))
+    held = Session.objects.filter(**_within(period, "held_on"), **scope.of("episode__"))
+    counts: dict[str, int] = (
+        held.exclude(status=status.BOOKED)
+        .order_by()
+        .aggregate(
+            scheduled=Count("pk"),
+            attended=Count("pk", filter=Q(status=status.ATTENDED)),
+            no_shows=Count("pk", filter=Q(status=status.NO_SHOW)),
+            late_cancels=Count("pk", filter=Q(status=status.LATE_CANCEL)),
+            clinic_cancels=Count("pk", filter=Q(status=status.CLINIC_CANCEL)),
+            not_seen_by_us=Count("pk", filter=Q(status=status.NOT_SEEN_BY_US)),
+        )
+    )
+    counts["both_measures"] = held.filter(both, status=status.ATTENDED).count()
+    return counts
+
+
+def _served_by_age(period: Period, attended: QuerySet[Session]) -> dict[str, int]:
+    """People, unduplicated, by age group in the period's first year of birth reckoning."""
     counts = {name: 0 for name, _, _ in AGE_BANDS} | {"not recorded": 0}
     people = attended.values("client__birth_year").annotate(n=Count("client", distinct=True))
     for row in people.order_by("client__birth_year"):
         year = row["client__birth_year"]
-        counts[age_band(None if year is None else month.start.year - year)] += row["n"]
+        counts[age_band(None if year is None else period.start.year - year)] += row["n"]
     return counts
 
 
-def _everyone(month: Month) -> pd.DataFrame:
-    return _frame(EpisodeSummary.objects.filter(**_within(month, "closed_on")).order_by())
+def _everyone(period: Period) -> pd.DataFrame:
+    return _frame(EpisodeSummary.objects.filter(**_within(period, "closed_on")).order_by())
 
 
 def _starters(ended: pd.DataFrame) -> pd.DataFrame:
@@ -93,31 +148,33 @@ def _starters(ended: pd.DataFrame) -> pd.DataFrame:
     return ended.loc[inside, ["measure__code", "first_score"]]
 
 
-def extract(month: Month, programme: Programme | None = None) -> Extract:
-    """Read a month; call within a unit of work that may see the clinic's aggregates."""
-    summaries = EpisodeSummary.objects.order_by("episode_id")
+def extract(period: Period, scope: Scope = CLINIC) -> Extract:
+    """Read a period; call within a unit of work that may see the clinic's aggregates."""
+    summaries = EpisodeSummary.objects.filter(**scope.of()).order_by("episode_id")
     attended = Session.objects.filter(
-        status=Session.Status.ATTENDED, **_within(month, "held_on")
+        status=Session.Status.ATTENDED, **_within(period, "held_on"), **scope.of("episode__")
     ).order_by()
     others = (
         Administration.objects.scored()
-        .filter(**_within(month, "taken_on"))
+        .filter(**_within(period, "taken_on"), **scope.of("episode__"))
         .exclude(respondent__relation=Respondent.Relation.SELF)
     )
-    if programme is not None:
-        summaries = summaries.filter(programme=programme)
-        attended = attended.filter(episode__programme=programme)
-        others = others.filter(episode__programme=programme)
-    by_age = _served_by_age(month, attended)
-    ended = _frame(summaries.filter(**_within(month, "closed_on")))
+    by_age = _served_by_age(period, attended)
+    ended = _frame(summaries.filter(**_within(period, "closed_on")))
     return Extract(
-        month=month,
-        programme=programme,
-        opened=summaries.filter(**_within(month, "opened_on")).count(),
+        period=period,
+        scope=scope,
+        opened=summaries.filter(**_within(period, "opened_on")).count(),
         ended=ended,
-        starters=_starters(ended if programme is None else _everyone(month)),
-        attendance=attendance(month, programme),
+        starters=_starters(ended if scope.is_clinic else _everyone(period)),
+        attendance=attendance(period, scope),
         served=sum(by_age.values()),
         served_by_age=by_age,
         collateral_raters=others.aggregate(n=Count("respondent", distinct=True))["n"],
     )
+
+
+def named_funders() -> list[str]:
+    """Who pays for episodes, as the clinic wrote it."""
+    rows = EpisodeSummary.objects.exclude(funder="").order_by("funder")
+    return list(rows.values_list("funder", flat=True).distinct())

@@ -7,7 +7,7 @@ made here once, and page, CSV, XLSX and PDF show it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -55,7 +55,7 @@ class Metric:
 COLUMNS = tuple(field.name for field in fields(Metric))
 
 
-class _Maker:
+class Maker:
     def __init__(self, month: str, scope: str, measure: str = "") -> None:
         self.month, self.scope, self.measure = month, scope, measure
 
@@ -115,7 +115,7 @@ class _Maker:
         )
 
 
-def _main_measures(ended: pd.DataFrame) -> pd.Series[Any]:
+def main_measures(ended: pd.DataFrame) -> pd.Series[Any]:
     """Each episode's measure; one without any score belongs to what its age group is asked."""
     bands = ended["age_at_opening"].map(age_band)
     measured = ended["measure__code"]
@@ -126,17 +126,25 @@ def _main_measures(ended: pd.DataFrame) -> pd.Series[Any]:
     return measured.where(measured.notna(), bands.map(usual)).fillna(overall)
 
 
-def _endings(make: _Maker, ended: pd.DataFrame) -> Iterator[Metric]:
+ENDING_RATES = (
+    ("ended_planned", "agreed"),
+    ("ended_unplanned", "client_stopped"),
+    ("ended_by_clinic", "clinic_ended"),
+)
+
+
+def ending_rate(ending: str, count: int, known: int, total: int) -> BoundedRate:
+    """Of the known endings, with bounds that count the unknown both ways."""
+    return (improvement_rate if ending == "agreed" else deterioration_rate)(count, known, total)
+
+
+def _endings(make: Maker, ended: pd.DataFrame) -> Iterator[Metric]:
     total = len(ended)
     counts = ended["ending"].value_counts()
     unknown = int(counts.get("unknown", 0))
     known = total - unknown
     note = f"endings not known: {unknown}" if unknown else ""
-    for metric, ending in (
-        ("ended_planned", "agreed"),
-        ("ended_unplanned", "client_stopped"),
-        ("ended_by_clinic", "clinic_ended"),
-    ):
+    for metric, ending in ENDING_RATES:
         count = int(counts.get(ending, 0))
         if total == 0:
             yield make(metric, numerator=0, denominator=0, note="no episode ended")
@@ -145,13 +153,10 @@ def _endings(make: _Maker, ended: pd.DataFrame) -> Iterator[Metric]:
                 metric, numerator=0, denominator=0, coverage=0.0, worst=0.0, best=1.0, note=note
             )
         else:
-            rate = (improvement_rate if ending == "agreed" else deterioration_rate)(
-                count, known, total
-            )
-            yield make.bounded(metric, rate, note)
+            yield make.bounded(metric, ending_rate(ending, count, known, total), note)
 
 
-def _attendance(make: _Maker, counts: dict[str, int]) -> Iterator[Metric]:
+def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
     expected = counts["scheduled"] - counts["clinic_cancels"]
     ours = (
         f"apart: {counts['clinic_cancels']} cancelled by the clinic, "
@@ -166,53 +171,63 @@ CLINICAL_STARTERS = "of those who started on the clinical side"
 PROVISIONAL = "crossed the provisional line: its constants are borrowed"
 
 
-def _borrowed() -> set[str]:
+def borrowed_measures() -> set[str]:
     """Measures whose newest default constants are only borrowed."""
     rows = NormRow.objects.filter(default=True).order_by("from_on", "pk")
     newest = dict(rows.values_list("measure__code", "provisional"))
     return {code for code, provisional in newest.items() if provisional}
 
 
-def _classes(make: _Maker, rows: pd.DataFrame, *, borrowed: bool = False) -> Iterator[Metric]:
-    ended, measured = len(rows), int((rows["outcome_class"] != "").sum())
-    counts = {name: int((rows["outcome_class"] == name).sum()) for name in CLASSES}
+def class_counts(rows: pd.DataFrame) -> dict[str, int]:
+    """What the class rates of some endings are made of: each a number of episodes."""
+    label = rows["outcome_class"]
+    has_outcome, clinical = label != "", rows["started_clinical"].eq(True)
+    better = label.isin(["recovered", "improved"])
+    judged = has_outcome & rows["reached_expected"].notna()
+    counts = {name: int((label == name).sum()) for name in CLASSES}
+    return counts | {
+        "ended": len(rows),
+        "measured": int(has_outcome.sum()),
+        "better": int(better.sum()),
+        "no_score": int((rows["scores"] == 0).sum()),
+        "clinical": int(clinical.sum()),
+        "clinical_measured": int((clinical & has_outcome).sum()),
+        "clinical_better": int((clinical & better).sum()),
+        "judged": int(judged.sum()),
+        "reached": int(rows.loc[judged, "reached_expected"].astype(bool).sum()),
+    }
+
+
+def recovered_of(c: Mapping[str, int]) -> BoundedRate:
+    missing = c["clinical"] - c["clinical_measured"]
+    return recovery_rate(c["recovered"], c["clinical"], missing, c["no_score"])
+
+
+def _classes(make: Maker, c: Mapping[str, int], *, borrowed: bool = False) -> Iterator[Metric]:
+    ended, measured = c["ended"], c["measured"]
     if ended == 0:
         for name in (*CLASSES, "reliably_improved"):
             yield make(name, numerator=0, denominator=0, note="no episode ended")
         return
-    clinical = rows["started_clinical"].eq(True)
-    has_outcome = rows["outcome_class"] != ""
-    scored = rows["scores"] > 0
-    clinical_starters = int(clinical.sum())
     yield make.bounded(
         "recovered",
-        recovery_rate(
-            counts["recovered"],
-            clinical_starters,
-            int((clinical & ~has_outcome).sum()),
-            int((~scored).sum()),
-        ),
+        recovered_of(c),
         f"{PROVISIONAL}; {CLINICAL_STARTERS}" if borrowed else CLINICAL_STARTERS,
     )
     yield make.bounded(
         "improved",
-        improvement_rate(counts["improved"], measured, ended),
+        improvement_rate(c["improved"], measured, ended),
         "reliably better, not recovered",
     )
-    yield make.share(
-        "unchanged", counts["unchanged"], measured, coverage=measured / ended if ended else None
-    )
-    yield make.bounded("deteriorated", deterioration_rate(counts["deteriorated"], measured, ended))
-    better = counts["recovered"] + counts["improved"]
+    yield make.share("unchanged", c["unchanged"], measured, coverage=measured / ended)
+    yield make.bounded("deteriorated", deterioration_rate(c["deteriorated"], measured, ended))
     yield make.bounded(
-        "reliably_improved", improvement_rate(better, measured, ended), "recovered included"
+        "reliably_improved", improvement_rate(c["better"], measured, ended), "recovered included"
     )
-    measured_clinical = int((clinical & has_outcome).sum())
-    better_clinical = int((clinical & rows["outcome_class"].isin(["recovered", "improved"])).sum())
-    if clinical_starters:
+    if c["clinical"]:
         yield make.bounded(
             "reliably_improved_clinical_starters",
-            improvement_rate(better_clinical, measured_clinical, clinical_starters),
+            improvement_rate(c["clinical_better"], c["clinical_measured"], c["clinical"]),
             "of those who started on the clinical side; recovered included",
         )
 
@@ -232,7 +247,7 @@ def _held_to(rows: pd.DataFrame) -> str:
 
 
 def _effects(
-    make: _Maker, rows: pd.DataFrame, better: str, everyone: pd.Series[Any]
+    make: Maker, rows: pd.DataFrame, better: str, everyone: pd.Series[Any]
 ) -> Iterator[Metric]:
     """Effect sizes of some episodes over the SD of everyone's first scores in the month.
 
@@ -273,7 +288,7 @@ def _effects(
     )  # fmt: skip
 
 
-def _reached(make: _Maker, rows: pd.DataFrame) -> Metric:
+def _reached(make: Maker, rows: pd.DataFrame) -> Metric:
     """Last score as good as expected; without one, or without a model, it isn't known."""
     judged = rows[rows["outcome_class"] != ""].dropna(subset=["reached_expected"])
     if rows.empty:
@@ -289,7 +304,7 @@ def _reached(make: _Maker, rows: pd.DataFrame) -> Metric:
 
 
 def _outcomes(
-    make: _Maker,
+    make: Maker,
     rows: pd.DataFrame,
     better: str,
     starters: pd.Series[Any] | None = None,
@@ -303,14 +318,13 @@ def _outcomes(
     yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
     yield from _effects(make, rows, better, rows["first_score"] if starters is None else starters)
     yield _reached(make, rows)
-    yield from _classes(make, rows, borrowed=borrowed)
+    yield from _classes(make, class_counts(rows), borrowed=borrowed)
 
 
 def monthly_metrics(data: Extract) -> list[Metric]:
-    """Every metric of a month and scope, in the report's order."""
-    month = str(data.month)
-    scope = data.programme.name if data.programme else "clinic"
-    make = _Maker(month, scope)
+    """Every metric of a period and scope, in the report's order."""
+    month, scope = str(data.period), data.scope.name
+    make = Maker(month, scope)
     ended = data.ended
     metrics = [
         make("episodes_opened", data.opened),
@@ -332,11 +346,11 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         metrics.extend(_outcomes(make, outcome, "higher"))
         return metrics
     directions = dict(Measure.objects.values_list("code", "versions__better"))
-    borrowed = _borrowed()
-    by_measure = outcome.groupby(_main_measures(outcome), sort=True)
+    borrowed = borrowed_measures()
+    by_measure = outcome.groupby(main_measures(outcome), sort=True)
     for code, rows in by_measure:
         firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]
-        maker = _Maker(month, scope, str(code))
+        maker = Maker(month, scope, str(code))
         better = directions.get(code) or "higher"
         metrics.extend(_outcomes(maker, rows, better, firsts, borrowed=code in borrowed))
     return metrics

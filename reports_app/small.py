@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,24 +53,31 @@ def is_few(metric: Metric, limit: int) -> bool:
 
 def hidden_ages(metrics: Sequence[Metric], limit: int) -> set[int]:
     """Places of age groups to withhold, so many that no subtraction from the total helps."""
-    places = [i for i, m in enumerate(metrics) if m.metric == "clients_by_age_group"]
+    groups = [i for i, m in enumerate(metrics) if m.metric == "clients_by_age_group"]
+    places = [i for i in groups if metrics[i].value is not None]
     if not places:
-        return set()
+        return set(groups)
     counts = [int(metrics[i].value or 0) for i in places]
     cells = publish(
         [*counts, sum(counts)], [Sum(len(counts), tuple(range(len(counts))))], limit=limit
     )
-    return {place for place, cell in zip(places, cells[:-1], strict=True) if np.isnan(cell)}
+    hidden = {place for place, cell in zip(places, cells[:-1], strict=True) if np.isnan(cell)}
+    return hidden | (set(groups) - set(places))
 
 
-def few_of(metrics: Sequence[Metric], limit: int) -> set[int]:
+def few_of(metrics: Sequence[Metric], limit: int) -> frozenset[int]:
     """Places of the metrics that screen and paper withhold."""
+    return _few_of(tuple(metrics), limit)
+
+
+@lru_cache(maxsize=8)  # a page asks three times of the same rows
+def _few_of(metrics: tuple[Metric, ...], limit: int) -> frozenset[int]:
     small = {
         i
         for i, metric in enumerate(metrics)
         if metric.metric != "clients_by_age_group" and is_few(metric, limit)
     }
-    return small | hidden_ages(metrics, limit)
+    return frozenset(small | hidden_ages(metrics, limit))
 
 
 def _few_words(rows: list[ShownMetric]) -> str:

@@ -92,3 +92,10 @@ def promise_digests(day: str | None = None) -> int:
 @outbox.handles(digest.KIND)
 def send_digest(payload: dict[str, Any], message_id: Any) -> None:
     digest.send(payload["user"], payload["week"], message_id)
+
+
+@shared_task(acks_late=True, name="reports.keep")
+def keep_reports(day: str | None = None) -> int:
+    """Keep the monthly editions that are due on a date. Safe to run twice."""
+    with acting_as(system("report")):
+        return actions.keep_scheduled(date.fromisoformat(day) if day else clinic_time.today())

@@ -38,6 +38,7 @@ urlpatterns = [
     path("practice/", practice.practice, name="practice"),
     path("agency/", agency.agency, name="agency"),
     path("reports/", agency.reports, name="reports"),
+    path("reports/editions/<int:pk>/", agency.edition, name="report_edition"),
     path("reports/<str:month>/", agency.month, name="report"),
     path("reports/<str:month>/<str:format>/", agency.download, name="report_download"),
     path("rules/", rules.rules, name="rules"),

@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from measures_app.definition_reader import too_deep
 from measures_app.imports.dates import check_format
 
 ITEM = re.compile(r"item_(\w{1,20})")
@@ -125,10 +126,14 @@ def parse_mapping(text: str) -> Mapping:
     MappingProblem
         No TOML, an unknown key, a value of the wrong kind.
     """
+    if too_deep(text):
+        raise MappingProblem("The mapping's tables are nested too deep.")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise MappingProblem(f"The mapping is no TOML: {problem}.") from None
+    except RecursionError:
+        raise MappingProblem("The mapping's tables are nested too deep.") from None
     constants = _section(document, "constants")
     columns = _section(document, "columns")
     values = _section(document, "values")

@@ -7,7 +7,7 @@ nobody finds a blank one by subtraction, over all tables that are published toge
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,10 +24,15 @@ BASE: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """One published sum: the cell at `total` is the sum of the cells at `parts`."""
+    """One published sum: the cell at `total` is the sum of the cells at `parts` and `offset`.
+
+    The offset is what keeps parts that overlap from adding up (people served by two programmes);
+    an attacker is granted it.
+    """
 
     total: int
     parts: tuple[int, ...]
+    offset: float = 0.0
 
 
 def rounded(counts: npt.ArrayLike, base: int = BASE) -> FloatArray:
@@ -51,6 +56,7 @@ def publish(
     sums: Sequence[Sum] = (),
     *,
     previous: npt.ArrayLike | None = None,
+    hidden: npt.ArrayLike | None = None,
     limit: int = LIMIT,
     base: int = BASE,
 ) -> FloatArray:
@@ -66,6 +72,8 @@ def publish(
         The same cells in the last edition, NaN where blank. A cell that has moved by less than
         `base` keeps its old value, and a blank that has only just passed the limit stays blank:
         two editions can't be subtracted to find one client.
+    hidden : array_like of bool, shape (n,), or None
+        Cells to blank whatever they count.
     limit : int
         Counts under it are blank.
     base : int
@@ -91,34 +99,120 @@ def publish(
     if (cells < 0).any():
         raise ValueError("a count can't be negative")
     for line in sums:
-        if cells[list(line.parts)].sum() != cells[line.total]:
+        if cells[list(line.parts)].sum() + line.offset != cells[line.total]:
             raise ValueError(f"the parts of cell {line.total} don't add up to it")
     blank = cells < limit
     before = np.full(cells.shape, np.nan) if previous is None else np.asarray(previous, np.float64)
+    if hidden is not None:
+        blank |= np.asarray(hidden, dtype=np.bool_)
     if previous is not None:
         blank |= np.isnan(before) & (cells - (limit - 1) < base)
-    while (cell := _next_blank(cells, blank, sums, limit)) is not None:
-        blank[cell] = True
+    for group in _joined(sums):
+        while _hide_by_lines(cells, blank, group, limit) or _hide_pinned(cells, blank, group):
+            pass
     values = rounded(cells, base)
     values = np.where(np.abs(cells - before) < base, before, values)
     return np.where(blank, np.nan, values)
 
 
-def _next_blank(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], limit: int) -> int | None:
-    """One more cell that has to be blanked, or None."""
+def _hide_by_lines(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], limit: int) -> bool:
+    """Blank what single sums ask for (rules a and b), until none does; whether anything was."""
+    changed = again = False
     for line in sums:
         parts = np.array(line.parts)
-        hidden = int(blank[parts].sum()) + int(blank[line.total])
-        thin = not blank[line.total] and cells[parts][blank[parts]].sum() < limit
-        if hidden and (hidden == 1 or thin):
-            return _smallest_visible(cells, blank, line)
-    # Only then: a cell that is still alone would be found here too, and cost a cell more.
-    low, high = possible_range(cells, blank, sums)
-    for found in np.flatnonzero(high - low < 0.5):
+        while True:
+            hidden = int(blank[parts].sum()) + int(blank[line.total])
+            thin = not blank[line.total] and cells[parts][blank[parts]].sum() < limit
+            cell = _smallest_visible(cells, blank, line) if hidden else None
+            if cell is None or not (hidden == 1 or thin):
+                break
+            blank[cell] = changed = again = True
+    if again:
+        _hide_by_lines(cells, blank, sums, limit)
+    return changed
+
+
+def _joined(sums: Sequence[Sum]) -> list[list[Sum]]:
+    """The sums in groups that share no cell: what is blank in one says nothing of another."""
+    groups: list[tuple[set[int], list[Sum]]] = []
+    for line in sums:
+        cells, lines = {line.total, *line.parts}, [line]
+        apart = []
+        for other_cells, other_lines in groups:
+            if cells & other_cells:
+                cells, lines = cells | other_cells, other_lines + lines
+            else:
+                apart.append((other_cells, other_lines))
+        groups = [*apart, (cells, lines)]
+    return [lines for _cells, lines in groups]
+
+
+def _hide_pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]) -> bool:
+    """Blank a neighbour of a cell that all sums together give away; whether there was one.
+
+    Only after the single sums: a cell that is alone in one would be found here too, and cost a
+    cell more. The neighbour is the smallest, so that large totals go last.
+    """
+    for found in _pinned(cells, blank, sums):
         touched = [line for line in sums if found in (*line.parts, line.total)]
-        choices = (_smallest_visible(cells, blank, line) for line in (*touched, *sums))
-        return next((choice for choice in choices if choice is not None), None)
-    return None
+        for lines in (touched, sums):
+            near = {c for line in lines for c in (*line.parts, line.total) if not blank[c]}
+            if near:
+                blank[min(near, key=lambda c: (cells[c], c))] = True
+                return True
+    return False
+
+
+def _local(sums: Sequence[Sum]) -> tuple[list[int], list[Sum]]:
+    """The cells that some sums are about, and the sums over their places in that list."""
+    names = sorted({cell for line in sums for cell in (*line.parts, line.total)})
+    place = {cell: i for i, cell in enumerate(names)}
+    return names, [
+        Sum(place[s.total], tuple(place[part] for part in s.parts), s.offset) for s in sums
+    ]
+
+
+def _equations(
+    cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]
+) -> tuple[FloatArray, FloatArray]:
+    """Left and right side of what binds the blank cells."""
+    equations = np.zeros((len(sums), blank.size))
+    offsets = np.zeros(len(sums))
+    for row, line in enumerate(sums):
+        equations[row, list(line.parts)] = 1.0
+        equations[row, line.total] = -1.0
+        offsets[row] = line.offset
+    left = equations[:, blank]
+    right = -equations[:, ~blank] @ cells[~blank] - offsets
+    bound = left.any(axis=1)
+    return left[bound], right[bound]
+
+
+def _pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]) -> Iterator[int]:
+    """Blank cells of which all sums together leave one value.
+
+    As `possible_range`, with two programmes a cell only where no solution so far moved it: each
+    solution moves many.
+    """
+    names, lines = _local(sums)
+    hidden = blank[names]
+    left, right = _equations(cells[names], hidden, lines)
+    places = np.flatnonzero(hidden)
+    low, high = cells[names][places], cells[names][places]
+    for place, cell in enumerate(places):
+        for sign in (1.0, -1.0):
+            if high[place] - low[place] >= 0.5 or not left[:, place].any():
+                break
+            goal = np.zeros(places.size)
+            goal[place] = sign
+            found = linprog(goal, A_eq=left, b_eq=right, bounds=(0, None))
+            if found.x is None:  # unbounded: the counts themselves always fit
+                high[place] = np.inf
+                break
+            low, high = np.minimum(low, found.x), np.maximum(high, found.x)
+        else:
+            if high[place] - low[place] < 0.5:
+                yield int(names[cell])
 
 
 def _smallest_visible(cells: FloatArray, blank: BoolArray, line: Sum) -> int | None:
@@ -151,22 +245,19 @@ def possible_range(
     hidden = np.asarray(blank, dtype=np.bool_)
     values = np.asarray(cells, dtype=np.float64)
     low, high = np.zeros(hidden.shape), np.full(hidden.shape, np.inf)
-    equations = np.zeros((len(sums), hidden.size))
-    for row, line in enumerate(sums):
-        equations[row, list(line.parts)] = 1.0
-        equations[row, line.total] = -1.0
-    left, right = equations[:, hidden], -equations[:, ~hidden] @ values[~hidden]
-    bound = left.any(axis=1)
-    for place, cell in enumerate(np.flatnonzero(hidden)):
-        if not left[:, place].any():
-            continue
-        goal = np.zeros(left.shape[1])
-        goal[place] = 1.0
-        for sign, ends in ((1.0, low), (-1.0, high)):
-            found = linprog(sign * goal, A_eq=left[bound], b_eq=right[bound], bounds=(0, None))
-            # Not solved means unbounded: the counts themselves always fit.
-            if found.status == 0:
-                ends[cell] = sign * float(found.fun or 0.0)
+    for group in _joined(sums):
+        names, lines = _local(group)
+        left, right = _equations(values[names], hidden[names], lines)
+        for place, cell in enumerate(np.array(names)[hidden[names]]):
+            if not left[:, place].any():
+                continue
+            goal = np.zeros(left.shape[1])
+            goal[place] = 1.0
+            for sign, ends in ((1.0, low), (-1.0, high)):
+                found = linprog(sign * goal, A_eq=left, b_eq=right, bounds=(0, None))
+                # Not solved means unbounded: the counts themselves always fit.
+                if found.status == 0:
+                    ends[cell] = sign * float(found.fun or 0.0)
     return low, high
 
 

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from reports_app.explain import label_of, percent
+from reports_app.explain import LABELS, label_of, percent
 from reports_app.metrics import Metric
 
 register = template.Library()
@@ -31,6 +31,12 @@ def _written(metric: Metric, value: float | None) -> str:
 def metric_label(metric: Metric) -> str:
     label = label_of(metric)
     return f"{label}: {metric.note}" if metric.metric == "clients_by_age_group" else label
+
+
+@register.filter
+def metric_name(name: str) -> str:
+    """A metric's name for people, from its technical one."""
+    return str(LABELS.get(name, name))
 
 
 @register.filter

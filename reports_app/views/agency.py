@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from measures_app.charts import trend_svg
 from reports_app import actions, still_looking
+from reports_app.comparison import comparison
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
-from reports_app.models import ReportRun
+from reports_app.extract import Scope, named_funders
+from reports_app.models import ReportEdition, ReportRun
 from reports_app.paper import PaperUnavailable, missing
-from reports_app.periods import Month, PeriodProblem, months_back, parse_month
+from reports_app.periods import Month, Months, Period, PeriodProblem, months_back, parse_period
 from reports_app.plots import trend_plot
 from reports_app.small import rates_svg
 from reports_app.trend import trends
@@ -24,36 +27,49 @@ def this_month() -> Month:
     return Month(clinic_time.today().replace(day=1))
 
 
-def month_or_404(text: str) -> Month:
+def period_or_404(text: str) -> Period:
     try:
-        return parse_month(text)
+        return parse_period(text)
     except PeriodProblem:
         raise Http404 from None
 
 
-def chosen_programme(request: HttpRequest) -> Programme | None:
-    name = request.GET.get("programme", "")
-    if not name:
-        return None
-    programme = Programme.objects.filter(name=name).first()
-    if programme is None:
-        raise Http404
-    return programme
+def chosen_scope(request: HttpRequest) -> Scope:
+    """By the address: `programme`, `funder`."""
+    programme = None
+    if name := request.GET.get("programme", ""):
+        programme = Programme.objects.filter(name=name).first()
+        if programme is None:
+            raise Http404
+    return Scope(programme, request.GET.get("funder") or None)
+
+
+def _address(**wanted: str) -> str:
+    """A query of what is wanted, empty without."""
+    asked = {name: value for name, value in wanted.items() if value}
+    return f"?{urlencode(asked)}" if asked else ""
+
+
+def _kept_in_address(scope: Scope) -> dict[str, str]:
+    return {
+        "programme": scope.programme.name if scope.programme else "",
+        "funder": scope.funder or "",
+    }
 
 
 @access.needs("see_aggregates")
 def agency(request: HttpRequest) -> HttpResponse:
     """How are the people we serve doing?"""
-    month = (
-        month_or_404(request.GET["month"]) if request.GET.get("month") else this_month().previous()
-    )
-    programme = chosen_programme(request)
+    asked = request.GET.get("month", "")
+    period = period_or_404(asked) if asked else this_month().previous()
+    scope = chosen_scope(request)
     limit = int(policies.get("small_cell_limit"))
     with acting_as(system("report")):
-        report = make_report(month, programme)
-        trend = trends(month, programme, limit)
-        looking = still_looking.of_clinic(programme)
-    audit.record("read", subject_kind="report", subject=str(month), what="agency page")
+        report = make_report(period, scope)
+        trend = trends(period.last_month, scope.programme, limit)
+        looking = still_looking.of_clinic(scope.programme)
+        funders = named_funders()
+    audit.record("read", subject_kind="report", subject=str(period), what="agency page")
     context = {
         **page_context(report),
         "looking": looking,
@@ -65,9 +81,12 @@ def agency(request: HttpRequest) -> HttpResponse:
             for i, figure in enumerate(trend.figures)
         ],
         "programmes": Programme.objects.all(),
-        "programme": programme,
+        "programme": scope.programme,
+        "funder": scope.funder,
+        "funders": funders,
+        "query": _address(**_kept_in_address(scope)),
         "months": months_back(this_month(), LISTED_MONTHS)[::-1],
-        "month": month,
+        "month": period,
     }
     return render(request, "reports/agency.html", context)
 
@@ -80,43 +99,91 @@ def reports(request: HttpRequest) -> HttpResponse:
 
 @access.needs("export_reports")
 def month(request: HttpRequest, month: str) -> HttpResponse:
-    """The month on one page, with its files."""
-    shown, programme = month_or_404(month), chosen_programme(request)
+    """The period on one page, with its files and what it compares to."""
+    asked = request.GET.get("period", "").strip() or _asked_range(request)
+    if asked:
+        try:
+            return redirect(
+                reverse("report", args=[str(parse_period(asked))])
+                + _address(**_kept_in_address(chosen_scope(request)))
+            )
+        except PeriodProblem as problem:
+            return _month_page(request, period_or_404(month), str(problem), 400)
+    return _month_page(request, period_or_404(month))
+
+
+def _asked_range(request: HttpRequest) -> str:
+    days = [request.GET.get(name, "").strip() for name in ("from", "to")]
+    return "..".join(days) if any(days) else ""
+
+
+def _month_page(
+    request: HttpRequest, period: Period, problem: str = "", status: int = 200
+) -> HttpResponse:
+    scope = chosen_scope(request)
     with acting_as(system("report")):
-        report = make_report(shown, programme)
-    audit.record("read", subject_kind="report", subject=str(shown), what="month page")
+        report = make_report(period, scope)
+        compared = comparison(report)
+        funders = named_funders()
+    audit.record("read", subject_kind="report", subject=str(period), what="month page")
+    after = period.next() if isinstance(period, Month | Months) else None
     context = {
         **page_context(report),
-        "month": shown,
-        "before": shown.previous(),
-        "after": shown.next() if shown.next().start <= clinic_time.today() else None,
-        "programme": programme,
+        "compared": compared,
+        "month": period,
+        "before": period.previous(),
+        "after": after if after and after.start <= clinic_time.today() else None,
+        "programme": scope.programme,
         "programmes": Programme.objects.all(),
-        "runs": ReportRun.objects.filter(period=str(shown)).prefetch_related("editions")[:10],
+        "funder": scope.funder,
+        "funders": funders,
+        "query": _address(**_kept_in_address(scope)),
+        "publish_query": _address(**_kept_in_address(scope), use="publish"),
+        "runs": ReportRun.objects.filter(period=str(period), scope=scope.name).prefetch_related(
+            "editions"
+        )[:10],
         "formats": FORMATS,
         "paper_missing": missing(),
         "empty": report.as_of is None,
+        "problem": problem,
+        "typed": {name: request.GET.get(name, "") for name in ("period", "from", "to")},
     }
-    return render(request, "reports/month.html", context)
+    return render(request, "reports/month.html", context, status=status)
 
 
 @access.needs("export_reports")
 def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
-    """A month's file: kept, and the same to the byte when nothing changed."""
+    """A period's file: kept, and the same to the byte when nothing changed."""
     if format not in FORMATS:
         raise Http404
-    shown, programme = month_or_404(month), chosen_programme(request)
+    period, scope = period_or_404(month), chosen_scope(request)
     try:
         edition, name = actions.keep_edition(
-            month=shown, programme=programme, format=format, by=request.user
-        )
+            period=period, scope=scope, format=format, by=request.user,
+            published=request.GET.get("use") == "publish",
+        )  # fmt: skip
     except PaperUnavailable as problem:
         return HttpResponse(str(problem), status=503, content_type="text/plain; charset=utf-8")
-    response = HttpResponse(bytes(edition.content), content_type=CONTENT_TYPES[format])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+    except actions.NotPublishable as problem:
+        return _month_page(request, period, str(problem), 409)
+    return _file(edition, name)
+
+
+@access.needs("export_reports")
+def edition(request: HttpRequest, pk: int) -> HttpResponse:
+    """A kept edition again, to the byte."""
+    kept = get_object_or_404(ReportEdition.objects.select_related("run"), pk=pk)
+    run = kept.run
+    audit.record(
+        "exported", subject_kind="report", subject=run.period, by=request.user,
+        format=kept.format, edition=kept.pk,
+    )  # fmt: skip
+    kind = "-published" if run.published else ""
+    return _file(kept, f"outcomes-{run.period}{kind}-edition-{run.pk}".replace("..", "-to-"))
+
+
+def _file(edition: ReportEdition, name: str) -> HttpResponse:
+    response = HttpResponse(bytes(edition.content), content_type=CONTENT_TYPES[edition.format])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{edition.format}"'
     response.headers["ETag"] = f'"{edition.checksum}"'
     return response
-
-
-def month_url(month: Month) -> str:
-    return reverse("report", args=[str(month)])

@@ -346,7 +346,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "forget_case_files": lambda c, by: forget_case_files(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
     "keep_edition": lambda c, by: keep_edition(
-        month=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
+        period=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
     ),
 }
 

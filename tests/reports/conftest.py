@@ -17,6 +17,7 @@ from django.test import Client as Browser
 from measures_app import actions as measure_actions
 from measures_app import measures
 from reports_app.editions import Report, make_report
+from reports_app.extract import Scope
 from reports_app.metrics import Metric
 from reports_app.nightly import run_night
 from reports_app.periods import Month
@@ -55,7 +56,7 @@ class Month12:
 
     def report(self, programme: Programme | None = None) -> Report:
         with acting_as(BY):
-            return make_report(self.month, programme)
+            return make_report(self.month, Scope(programme))
 
     def metric(self, name: str, programme: Programme | None = None) -> Metric:
         found = [m for m in self.report(programme).metrics if m.metric == name]

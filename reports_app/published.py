@@ -1,0 +1,364 @@
+"""A period's numbers as they may leave the clinic: docs/adr/two-kinds-of-report-files.md.
+
+All scopes that have a file of their own (the clinic, each programme, each funder) are blanked
+together, as parts of one set of sums, so that no subtraction between files finds a blank count.
+A rate is made of the rounded counts, by the same formulas as the exact one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
+from measures_app.psychometrics.suppression import Sum, publish, rounded
+from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract, Scope, extract
+from reports_app.metrics import (
+    CLINICAL_STARTERS,
+    ENDING_RATES,
+    PROVISIONAL,
+    Maker,
+    Metric,
+    borrowed_measures,
+    class_counts,
+    ending_rate,
+    main_measures,
+    monthly_metrics,
+    recovered_of,
+)
+from reports_app.models import EpisodeSummary
+from reports_app.periods import Period
+from sessions_app import policies
+from sessions_app.models import Programme
+
+BLANK = "fewer than the clinic's limit, or hidden so that no other is found by subtraction"
+# A mean -> the count of what it is of. It is shown where that count is, and kept while it is.
+MEANS = {
+    "mean_first_alliance": "alliances",
+    "mean_sessions": "ended",
+    "mean_days": "days",
+    "waiting_median_days": "waits",
+    "waiting_p90_days": "waits",
+    "mean_first_outcome": "scored",
+    "effect_size": "measured",
+    "severity_adjusted_effect_size": "judged",
+}
+HELD = ("reached_expected", "severity_adjusted_effect_size")
+# name of a sum -> its parts, within a scope; then within a scope and measure. What has no name in
+# a file (those with a space) is hidden as if it had. How complete the data are is no secret: how
+# many have no score or no known ending is told by each rate's coverage.
+PLAIN_SUMS = {"ending known": ("agreed", "client_stopped", "clinic_ended", "other endings")}
+MEASURE_SUMS = {
+    "measured": ("better", "unchanged", "deteriorated"),
+    "better": ("clinical_better", "functional better"),
+    "clinical_better": ("recovered", "clinical improved"),
+    "improved": ("clinical improved", "functional better"),
+    "clinical_measured": ("clinical_better", "clinical not better"),
+    "judged": ("reached", "not reached"),
+}
+SAT = ("attended", "no_shows", "late_cancels", "both_measures")
+
+Key = tuple[str, str, str]  # scope, measure ("" for none), name
+
+
+@dataclass
+class Cells:
+    """Counts of all scopes, and how they add up."""
+
+    counts: dict[Key, int] = field(default_factory=dict)
+    lines: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
+
+    def add(self, scope: str, measure: str, counts: Mapping[str, int]) -> None:
+        self.counts |= {(scope, measure, name): int(n) for name, n in counts.items()}
+
+    def total(self, scope: str, measure: str, name: str, parts: Iterable[str]) -> None:
+        keys = tuple((scope, measure, part) for part in parts)
+        self.lines.append(((scope, measure, name), keys))
+
+    def across(self, scopes: list[str]) -> None:
+        """The clinic's cells are the sums of those of scopes that share them out."""
+        for scope, measure, name in list(self.counts):
+            if scope != CLINIC.name:
+                continue
+            parts = tuple((each, measure, name) for each in scopes)
+            for key in parts:
+                self.counts.setdefault(key, 0)
+            if parts:
+                self.lines.append(((scope, measure, name), parts))
+
+
+def _fill(cells: Cells, data: Extract) -> None:
+    scope, ended, sat = data.scope.name, data.ended, data.attendance
+    endings = ended["ending"].value_counts()
+    said = {ending: int(endings.get(ending, 0)) for _metric, ending in ENDING_RATES}
+    known = len(ended) - int(endings.get("unknown", 0))
+    began = ended["first_session_on"].notna() & ended["last_session_on"].notna()
+    ages = {f"age {band}": n for band, n in data.served_by_age.items()}
+    plain = {
+        "opened": data.opened,
+        "ended": len(ended),
+        "ending known": known,
+        "other endings": known - sum(said.values()),
+        "alliances": int(ended["first_alliance"].notna().sum()),
+        "days": int(began.sum()),
+        "served": data.served,
+        "raters": data.collateral_raters,
+        "expected": sat["scheduled"] - sat["clinic_cancels"],
+    }
+    cells.add(scope, "", plain | said | ages | {name: sat[name] for name in SAT})
+    for name, parts in PLAIN_SUMS.items():
+        cells.total(scope, "", name, parts)
+    cells.total(scope, "", "served", ages)
+    outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
+    for code, rows in outcome.groupby(main_measures(outcome)) if len(outcome) else ():
+        c = class_counts(rows[~rows["mid_care"].astype(bool)])
+        rest = {
+            "scored": c["ended"] - c["no_score"],
+            "clinical improved": c["clinical_better"] - c["recovered"],
+            "functional better": c["better"] - c["clinical_better"],
+            "clinical not better": c["clinical_measured"] - c["clinical_better"],
+            "not reached": c["judged"] - c["reached"],
+        }
+        cells.add(scope, str(code), c | rest)
+        for name, parts in MEASURE_SUMS.items():
+            cells.total(scope, str(code), name, parts)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Counts and means of every scope as they may leave the clinic; None is blank."""
+
+    counts: dict[Key, float | None]
+    means: dict[Key, tuple[float | None, ...]]  # (value, low, high)
+    notes: dict[Key, str]  # what an expected score was held to
+
+    def kept(self) -> dict[str, Any]:
+        """As JSON, for the next edition to be held against."""
+        return {
+            "counts": [[*key, value] for key, value in self.counts.items()],
+            "means": [[*key, list(values)] for key, values in self.means.items()],
+            "notes": [[*key, note] for key, note in self.notes.items()],
+        }
+
+    @classmethod
+    def from_kept(cls, kept: Mapping[str, Any]) -> Publication | None:
+        if not kept:
+            return None
+        return cls(
+            {(row[0], row[1], row[2]): row[3] for row in kept["counts"]},
+            {(row[0], row[1], row[2]): tuple(row[3]) for row in kept["means"]},
+            {(row[0], row[1], row[2]): row[3] for row in kept["notes"]},
+        )
+
+
+def scopes_of() -> tuple[list[Scope], list[Scope]]:
+    """The scopes that have published files beside the clinic: programmes; funders."""
+    programmes = [Scope(programme=programme) for programme in Programme.objects.order_by("pk")]
+    named = EpisodeSummary.objects.order_by("funder").values_list("funder", flat=True).distinct()
+    return programmes, [Scope(funder=funder) for funder in named]
+
+
+def as_sums(cells: Cells) -> tuple[list[Key], list[Sum]]:
+    """The cells in an order, and the sums over their places; overlaps as offsets."""
+    keys = list(cells.counts)
+    place = {key: i for i, key in enumerate(keys)}
+    sums = [
+        Sum(
+            place[total],
+            tuple(place[part] for part in parts),
+            float(cells.counts[total] - sum(cells.counts[part] for part in parts)),
+        )
+        for total, parts in cells.lines
+    ]
+    return keys, sums
+
+
+def hide(cells: Cells, limit: int, before: Publication | None) -> dict[Key, float | None]:
+    """Every count rounded or blank; see `suppression.publish`."""
+    keys, sums = as_sums(cells)
+    counts = np.array([cells.counts[key] for key in keys], dtype=float)
+    previous = None
+    if before is not None:
+        # A cell that the last edition didn't have binds nothing: it counts as just what it is now.
+        previous = np.array(
+            [
+                math.nan if (old := before.counts.get(key, now)) is None else old
+                for key, now in zip(keys, rounded(counts), strict=True)
+            ]
+        )
+    # What was blank stays so: another choice of blanks could be subtracted from the last one.
+    kept = None if previous is None else np.isnan(previous)
+    values = publish(counts, sums, previous=previous, hidden=kept, limit=limit)
+    return {
+        key: None if math.isnan(value) else float(value)
+        for key, value in zip(keys, values, strict=True)
+    }
+
+
+def publication(period: Period, before: Publication | None = None) -> Publication:
+    """Everything of a period that may be published, of all scopes at once."""
+    programmes, funders = ([extract(period, scope) for scope in scopes] for scopes in scopes_of())
+    return publication_of(extract(period), (programmes, funders), before)
+
+
+def publication_of(
+    clinic: Extract, shares: Sequence[Sequence[Extract]], before: Publication | None = None
+) -> Publication:
+    """The same from what was read; each of `shares` shares the clinic out among its scopes."""
+    cells = Cells()
+    exact: dict[Key, Metric] = {}
+    notes: dict[Key, str] = {}
+    for data in (clinic, *(data for scopes in shares for data in scopes)):
+        _fill(cells, data)
+        for metric in monthly_metrics(data):
+            key = (metric.scope, metric.measure, metric.metric)
+            if metric.metric in MEANS:
+                exact[key] = metric
+            if metric.metric in HELD:
+                notes[key] = metric.note
+    for scopes in shares:
+        cells.across([data.scope.name for data in scopes])
+    counts = hide(cells, int(policies.get("small_cell_limit")), before)
+    return Publication(counts, dict(_means(exact, counts, before)), notes)
+
+
+def _means(
+    exact: Mapping[Key, Metric],
+    counts: Mapping[Key, float | None],
+    before: Publication | None,
+) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
+    """Means to three digits, where the count they are of is shown; kept while that count is."""
+    for key, metric in exact.items():
+        of = (key[0], key[1], MEANS[key[2]])
+        if counts.get(of) is None:
+            yield key, (None, None, None)
+        elif before is not None and key in before.means and before.counts.get(of) == counts[of]:
+            yield key, before.means[key]
+        else:
+            yield key, tuple(_digits(v) for v in (metric.value, metric.low, metric.high))
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")
+
+
+class _Writer:
+    """Metrics of one scope from published counts."""
+
+    def __init__(self, made: Publication, period: Period, scope: str, measure: str = "") -> None:
+        self.made, self.key = made, (scope, measure)
+        self.make = Maker(str(period), scope, measure)
+
+    def n(self, name: str) -> float | None:
+        return self.made.counts.get((*self.key, name))
+
+    def known(self, *names: str) -> dict[str, int] | None:
+        """These counts, or None where one of them is blank."""
+        found = {name: self.n(name) for name in names}
+        return None if None in found.values() else {k: int(v or 0) for k, v in found.items()}
+
+    def count(self, metric: str, name: str, note: str = "") -> Metric:
+        value = self.n(name)
+        return self.make(metric, value, note=note or (BLANK if value is None else ""))
+
+    def note(self, metric: str) -> str:
+        return self.made.notes.get((*self.key, metric), "")
+
+    def blank(self, metric: str) -> Metric:
+        return self.make(metric, note=BLANK)
+
+    def share(self, metric: str, name: str, of: str, coverage_of: str = "") -> Metric:
+        c = self.known(name, of, *([coverage_of] if coverage_of else []))
+        if c is None or c[of] == 0:
+            return self.blank(metric)
+        coverage = min(1.0, c[of] / c[coverage_of]) if coverage_of and c[coverage_of] else None
+        return self.make.share(metric, min(c[name], c[of]), c[of], coverage=coverage)
+
+    def bounded(
+        self, metric: str, good: bool, names: tuple[str, str, str], note: str = ""
+    ) -> Metric:
+        c = self.known(*names)
+        if c is None or c[names[1]] == 0:
+            return self.blank(metric)
+        total = c[names[2]]
+        measured = min(c[names[1]], total)
+        rate = improvement_rate if good else deterioration_rate
+        return self.make.bounded(metric, rate(min(c[names[0]], measured), measured, total), note)
+
+    def mean(self, metric: str) -> Metric:
+        value, low, high = self.made.means.get((*self.key, metric), (None, None, None))
+        if value is None:
+            return self.blank(metric)
+        return self.make(
+            metric, value, low=low, high=high, denominator=self.n(MEANS[metric]),
+            note=self.note(metric),
+        )  # fmt: skip
+
+    def recovered(self, borrowed: bool) -> Metric:
+        c = self.known("recovered", "clinical", "clinical_measured")
+        if c is None or c["clinical_measured"] == 0:
+            return self.blank("recovered")
+        # Bounds for as many without any score as a blank may hide.
+        c["no_score"] = int(self.n("no_score") or policies.get("small_cell_limit") - 1)
+        c["clinical_measured"] = min(c["clinical_measured"], c["clinical"])
+        c["recovered"] = min(c["recovered"], c["clinical_measured"])
+        note = f"{PROVISIONAL}; {CLINICAL_STARTERS}" if borrowed else CLINICAL_STARTERS
+        return self.make.bounded("recovered", recovered_of(c), note)
+
+
+def published_metrics(made: Publication, period: Period, scope: Scope) -> list[Metric]:
+    """The rows of a file that may leave the clinic, named as in the exact report."""
+    w = _Writer(made, period, scope.name)
+    bands = [key[2] for key in made.counts if key[0] == scope.name and key[2].startswith("age ")]
+    metrics = [
+        w.count("episodes_opened", "opened"),
+        w.count("episodes_ended", "ended"),
+        w.count("people_served", "served"),
+        *(w.count("clients_by_age_group", band, band.removeprefix("age ")) for band in bands),
+        w.count("collateral_raters", "raters"),
+        *(
+            w.mean(name)
+            for name in MEANS
+            if (scope.name, "", name) in made.means and name != "mean_first_outcome"
+        ),
+    ]
+    for metric, ending in ENDING_RATES:
+        c = w.known(ending, "ending known", "ended")
+        if c is None or c["ending known"] == 0:
+            metrics.append(w.blank(metric))
+            continue
+        known = min(c["ending known"], c["ended"])
+        rate = ending_rate(ending, min(c[ending], known), known, c["ended"])
+        metrics.append(w.make.bounded(metric, rate))
+    metrics += [
+        w.share("no_show_rate", "no_shows", "expected"),
+        w.share("cancelled_rate", "late_cancels", "expected"),
+        w.share("both_measures_rate", "both_measures", "attended"),
+    ]
+    borrowed = borrowed_measures()
+    for code in sorted({key[1] for key in made.counts if key[0] == scope.name and key[1]}):
+        w = _Writer(made, period, scope.name, code)
+        if w.n("ended") is None:
+            continue  # that a measure is used by few is nobody's business
+        metrics += [
+            w.mean("mean_first_outcome"),
+            w.mean("effect_size"),
+            w.mean("severity_adjusted_effect_size"),
+            w.bounded("reached_expected", True, ("reached", "judged", "ended"),
+                      w.note("reached_expected")),
+            w.recovered(code in borrowed),
+            w.bounded("improved", True, ("improved", "measured", "ended"),
+                      "reliably better, not recovered"),
+            w.share("unchanged", "unchanged", "measured", "ended"),
+            w.bounded("deteriorated", False, ("deteriorated", "measured", "ended")),
+            w.bounded("reliably_improved", True, ("better", "measured", "ended"),
+                      "recovered included"),
+            w.bounded("reliably_improved_clinical_starters", True,
+                      ("clinical_better", "clinical_measured", "clinical"),
+                      "of those who started on the clinical side; recovered included"),
+        ]  # fmt: skip
+    return metrics

@@ -1,0 +1,204 @@
+"""What may leave the clinic: nobody finds a blank count, whatever is subtracted from what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from measures_app.psychometrics.suppression import Sum, possible_range
+from reports_app.extract import AGE_BANDS, CLINIC, SUMMARY_COLUMNS, Extract, Scope
+from reports_app.metrics import Metric
+from reports_app.periods import Month
+from reports_app.published import (
+    MEASURE_SUMS,
+    PLAIN_SUMS,
+    Publication,
+    publication_of,
+    published_metrics,
+)
+from sessions_app.models import Programme
+
+LIMIT, BASE = 8, 5
+PERIOD = Month(date(2026, 3, 1))
+PROGRAMMES = [Scope(Programme(name=name)) for name in ("Adults", "Young people", "Groups")]
+FUNDERS = [Scope(funder=name) for name in ("", "County", "Health fund")]
+SHARES = ([0.75, 0.2, 0.05], [0.1, 0.82, 0.08])
+CLASSES = ["recovered", "improved", "unchanged", "deteriorated", ""]
+
+
+def _frame(rng: Any, n: int) -> pd.DataFrame:
+    """Endings of a month: anything that a clinic may hold, in every scope."""
+    rows = pd.DataFrame(index=range(n), columns=SUMMARY_COLUMNS)
+    rows["episode_id"] = range(n)
+    rows["programme__name"] = rng.choice([s.name for s in PROGRAMMES], n, p=SHARES[0])
+    rows["funder"] = rng.choice([s.funder for s in FUNDERS], n, p=SHARES[1])
+    rows["ending"] = rng.choice(
+        ["agreed", "client_stopped", "clinic_ended", "circumstances", "unknown", "died"],
+        n, p=[0.5, 0.3, 0.05, 0.05, 0.07, 0.03],
+    )  # fmt: skip
+    rows["measure__code"] = rng.choice(["core-10", "phq-9"], n, p=[0.8, 0.2])
+    label = rng.choice(CLASSES, n, p=[0.3, 0.2, 0.3, 0.05, 0.15])
+    clinical = rng.random(n) < 0.8
+    rows["started_clinical"] = clinical | (label == "recovered")
+    rows["outcome_class"] = label
+    rows["scores"] = np.where((label == "") & (rng.random(n) < 0.4), 0, 5)
+    rows["mid_care"] = False
+    first = rng.normal(20, 6, n)
+    rows["first_score"] = np.where(rows["scores"] > 0, first, np.nan)
+    rows["last_score"] = np.where(label != "", first - rng.normal(4, 5, n), np.nan)
+    rows["expected_last"] = rows["first_score"] - 4
+    rows["reached_expected"] = np.where(label != "", rng.random(n) < 0.5, None)
+    rows["first_alliance"] = np.where(rng.random(n) < 0.7, 35.0, np.nan)
+    rows["attended"] = 6
+    rows["age_at_opening"] = 40
+    rows["first_session_on"], rows["last_session_on"] = date(2026, 1, 5), date(2026, 3, 9)
+    rows["reference__reference_year"] = None
+    return rows
+
+
+def _extract(scope: Scope, rows: pd.DataFrame, rng: Any) -> Extract:
+    ages = {name: int(n) for (name, *_), n in zip(AGE_BANDS, rng.poisson([2, 4, 9, 70, 6]))}  # noqa: B905 - a band each
+    sat = int(rng.poisson(4 * len(rows) + 1))
+    return Extract(
+        PERIOD, scope, len(rows) + 3, rows, rows[["measure__code", "first_score"]],
+        {"scheduled": sat + 9, "attended": sat, "no_shows": 5, "late_cancels": 3,
+         "clinic_cancels": 1, "not_seen_by_us": 0, "both_measures": sat // 2, "minutes": 0},
+        sum(ages.values()), ages | {"not recorded": 0}, len(rows) // 9,
+    )  # fmt: skip
+
+
+def _clinic(seed: int, n: int = 140) -> tuple[Extract, list[list[Extract]]]:
+    rng = np.random.default_rng(seed)
+    rows = _frame(rng, n)
+    shares = [
+        [_extract(s, rows[rows[column] == value], rng) for s, value in scopes]
+        for column, scopes in (
+            ("programme__name", [(s, s.name) for s in PROGRAMMES]),
+            ("funder", [(s, s.funder) for s in FUNDERS]),
+        )
+    ]
+    return _extract(CLINIC, rows, rng), shares
+
+
+def _exact(clinic: Extract, shares: list[list[Extract]]) -> Publication:
+    """The same cells without any protection: what the attacker is after."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "reports_app.published.hide",
+            lambda cells, limit, before: {k: float(v) for k, v in cells.counts.items()},
+        )
+        return publication_of(clinic, shares)
+
+
+def _attack(made: Publication, exact: Publication) -> dict[tuple[str, str, str], float]:
+    """How far each blank cell can lie from itself, for one who is told more than is published.
+
+    Told: every sum within and between the files, and the exact count in every cell shown.
+    """
+    keys = list(exact.counts)
+    place = {key: i for i, key in enumerate(keys)}
+    values = np.array([exact.counts[key] for key in keys])
+    blank = np.array([made.counts[key] is None for key in keys])
+    lines: list[tuple[Any, list[Any]]] = []
+    for scope, measure in {key[:2] for key in keys}:
+        known = MEASURE_SUMS if measure else PLAIN_SUMS
+        lines += [
+            ((scope, measure, total), [(scope, measure, part) for part in parts])
+            for total, parts in known.items()
+        ]
+        if not measure:
+            lines.append(((scope, "", "served"), [k for k in keys if k[0] == scope
+                                                  and k[2].startswith("age ")]))  # fmt: skip
+    for scopes in (PROGRAMMES, FUNDERS):
+        lines += [
+            (key, [(s.name, *key[1:]) for s in scopes]) for key in keys if key[0] == CLINIC.name
+        ]
+    sums = [
+        Sum(place[t], tuple(place[p] for p in ps),
+            values[place[t]] - sum(values[place[p]] for p in ps))
+        for t, ps in lines if t in place and all(p in place for p in ps)
+    ]  # fmt: skip
+    assert len(sums) > 100
+    low, high = possible_range(values, blank, sums)
+    return {key: high[i] - low[i] for i, key in enumerate(keys) if blank[i]}
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_no_blank_count_is_found_by_subtraction_over_all_files(db: Any, seed: int) -> None:
+    clinic, shares = _clinic(seed)
+    made, exact = publication_of(clinic, shares), _exact(clinic, shares)
+    found = {key: room for key, room in _attack(made, exact).items() if room < 0.5}
+    assert found == {}
+    small = [key for key, n in exact.counts.items() if n < LIMIT]
+    assert len(small) > 20
+    assert all(made.counts[key] is None for key in small)
+    assert made.counts[("clinic", "", "ended")] == 140  # and it is still a report
+    clinics = [value for key, value in made.counts.items() if key[0] == "clinic"]
+    assert sum(value is not None for value in clinics) > len(clinics) / 3
+
+
+def test_unprotected_the_attack_finds_them(db: Any) -> None:
+    """The attack is one: with the small cells alone blank, it finds some."""
+    clinic, shares = _clinic(1)
+    exact = _exact(clinic, shares)
+    naive = replace(exact, counts={k: None if n < LIMIT else n for k, n in exact.counts.items()})
+    assert any(room < 0.5 for room in _attack(naive, exact).values())
+
+
+def _files(made: Publication) -> list[Metric]:
+    scopes = [CLINIC, *PROGRAMMES, *FUNDERS]
+    return [m for scope in scopes for m in published_metrics(made, PERIOD, scope)]
+
+
+def test_every_number_of_a_file_is_rounded_and_every_rate_is_of_rounded_counts(db: Any) -> None:
+    rows = _files(publication_of(*_clinic(4)))
+    counts = [n for m in rows for n in (m.numerator, m.denominator) if n is not None]
+    assert len(counts) > 50
+    assert all(n % BASE == 0 for n in counts)
+    rates = [m for m in rows if m.numerator is not None and m.value is not None]
+    for m in rates:
+        assert m.denominator
+        assert m.value == pytest.approx((m.numerator or 0) / m.denominator), m
+        assert m.denominator >= LIMIT
+    assert not [m for m in rows if "not known:" in m.note or "cancelled by the clinic" in m.note]
+
+
+def test_a_mean_stands_where_the_count_it_is_of_does(db: Any) -> None:
+    made = publication_of(*_clinic(5))
+    for m in _files(made):
+        if m.metric == "mean_first_outcome":
+            shown = made.counts[(m.scope, m.measure, "scored")] is not None
+            assert (m.value is not None) is shown, m
+
+
+def test_a_correction_of_a_few_changes_nothing_that_was_published(db: Any) -> None:
+    """One client corrected: the edition after is the same, so that the two can't be subtracted."""
+    clinic, shares = _clinic(6)
+    first = publication_of(clinic, shares)
+    kept = Publication.from_kept(first.kept())
+    assert kept == first
+    column = clinic.ended.columns.get_loc("outcome_class")
+    place = int(np.flatnonzero(clinic.ended["outcome_class"] == "improved")[0])
+    episode = clinic.ended["episode_id"].iloc[place]
+    for data in (clinic, *(d for scopes in shares for d in scopes)):
+        for i in np.flatnonzero(data.ended["episode_id"] == episode):
+            data.ended.iloc[int(i), column] = "deteriorated"
+    again = publication_of(clinic, shares, kept)
+    visible = {k: v for k, v in again.counts.items() if v is not None}
+    assert {k: first.counts[k] for k in visible} == visible
+    assert again.means == {k: first.means[k] if v[0] is not None else v
+                           for k, v in again.means.items()}  # fmt: skip
+
+
+def test_a_correction_of_many_is_published(db: Any) -> None:
+    clinic, shares = _clinic(6)
+    first = publication_of(clinic, shares)
+    more = replace(clinic, opened=clinic.opened + 40)
+    again = publication_of(more, shares, first)
+    assert first.counts[("clinic", "", "opened")] == 145
+    assert again.counts[("clinic", "", "opened")] == 185
