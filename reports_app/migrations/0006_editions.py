@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports_app", "0003_reference_of_a_summary"),
+        ("reports_app", "0005_case_files"),
         ("sessions_app", "0009_api_keys"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
