@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from measures_app.psychometrics.decisions import Estimate
 from reports_app.explain import LABELS, label_of, percent
 from reports_app.metrics import Metric
 
@@ -88,3 +91,31 @@ def number_cell(words: str, label: str = "") -> SafeString:
     return format_html(
         '<td class="number{}"{}>{}</td>', " none" if words == "–" else "", named, words
     )
+
+
+@register.filter
+def signed(estimate: Estimate) -> str:
+    """A difference with its sign; an em dash where there are too few to say."""
+    return "–" if isnan(estimate.value) else f"{estimate.value:+.1f}".replace("-", "−")
+
+
+@register.filter
+def between(estimate: Estimate) -> str:
+    """Its interval, in brackets."""
+    if isnan(estimate.low):
+        return ""
+    return f"({estimate.low:+.1f} – {estimate.high:+.1f})".replace("-", "−")
+
+
+@register.filter
+def share_between(estimate: Estimate) -> str:
+    """A share with its interval, or that there are too few."""
+    if isnan(estimate.value):
+        return _("too few to say")
+    return f"{percent(estimate.value)} ({percent(estimate.low)} – {percent(estimate.high)})"
+
+
+@register.filter
+def at_least(count: int, limit: int) -> str:
+    """A count, or that it is too small to be shown."""
+    return str(count) if count >= limit else _("fewer than %(limit)s") % {"limit": limit}

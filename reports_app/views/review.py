@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from measures_app import actions, alerts, followups
+from measures_app import actions, alerts, decided, followups
 from reports_app.case_review import case_context, chosen_episode
 from reports_app.paper import missing
 from reports_app.queue import left_untaken, queue_of, taken_up_share
@@ -114,6 +114,7 @@ def _case_page(
         "result_form": ResultForm(),
         **shown,
         "due": due[0] if due else None,
+        "alike": decided.alike(context["main"].picture.series) if context["main"] else None,
         "may_put_off": asks and episode.is_open,
         "may_decide": access.may(user, "decide"),
         "may_transfer": access.may(user, "transfer"),

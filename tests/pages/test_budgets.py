@@ -32,11 +32,12 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/sessions/{session}/": ("alice", 19),  # whether it may be seen, then what belongs to it
     "/meetings/{meeting}/": ("alice", 20),
     "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
-    "/review/{ana}/": ("sofia", 39),  # as the client page, and the colleagues who may see them
+    "/review/{ana}/": ("sofia", 42),  # as the client page; colleagues; what followed others
     "/sessions/{session}/picture/": ("alice", 28),  # how care may end, alerts
     "/conferences/": ("sofia", 14),
     "/conferences/new/": ("sofia", 26),
     "/conferences/{conference}/": ("sofia", 40),  # the agenda's rows, and the queue to add from
+    "/review/results/": ("sofia", 16),
     "/messages/": ("alice", 18),  # each number that the weekly mail would say
     "/practice/": ("alice", 19),  # with the courses still looking for what helps
     "/agency/": ("dora", 34),

@@ -42,6 +42,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/sessions/by-code/": (200, 200, 404, 404, 404, 200),
     "/clients/{ana}/scores/": (200, 200, 404, 404, 404, 404),
     "/scores/{score}/correct/": (200, 200, 404, 404, 404, 404),
+    "/review/results/": (200, 200, 200, 404, 404, 200),
     "/review/": (200, 200, 404, 404, 404, 200),
     "/review/{ana}/": (200, 200, 404, 404, 404, 404),
     "/conferences/": (200, 200, 404, 404, 404, 200),
