@@ -75,9 +75,9 @@ def courses(clinic: Clinic) -> Clinic:
 
 
 def _main(clinic: Clinic, name: str) -> Any:
-    from measures_app.series import series_of_episode
+    from measures_app.picture import pictures_of
 
-    return series_of_episode(clinic.episodes[name])[0]
+    return pictures_of(clinic.episodes[name])[0].series
 
 
 def _of(results: Any, decision: str) -> Any:
