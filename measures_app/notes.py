@@ -41,14 +41,15 @@ def _score(reading: Reading, at: int) -> str:
 
 def starters(session: Session, together: Together, rows: list[Administration]) -> list[str]:
     """What there is to say of a session, a sentence a line."""
-    said = [
-        _("%(day)s: %(status)s, %(minutes)s minutes.")
-        % {
-            "day": date_format(session.held_on, "j F Y"),
-            "status": session.get_status_display(),
-            "minutes": session.meeting.minutes,
-        }
-    ]
+    facts = {
+        "day": date_format(session.held_on, "j F Y"),
+        "status": session.get_status_display(),
+        "minutes": session.meeting.minutes,
+    }
+    if session.status == Session.Status.BOOKED:  # nobody has said yet that they came
+        said = [f"{facts['day']}."]
+    else:
+        said = [_("%(day)s: %(status)s, %(minutes)s minutes.") % facts]
     for seen in together.series:
         s = seen.picture.series
         if session.held_on not in s.dates:

@@ -126,6 +126,7 @@ SCORE_COLUMNS = {
     "episode_id": "episode_id",
     "client_id": "client_id",
     "session_id": "session_id",
+    "session__status": "status",
     "respondent_id": "respondent_id",
     "respondent__relation": "relation",
     "measure_id": "measure_id",
@@ -196,7 +197,10 @@ def scores(
 
 
 def _number(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
-    """t of each score: its session's number, else the sessions attended up to its day."""
+    """t of each score: its session's number, else the sessions attended up to its day.
+
+    Answered before the session, or before anybody said that they came, it is the next one's.
+    """
     by_session = visits.set_index("session_id")["t"]
     t = frame["session_id"].map(by_session).astype(float)
     loose = t.isna()
@@ -210,9 +214,11 @@ def _number(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
         none = np.array([], dtype="datetime64[ns]")
         days = pd.to_datetime(frame.loc[loose, "taken_on"]).to_numpy()
         t.loc[loose] = [
-            max(1, int(np.searchsorted(per_episode.get(episode, none), day, side="right")))
+            int(np.searchsorted(per_episode.get(episode, none), day, side="right"))
             for episode, day in zip(frame.loc[loose, "episode_id"], days, strict=True)
         ]
+        t.loc[loose & (frame["status"] == Session.Status.BOOKED)] += 1
+        t = t.clip(lower=1)
     return t.astype("int64")
 
 

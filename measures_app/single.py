@@ -27,11 +27,11 @@ from measures_app.series import (
     known,
     visits_of,
 )
-from sessions_app.models import Episode
+from sessions_app.models import Episode, Session
 
 COLUMNS = (
-    "pk", "session_id", "respondent_id", "respondent__relation", "measure_id", "version_id",
-    "norm_id", "taken_on", "total",
+    "pk", "session_id", "session__status", "respondent_id", "respondent__relation",
+    "measure_id", "version_id", "norm_id", "taken_on", "total",
 )  # fmt: skip
 
 
@@ -77,7 +77,8 @@ def course_of(episode: Episode, as_of: date | None = None) -> Course:
     for row in rows:
         t = number.get(row["session_id"])
         if t is None:  # without a session of its own: by the day
-            t = max(1, bisect_right(days, row["taken_on"]))
+            ahead = row["session__status"] == Session.Status.BOOKED
+            t = max(1, bisect_right(days, row["taken_on"]) + ahead)
         age = there.versions[row["version_id"]].age_from
         first = began.get((row["respondent_id"], age)) if age is not None else None
         row["before"] = 0 if first is None else bisect_left(days, first)

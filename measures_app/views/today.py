@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,10 +11,23 @@ from measures_app import alerts, followups
 from measures_app.due import due_today
 from measures_app.models import Administration, Measure
 from sessions_app import access, clinic_time, selectors
-from sessions_app.models import Assignment, Session
+from sessions_app.models import Assignment, EntryLink, Session
 from sessions_app.views.schedule import day_of
 
 BACKLOG_SHOWN = 20
+
+
+def _links_of(sessions: list[Session], user: Any) -> dict[int, list[EntryLink]]:
+    """Each session's newest link of each respondent: sent, opened, not yet."""
+    rows = EntryLink.objects.visible_to(user).filter(
+        session__in=[session.pk for session in sessions], revoked_at=None
+    )
+    rows = rows.exclude(way=EntryLink.Way.TABLET).select_related("respondent").order_by("pk")
+    newest = {(row.session_id, row.respondent_id): row for row in rows}
+    found: dict[int, list[EntryLink]] = {}
+    for (session_id, _respondent), link in newest.items():
+        found.setdefault(session_id, []).append(link)
+    return found
 
 
 @access.needs("record_sessions")
@@ -32,12 +46,14 @@ def today(request: HttpRequest) -> HttpResponse:
         kinds.setdefault(session_id, set()).add("alliance" if is_alliance else "outcome")
         there.add((session_id, measure_id, respondent_id))
     due = due_today(sessions)
+    sent = _links_of(sessions, request.user)
     shared = Counter(session.meeting_id for session in sessions)
     rows = [
         {
             "session": session,
             "together": shared[session.meeting_id] > 1,
             "taken": kinds.get(session.pk, set()),
+            "links": sent.get(session.pk, ()),
             "open": [
                 form
                 for form in due[session.pk]

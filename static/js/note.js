@@ -16,3 +16,15 @@ copy.addEventListener("click", async () => {
     said.textContent = copy.dataset.byHand;
   }
 });
+
+const save = note.querySelector("[data-save]");
+save.hidden = false;
+save.addEventListener("click", () => {
+  const file = URL.createObjectURL(new Blob([text.value], { type: "text/plain" }));
+  const link = document.createElement("a");
+  link.href = file;
+  link.download = save.dataset.save;
+  link.click();
+  URL.revokeObjectURL(file);
+  said.textContent = save.dataset.saved;
+});

@@ -14,8 +14,11 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client as Browser
 
+from measures_app import actions as measure_actions
 from measures_app import measures
 from measures_app.models import Administration
+from measures_app.series import as_series, scores
+from measures_app.single import series_of_episode
 from sessions_app import actions, clinic_time, links
 from sessions_app.context import acting_as
 from sessions_app.models import Client, EntryLink, Respondent, Session
@@ -224,3 +227,38 @@ def test_the_form_is_light_and_asks_little_of_the_database(
         path = finders.find(file.removeprefix("/static/"))
         weight += Path(path).stat().st_size
     assert weight < 60_000
+
+
+def test_answered_before_the_session_it_is_the_next_one_s_score(
+    clinic: Clinic, booked: Session, link: str
+) -> None:
+    """Nobody has said yet that she came: it doesn't take the place of last week's score."""
+    with acting_as(BY):
+        for session, total in zip(clinic.sessions["ana"][-2:], (20, 24), strict=True):
+            measure_actions.record_administration(
+                episode=clinic.episodes["ana"], session=session, total=total, provenance="paper",
+                measure=measures.get_measure("outcome-adult"), by=BY,
+            )  # fmt: skip
+    Phone(link).send(ITEMS)
+    with acting_as(BY):
+        (before,) = series_of_episode(clinic.episodes["ana"])
+        assert before == as_series(scores(episode_ids=[clinic.episodes["ana"].pk]))[0]
+        actions.set_attendance(session=booked, status="attended", by=BY)
+        (after,) = series_of_episode(clinic.episodes["ana"])
+    assert (before.t, before.scores) == ((5, 6, 7), (20.0, 24.0, 18.5))
+    assert (after.t, after.scores) == (before.t, before.scores)
+
+
+def test_today_says_whether_a_link_was_opened_and_sent(
+    clinic: Clinic, booked: Session, link: str, browser_of: Sign
+) -> None:
+    alice = browser_of("alice")
+    assert "not opened yet" in alice.get("/today/").content.decode()
+    Browser().get(link)
+    assert "opened" in alice.get("/today/").content.decode().split("link:")[1][:40]
+    with acting_as(BY):
+        actions.send_link(session=booked, respondent=_self(clinic.ana), way="mail", by=clinic.alice)
+    assert "on its way" in alice.get("/today/").content.decode()
+    with acting_as(BY):
+        EntryLink.objects.filter(way="mail").update(sent_at=clinic_time.now())
+    assert "sent" in alice.get("/today/").content.decode().split("link:")[1][:40]

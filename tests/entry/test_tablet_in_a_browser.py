@@ -164,6 +164,10 @@ def test_the_note_begins_with_the_numbers_and_is_copied_and_kept_nowhere(
     page.get_by_role("button", name="Copy").tap()
     page.get_by_text("Copied.").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == "She sleeps again."
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="As a text file").tap()
+    assert kept.value.path().read_text(encoding="utf-8") == "She sleeps again."
+    assert "Oliveira" not in kept.value.suggested_filename
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     page.reload()
     assert "She sleeps" not in note.input_value()

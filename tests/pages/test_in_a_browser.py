@@ -17,6 +17,7 @@ from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
+from sessions_app.session_code import encode
 from tests.cast import BY, Clinic, build
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -244,3 +245,25 @@ def test_a_device_handed_over_shows_one_form_and_the_pin_brings_it_back(
     page.get_by_label("A PIN for coming back").fill("4711")
     page.get_by_role("button", name="Come back").tap()
     page.wait_for_url("**/picture/")
+
+
+def test_from_the_code_on_paper_to_the_kept_scores_by_keyboard_alone(
+    site: Any, open_as: Any
+) -> None:
+    url, clinic, _places = site
+    with acting_as(BY):
+        session = actions.book_session(
+            episode=clinic.episodes["ana"],
+            starts_at=clinic_time.at(clinic_time.today() - timedelta(days=3), 9),
+            by=BY,
+        )
+    page = open_as("alice")
+    page.goto(f"{url}/sessions/by-code/")
+    for keys in (encode(session.pk).lower(), "6455718088907995"):
+        page.keyboard.type(keys)
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+    assert page.url.endswith(f"/sessions/{session.pk}/picture/")
+    with acting_as(BY):
+        rows = Administration.objects.filter(session=session)
+        assert {float(row.total) for row in rows} == {27.0, 35.2}
