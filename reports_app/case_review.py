@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,7 @@ from sessions_app.models import (
 
 ROWS_ON_PAPER = 26
 ROWS_BESIDE_OTHERS = 16
+NEWLY = timedelta(days=60)  # so long a hand-over's summary lies open
 GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
 
 
@@ -256,6 +258,9 @@ def case_context(
             "recorded_by", "result_by", "client__key"
         )
     )
+    lead = episode.assignments.filter(part="lead", to_on=None).select_related("clinician").first()
+    if lead is not None:
+        lead.episode = episode  # whose client's key opens the summary
     rows = session_rows(episode)
     held = [row for row in rows if row.number is not None]
     rules = [flag.rule for flag in flags if flag.kind == Flag.Kind.REVIEW]
@@ -263,9 +268,8 @@ def case_context(
         "client": client,
         "episode": episode,
         "others": Episode.objects.visible_to(user).filter(client=client).exclude(pk=episode.pk),
-        "lead": episode.assignments.filter(part="lead", to_on=None)
-        .select_related("clinician")
-        .first(),
+        "lead": lead,
+        "lead_is_new": lead is not None and lead.from_on > clinic_time.today() - NEWLY,
         "reached": _reached(episode, pictures),
         "pictures": pictures,
         "main": pictures[0] if pictures else None,

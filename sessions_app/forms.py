@@ -138,9 +138,26 @@ class TransferForm(forms.Form):
     to = ClinicianWithLoad(Clinician.objects.none(), label=_("Who goes on with this client"))
     on = forms.DateField(label=_("From"), widget=DayInput())
     reason = forms.CharField(label=_("Why, in a sentence"), max_length=200)
+    summary = forms.CharField(
+        label=_("For whoever goes on"),
+        help_text=_(
+            "Begun from what is recorded; change and complete it, best together with the client. "
+            "It stands on the client's page."
+        ),
+        max_length=8000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 12}),
+    )
 
-    def __init__(self, *args: Any, clinicians: Any, load: Mapping[int, int], **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"on": clinic_time.today()})
+    def __init__(
+        self,
+        *args: Any,
+        clinicians: Any,
+        load: Mapping[int, int],
+        summary: str = "",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("initial", {"on": clinic_time.today(), "summary": summary})
         super().__init__(*args, **kwargs)
         self.fields["to"].load = load  # type: ignore[attr-defined]  # ClinicianWithLoad
         self.fields["to"].queryset = clinicians  # type: ignore[attr-defined]  # ModelChoiceField

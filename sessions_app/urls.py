@@ -10,7 +10,6 @@ urlpatterns = [
     path("clients/", clients.index, name="clients"),
     path("clients/new/", clients.new, name="client_new"),
     path("clients/<code:code>/ending/", care.ending, name="ending"),
-    path("clients/<code:code>/transfer/", care.transfer, name="transfer"),
     path("clients/<code:code>/return/", care.returning, name="returning"),
     path("schedule/", schedule.day, name="schedule"),
     path("schedule/upload/", schedule.upload, name="schedule_upload"),

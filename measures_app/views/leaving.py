@@ -12,9 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from measures_app import actions
+from measures_app.handing import draft_of
 from sessions_app import access, audit, clinic_time, selectors
-from sessions_app.forms import ClinicianWithLoad, DayInput, add_problems
+from sessions_app import actions as care_actions
+from sessions_app.forms import ClinicianWithLoad, DayInput, TransferForm, add_problems
 from sessions_app.models import Assignment, Clinician, Episode
+from sessions_app.views.care import in_care, turn
 
 UNPROCESSABLE = 422
 
@@ -125,3 +128,35 @@ def hand_over_caseload(request: HttpRequest) -> HttpResponse:
     context = {"clinician": clinician, "episodes": episodes, "form": form}
     status = UNPROCESSABLE if form.errors else 200
     return render(request, "clients/caseload_hand_over.html", context, status=status)
+
+
+@access.needs("transfer")
+def transfer(request: HttpRequest, code: str) -> HttpResponse:
+    """Who goes on with this client? Present load is shown, results are not."""
+    episode = in_care(request, code)
+    if request.method != "POST":
+        audit.client_read(episode.client, "transfer page")
+    lead = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
+    form = TransferForm(
+        request.POST if request.method == "POST" else None,
+        clinicians=selectors.working_clinicians(clinic_time.today())
+        .exclude(pk=lead.clinician_id if lead else None)
+        .order_by("name"),
+        load=selectors.open_leads(),
+        summary=draft_of(episode) if request.method != "POST" else "",
+    )
+    shown = turn(
+        request,
+        form,
+        "clients/transfer.html",
+        {"client": episode.client, "episode": episode, "lead": lead},
+        lambda: care_actions.transfer_episode(
+            episode=episode, by=request.user, **form.cleaned_data
+        ),
+    )
+    if shown is not None:
+        return shown
+    messages.success(
+        request, _("%(name)s goes on with this client.") % {"name": form.cleaned_data["to"].name}
+    )
+    return redirect("review")

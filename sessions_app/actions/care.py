@@ -82,6 +82,7 @@ def assign_clinician(
     by: Any,
     part: str = Assignment.Part.LEAD,
     why: str = "",
+    summary: str = "",
 ) -> Assignment:
     if not access.may(by, "register_clients"):
         access.require(by, "transfer")
@@ -98,6 +99,7 @@ def assign_clinician(
         part=part,
         from_on=from_on,
         why_sealed=episode.client.seal(why, "assignment-why"),
+        summary_sealed=episode.client.seal(summary.strip(), "hand-over-summary"),
     )
     audit.record(
         "clinician assigned",

@@ -27,9 +27,12 @@ def _require_at_work(to: Clinician, on: date) -> None:
 
 @transaction.atomic
 def transfer_episode(
-    *, episode: Episode, to: Clinician, on: date, reason: str, by: Any
+    *, episode: Episode, to: Clinician, on: date, reason: str, by: Any, summary: str = ""
 ) -> Assignment:
-    """Hand an episode to another clinician; the past assignment stays, dated."""
+    """Hand an episode to another clinician; the past assignment stays, dated.
+
+    `summary` is what whoever goes on should know; they read it on the client's page.
+    """
     access.require(by, "transfer")
     episode = Episode.objects.select_for_update().get(pk=episode.pk)
     if not episode.is_open:
@@ -44,7 +47,9 @@ def transfer_episode(
         current.to_on = on
         current.why_sealed = episode.client.seal(reason, "assignment-why")
         current.save(update_fields=["to_on", "why_sealed"])
-    return assign_clinician(episode=episode, clinician=to, from_on=on, why=reason, by=by)
+    return assign_clinician(
+        episode=episode, clinician=to, from_on=on, why=reason, summary=summary, by=by
+    )
 
 
 @transaction.atomic

@@ -116,6 +116,7 @@ class Assignment(models.Model):
     from_on = models.DateField()
     to_on = models.DateField(null=True, blank=True)
     why_sealed = models.BinaryField(blank=True, default=b"")
+    summary_sealed = models.BinaryField(blank=True, default=b"", db_default=b"")
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 
@@ -137,6 +138,11 @@ class Assignment(models.Model):
     @property
     def why(self) -> str:
         return self.episode.client.unseal(self.why_sealed, "assignment-why")
+
+    @property
+    def summary(self) -> str:
+        """What whoever had the client before wrote for whoever goes on."""
+        return self.episode.client.unseal(self.summary_sealed, "hand-over-summary")
 
 
 class Meeting(models.Model):

@@ -12,13 +12,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from sessions_app import access, actions, audit, clinic_time, selectors
-from sessions_app.forms import EndingForm, ReturnForm, TransferForm, add_problems
-from sessions_app.models import Assignment, Client, Episode
+from sessions_app.forms import EndingForm, ReturnForm, add_problems
+from sessions_app.models import Client, Episode
 
 UNPROCESSABLE = 422
 
 
-def _in_care(request: HttpRequest, code: str) -> Episode:
+def in_care(request: HttpRequest, code: str) -> Episode:
     """The open episode in the address, else the client's newest; 404 where there is none to see."""
     episodes = Episode.objects.visible_to(request.user).filter(client__code=code, closed_on=None)
     wanted = request.GET.get("episode", "")
@@ -34,7 +34,7 @@ def _in_care(request: HttpRequest, code: str) -> Episode:
     return episode
 
 
-def _turn(
+def turn(
     request: HttpRequest,
     form: Any,
     template: str,
@@ -56,14 +56,14 @@ def _turn(
 @access.needs("close_episode")
 def ending(request: HttpRequest, code: str) -> HttpResponse:
     """How did care end?"""
-    episode = _in_care(request, code)
+    episode = in_care(request, code)
     if request.method != "POST":
         audit.client_read(episode.client, "ending page")
     form = EndingForm(
         request.POST if request.method == "POST" else None,
         initial={"on": clinic_time.today(), "ending": request.GET.get("ending", "")},
     )
-    shown = _turn(
+    shown = turn(
         request,
         form,
         "clients/ending.html",
@@ -77,35 +77,6 @@ def ending(request: HttpRequest, code: str) -> HttpResponse:
     else:
         messages.success(request, _("The episode has ended; its course stays readable."))
     return redirect(f"{episode.client.get_absolute_url()}?episode={episode.pk}")
-
-
-@access.needs("transfer")
-def transfer(request: HttpRequest, code: str) -> HttpResponse:
-    """Who goes on with this client? Present load is shown, results are not."""
-    episode = _in_care(request, code)
-    if request.method != "POST":
-        audit.client_read(episode.client, "transfer page")
-    lead = episode.assignments.filter(part=Assignment.Part.LEAD, to_on=None).first()
-    form = TransferForm(
-        request.POST if request.method == "POST" else None,
-        clinicians=selectors.working_clinicians(clinic_time.today())
-        .exclude(pk=lead.clinician_id if lead else None)
-        .order_by("name"),
-        load=selectors.open_leads(),
-    )
-    shown = _turn(
-        request,
-        form,
-        "clients/transfer.html",
-        {"client": episode.client, "episode": episode, "lead": lead},
-        lambda: actions.transfer_episode(episode=episode, by=request.user, **form.cleaned_data),
-    )
-    if shown is not None:
-        return shown
-    messages.success(
-        request, _("%(name)s goes on with this client.") % {"name": form.cleaned_data["to"].name}
-    )
-    return redirect("review")
 
 
 @access.needs("register_clients")
@@ -124,7 +95,7 @@ def returning(request: HttpRequest, code: str) -> HttpResponse:
         programmes=selectors.open_programmes(request.user),
         clinicians=selectors.working_clinicians(clinic_time.today()),
     )
-    shown = _turn(
+    shown = turn(
         request,
         form,
         "clients/returning.html",
