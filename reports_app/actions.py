@@ -18,7 +18,7 @@ from reports_app.editions import (
     to_format,
 )
 from reports_app.extract import CLINIC, Scope
-from reports_app.models import ReportEdition, ReportRun
+from reports_app.models import ContractTarget, MonthlyEntry, ReportEdition, ReportRun
 from reports_app.paper import missing
 from reports_app.periods import Month, Period, months_back, parse_period
 from reports_app.published import Publication
@@ -140,6 +140,38 @@ def keep_scheduled(day: date) -> int:
         for format in ("csv", "xlsx", "pdf") if not missing() else ("csv", "xlsx"):
             keep_edition(period=month, format=format, by=system("report"))
     return ReportRun.objects.count() - before
+
+
+@transaction.atomic
+def enter_month(
+    *,
+    month: Month,
+    by: Any,
+    complaints: int | None = None,
+    vacancies: int | None = None,
+    leavers: int | None = None,
+    sick_days: int | None = None,
+    changed: str = "",
+) -> MonthlyEntry:
+    """Say of a month what no session tells; what was said before stays, and no longer counts."""
+    access.require(by, "enter_months")
+    row = MonthlyEntry.objects.create(
+        month=month.start, complaints=complaints, vacancies=vacancies, leavers=leavers,
+        sick_days=sick_days, changed=changed, entered_by=user_of(by),
+    )  # fmt: skip
+    audit.record("month entered", subject_kind="report", subject=str(month), by=by)
+    return row
+
+
+@transaction.atomic
+def set_target(*, funder: str, metric: str, value: float, from_on: date, by: Any) -> ContractTarget:
+    """Set what a funder's contract asks of a metric, from a day on."""
+    access.require(by, "enter_months")
+    row = ContractTarget.objects.create(
+        funder=funder, metric=metric, value=value, from_on=from_on, set_by=user_of(by)
+    )
+    audit.record("target set", subject_kind="report", subject=metric, by=by)
+    return row
 
 
 def newest_backtest() -> Job | None:

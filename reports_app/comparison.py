@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from reports_app.editions import Report
 from reports_app.extract import extract
 from reports_app.metrics import PROVISIONAL, Metric, monthly_metrics
 from reports_app.periods import Period
 from reports_app.small import few_of
 from sessions_app import policies
+
+if TYPE_CHECKING:
+    from reports_app.editions import Report
 
 COMPARED = (
     "people_served", "episodes_opened", "episodes_ended", "waiting_median_days",

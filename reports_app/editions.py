@@ -16,13 +16,15 @@ from openpyxl.utils import get_column_letter
 
 from measures_app.charts import trend_svg
 from measures_app.steps import newest_night
+from reports_app import board
+from reports_app.comparison import comparison
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import CLINIC, Scope, extract
 from reports_app.metrics import COLUMNS, Metric, monthly_metrics
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
 from reports_app.published import Publication, publication, published_metrics
-from reports_app.small import grouped, rates_svg, sentences
+from reports_app.small import few_of, grouped, rates_svg, sentences
 from reports_app.trend import trends
 from sessions_app import policies
 from sessions_app.models import Installation
@@ -208,7 +210,7 @@ def differences(old: bytes, new: bytes) -> list[dict[str, str]]:
 
 
 def page_context(report: Report) -> dict[str, Any]:
-    """What the month's page and its PDF share: sections of rows, and the plain sentences."""
+    """What the agency page, the period's page and its PDF share: rows by section, sentences."""
     limit = int(policies.get("small_cell_limit"))
     return {
         "report": report,
@@ -220,10 +222,28 @@ def page_context(report: Report) -> dict[str, Any]:
     }
 
 
+def report_context(report: Report) -> dict[str, Any]:
+    """The same, with what was entered for the period and what contracts ask for."""
+    context = page_context(report)
+    few = few_of(report.metrics, context["limit"])
+    period, scope = report.period, report.of
+    # Complaints of two in a month are a small cell too: only the words leave the clinic.
+    entered = board.entered(period, words_only=report.published) if scope.is_clinic else None
+    return context | {
+        "entered": entered,
+        "targets": board.targets(period, scope.funder, report.metrics, few),
+        "entering": board.entering_sentence(period) if report.provisional else "",
+    }
+
+
 def to_pdf(report: Report) -> bytes:
     """What matters and its charts on the first page, then the tables, then how to read them."""
-    context = page_context(report)
+    context = report_context(report)
     context["chart"] = rates_svg(report.metrics, context["limit"])
+    if not report.published:  # the period before isn't rounded
+        context["changes"] = board.changes_sentences(comparison(report))
+        if report.of.is_clinic:
+            context["reviews"] = board.reviews_sentence(report.period)
     if not report.published and report.of.funder is None:  # single months are not rounded
         trend = trends(report.period.last_month, report.of.programme, context["limit"])
         context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]

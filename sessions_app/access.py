@@ -37,7 +37,9 @@ RIGHTS: dict[str, frozenset[str]] = {
     SUPERVISOR: frozenset(
         {"see_clinical", "review", "decide", "transfer", "enter_scores", "see_rules", "look_back"}
     ),
-    DIRECTOR: frozenset({"see_aggregates", "export_reports", "see_rules", "look_back"}),
+    DIRECTOR: frozenset(
+        {"see_aggregates", "export_reports", "enter_months", "see_rules", "look_back"}
+    ),
     FRONT_DESK: frozenset({"see_registry", "register_clients", "schedule", "record_attendance"}),
     ADMINISTRATOR: frozenset(
         {
@@ -45,6 +47,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "manage_programmes",
             "manage_measures",
             "manage_policies",
+            "enter_months",
             "import_scores",
             "see_audit",
             "see_rules",

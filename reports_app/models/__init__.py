@@ -1,10 +1,13 @@
+from reports_app.models.entries import ContractTarget, MonthlyEntry
 from reports_app.models.files import CaseFile
 from reports_app.models.reports import ReportEdition, ReportRun
 from reports_app.models.summaries import EpisodeSummary, SessionMonth, TouchedMonth
 
 __all__ = [
     "CaseFile",
+    "ContractTarget",
     "EpisodeSummary",
+    "MonthlyEntry",
     "ReportEdition",
     "ReportRun",
     "SessionMonth",

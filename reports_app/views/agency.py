@@ -8,7 +8,7 @@ from django.utils.http import urlencode
 from measures_app.charts import trend_svg
 from reports_app import actions, still_looking
 from reports_app.comparison import comparison
-from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context
+from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context, report_context
 from reports_app.extract import Scope, named_funders
 from reports_app.models import ReportEdition, ReportRun
 from reports_app.paper import PaperUnavailable, missing
@@ -124,11 +124,12 @@ def _month_page(
     with acting_as(system("report")):
         report = make_report(period, scope)
         compared = comparison(report)
+        shown = report_context(report)
         funders = named_funders()
     audit.record("read", subject_kind="report", subject=str(period), what="month page")
     after = period.next() if isinstance(period, Month | Months) else None
     context = {
-        **page_context(report),
+        **shown,
         "compared": compared,
         "month": period,
         "before": period.previous(),

@@ -56,6 +56,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/reports/": (404, 404, 302, 404, 404, 404),
     "/reports/{month}/": (404, 404, 200, 404, 404, 404),
     "/reports/{month}/csv/": (404, 404, 200, 404, 404, 404),
+    "/reports/{month}/entries/": (404, 404, 200, 404, 200, 404),
     "/reports/editions/0/": (404, 404, 404, 404, 404, 404),
     "/rules/": (200, 200, 200, 404, 200, 200),
     "/rules/back-test/": (404, 405, 405, 404, 405, 404),

@@ -25,7 +25,7 @@ from measures_app import flagging, imports, measures
 from measures_app.actions.drafts import PREVIEW, bring_file, forget_drafts, try_file
 from measures_app.actions.imports import import_records, import_what_can_be, known_versions
 from measures_app.models import Flag, ImportDraft
-from reports_app.actions import ask_for_backtest, keep_edition
+from reports_app.actions import ask_for_backtest, enter_month, keep_edition, set_target
 from reports_app.case_files import ask_for_case_file, forget_case_files
 from reports_app.models import CaseFile
 from reports_app.periods import Month
@@ -345,6 +345,12 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "ask_for_case_file": lambda c, by: ask_for_case_file(conference=c.conference, by=by),
     "forget_case_files": lambda c, by: forget_case_files(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
+    "enter_month": lambda c, by: enter_month(
+        month=Month(today().replace(day=1)), complaints=1, by=by
+    ),
+    "set_target": lambda c, by: set_target(
+        funder="County", metric="recovered", value=50, from_on=today(), by=by
+    ),
     "keep_edition": lambda c, by: keep_edition(
         period=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
     ),
@@ -379,6 +385,8 @@ RIGHTLY = {
                      "see_alert", "close_alert", "bring_in_duty",
                      "note_whereabouts"), "alice"),
     "keep_edition": "dora",
+    "enter_month": "dora",
+    "set_target": "dora",
     "ask_for_backtest": "dora",
     "erase_identity": None,
     "rewrap_keys": None,

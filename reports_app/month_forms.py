@@ -1,0 +1,56 @@
+"""Forms of what is entered for a month, and of contracts' targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from reports_app.board import COUNTED, SHARES
+from reports_app.explain import LABELS
+from sessions_app.forms import DayInput
+
+MOST = 100_000
+WHOLE = 100  # per cent
+
+
+def _count(label: Any) -> forms.IntegerField:
+    return forms.IntegerField(required=False, min_value=0, max_value=MOST, label=label)
+
+
+class EntryForm(forms.Form):
+    complaints = _count(_("Complaints"))
+    vacancies = _count(_("Vacant posts at the month's end"))
+    leavers = _count(_("Staff who left"))
+    sick_days = _count(_("Days of sick leave, all staff together"))
+    changed = forms.CharField(
+        required=False,
+        max_length=2000,
+        label=_("What we changed because of last month"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors and all(value in (None, "") for value in cleaned.values()):
+            raise forms.ValidationError(_("Nothing is entered yet: leave empty what isn't known."))
+        return cleaned
+
+
+class TargetForm(forms.Form):
+    funder = forms.CharField(max_length=80, label=_("Funder, as episodes name it"))
+    metric = forms.ChoiceField(
+        choices=[(name, LABELS[name]) for name in (*COUNTED, *SHARES)],
+        label=_("What the contract asks for"),
+    )
+    value = forms.FloatField(
+        min_value=0, max_value=MOST, label=_("Target: a number a month, or per cent")
+    )
+    from_on = forms.DateField(label=_("From"), widget=DayInput())
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("metric") in SHARES and (cleaned.get("value") or 0) > WHOLE:
+            self.add_error("value", _("A share is at most 100 per cent."))
+        return cleaned
