@@ -200,6 +200,28 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     return User.objects.filter(seeing, is_active=True)
 
 
+def supervisors_of(clinician: Any) -> models.QuerySet[Any]:
+    """Who supervises a clinician today, and has the role for it."""
+    from sessions_app.models import RoleGrant, User
+
+    today = clinic_time.today()
+    grants = RoleGrant.objects.filter(
+        _in_force(today), user_id=OuterRef("pk"), from_on__lte=today, role=SUPERVISOR
+    )
+    now = clinician.supervisions.filter(_in_force(today), from_on__lte=today)
+    return User.objects.filter(Exists(grants), is_active=True, pk__in=now.values("supervisor_id"))
+
+
+def practice_of(user: Any) -> Q:
+    """Whose practice a person sees: their own, and of those they supervise who share it."""
+    if getattr(user, "kind", None) == "system":
+        return Q()
+    shared = Q(
+        clinician__practice_shares__supervisor=user, clinician__practice_shares__ended_at=None
+    )
+    return Q(clinician__in=my_clinicians(user)) & (Q(clinician__user=user) | shared)
+
+
 def who_may_confer() -> models.QuerySet[Any]:
     """Users who can be asked to a case conference: those who treat or supervise today."""
     from sessions_app.models import RoleGrant, User

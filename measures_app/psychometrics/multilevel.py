@@ -126,6 +126,36 @@ def fit_components(
     )
 
 
+def icc_of_sums(n: npt.ArrayLike, total: npt.ArrayLike, squares: npt.ArrayLike) -> float:
+    """Share of the variance between clinicians, from sums alone (one-way analysis of variance).
+
+    Parameters
+    ----------
+    n, total, squares : array_like, shape (clinicians,)
+        Episodes of each clinician, and the sums of their outcomes and of the squares of these.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN with fewer than two clinicians, no more episodes than clinicians, or no
+        variance at all. Source: Searle, Casella & McCulloch (1992), Variance Components, 3.6.
+    """
+    sizes = np.asarray(n, dtype=np.float64)
+    present = sizes > 0
+    sizes = sizes[present]
+    sums = np.asarray(total, dtype=np.float64)[present]
+    groups, episodes = sizes.size, float(sizes.sum())
+    if groups < 2 or episodes <= groups:
+        return math.nan
+    by_group = float((sums**2 / sizes).sum())
+    between_square = (by_group - float(sums.sum()) ** 2 / episodes) / (groups - 1)
+    everything = float(np.asarray(squares, dtype=np.float64)[present].sum())
+    within = max(0.0, (everything - by_group) / (episodes - groups))
+    usual = (episodes - float((sizes**2).sum()) / episodes) / (groups - 1)
+    between = max(0.0, (between_square - within) / usual)
+    return between / (between + within) if between + within > 0 else math.nan
+
+
 def clinic_icc(own: float, clinicians: int) -> float:
     """The clinic's own share of variance between clinicians, steadied by the published one.
 

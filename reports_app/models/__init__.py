@@ -1,5 +1,6 @@
 from reports_app.models.entries import ContractTarget, MonthlyEntry
 from reports_app.models.files import CaseFile
+from reports_app.models.practice import PracticeEntry, PracticeShare
 from reports_app.models.reports import ReportEdition, ReportRun
 from reports_app.models.summaries import EpisodeSummary, SessionMonth, TouchedMonth
 
@@ -8,6 +9,8 @@ __all__ = [
     "ContractTarget",
     "EpisodeSummary",
     "MonthlyEntry",
+    "PracticeEntry",
+    "PracticeShare",
     "ReportEdition",
     "ReportRun",
     "SessionMonth",

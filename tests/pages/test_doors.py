@@ -51,6 +51,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/conferences/files/{uuid}.pdf": (404, 404, 404, 404, 404, 404),
     "/conferences/files/{uuid}/state/": (404, 404, 404, 404, 404, 404),
     "/messages/": (200, 200, 404, 404, 404, 200),
+    "/practice/of/alice/": (404, 404, 404, 404, 404, 404),  # until Alice shares it
     "/practice/": (200, 404, 404, 404, 404, 200),
     "/agency/": (404, 404, 200, 404, 404, 404),
     "/reports/": (404, 404, 302, 404, 404, 404),
@@ -111,7 +112,8 @@ ELSEWHERE = {
     "people/<int:pk>/invitation/", "people/<int:pk>/close/",
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
     "review/<code:code>/result/", "conferences/<int:pk>/agenda/", "conferences/<int:pk>/file/",
-    "first-administrator/<str:token>/", "import/<uuid:pk>/forget/",
+    "practice/share/", "practice/log/<int:pk>/take-back/", "first-administrator/<str:token>/",
+    "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",

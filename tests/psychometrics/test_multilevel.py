@@ -14,6 +14,7 @@ from measures_app.psychometrics.multilevel import (
     clinician_rates,
     fit_components,
     funnel_limits,
+    icc_of_sums,
     shrinkage_weight,
 )
 
@@ -139,3 +140,18 @@ def test_a_funnel_allows_for_true_differences():
     means = rng.normal(0, math.sqrt(95 / 50 + 5), 20_000)
     assert (np.abs(means) > funnel_limits(50, within=95, between=5)).mean() < 0.06
     assert (np.abs(means) > funnel_limits(50, within=95, between=0)).mean() > 0.25
+
+
+def test_the_share_between_clinicians_from_sums_is_the_analysis_of_variance():
+    """Two clinicians with 1, 3 and 5, 7: mean squares 16 and 2, so (16 - 2) / 2 between them."""
+    assert icc_of_sums([2, 2], [4, 12], [10, 74]) == pytest.approx(7 / 9)
+    assert icc_of_sums([2, 2, 0], [4, 12, 0], [10, 74, 0]) == pytest.approx(7 / 9)
+    assert icc_of_sums([2, 2], [4, 4], [10, 10]) == 0.0  # no difference between them
+
+
+@pytest.mark.parametrize(
+    ("n", "total", "squares"),
+    [([5], [1], [1]), ([1, 1], [1, 2], [1, 4]), ([2, 2], [2, 2], [2, 2])],
+)
+def test_where_nothing_can_be_told_apart_the_share_is_not_a_number(n, total, squares):
+    assert math.isnan(icc_of_sums(n, total, squares))

@@ -29,6 +29,12 @@ from reports_app.actions import ask_for_backtest, enter_month, keep_edition, set
 from reports_app.case_files import ask_for_case_file, forget_case_files
 from reports_app.models import CaseFile
 from reports_app.periods import Month
+from reports_app.practice_log import (
+    end_practice_share,
+    log_practice,
+    share_practice,
+    take_back_practice,
+)
 from sessions_app import audit, clinic_time
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent
@@ -37,7 +43,7 @@ from tests.cast import BY, Clinic
 FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
-MODULES = ("reports_app.actions", "reports_app.case_files")
+MODULES = ("reports_app.actions", "reports_app.case_files", "reports_app.practice_log")
 # Parts of an atomic caller, which write by one of the others.
 WITHIN_A_CALLER = {"import_what_can_be"}
 DUE_ANYWAY = {"forget_drafts", "forget_case_files"}  # what is past its day goes, whoever comes by
@@ -136,6 +142,8 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         clinic.case = clinic.conference.cases.get()
         old = ask_for_case_file(conference=clinic.conference, by=clinic.sofia)
         CaseFile.objects.filter(pk=old.pk).update(created_at=clinic_time.now() - timedelta(days=2))
+        clinic.entry = log_practice(on=today, skill="moving_on", hours=1, by=clinic.alice)
+        clinic.share = share_practice(supervisor=clinic.sofia, by=clinic.alice)
         # A newer master key, so that there is something to rewrap.
         fresh = base64.b64encode(os.urandom(32)).decode()
         settings.MASTER_KEYS = {"next": fresh, **settings.MASTER_KEYS}
@@ -342,6 +350,10 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "end_conference": lambda c, by: sessions_app.actions.end_conference(
         conference=c.conference, by=by
     ),
+    "log_practice": lambda c, by: log_practice(on=today(), skill="ending", hours=1, by=by),
+    "take_back_practice": lambda c, by: take_back_practice(entry=c.entry, by=by),
+    "share_practice": lambda c, by: share_practice(supervisor=c.sofia, by=by),
+    "end_practice_share": lambda c, by: end_practice_share(share=c.share, by=by),
     "ask_for_case_file": lambda c, by: ask_for_case_file(conference=c.conference, by=by),
     "forget_case_files": lambda c, by: forget_case_files(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
@@ -383,7 +395,8 @@ RIGHTLY = {
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
                      "see_alert", "close_alert", "bring_in_duty",
-                     "note_whereabouts"), "alice"),
+                     "note_whereabouts", "log_practice", "take_back_practice",
+                     "share_practice", "end_practice_share"), "alice"),
     "keep_edition": "dora",
     "enter_month": "dora",
     "set_target": "dora",
