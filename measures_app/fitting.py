@@ -36,7 +36,7 @@ from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
 from sessions_app import bulk
 
-CODE_VERSION = "growth-7"
+CODE_VERSION = "growth-8"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
 # share, or after some weeks. A small clinic's is fitted on every night that brings something.
 SMALL_CLIENTS = growth.SMALL_SAMPLE
@@ -356,7 +356,8 @@ def fit_measure(measure: Measure, as_of: date) -> list[FitReport]:
 
 
 def fitted_measures() -> list[Measure]:
-    """Measures in use that have a model: one part of the night each."""
+    """Measures in use that have a model: one part of the night each, the longest work first."""
     purposes = [*CHANGE_PURPOSES, Measure.Purpose.ALLIANCE]
     used = Administration.objects.filter(total__isnull=False).order_by().values("measure")
-    return list(Measure.objects.filter(purpose__in=purposes, pk__in=used).order_by("code"))
+    found = Measure.objects.filter(purpose__in=purposes, pk__in=used).order_by("code")
+    return sorted(found, key=lambda measure: measure.purpose not in CHANGE_PURPOSES)

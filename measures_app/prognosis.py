@@ -29,6 +29,7 @@ from measures_app.psychometrics.paths import simulate_ends, standing
 from measures_app.psychometrics.patterns import split_intake
 from measures_app.psychometrics.prior import Prior
 from measures_app.psychometrics.spread import standardised_residuals, with_spread
+from measures_app.psychometrics.stacking import Stack, fit_stack, stacking_weight
 from measures_app.series import SERIES
 from sessions_app.models import Episode, Session
 
@@ -220,16 +221,19 @@ class _Looks:
 
     not_improved: tuple[np.ndarray, np.ndarray]
     deteriorated: tuple[np.ndarray, np.ndarray]
+    last: tuple[np.ndarray, np.ndarray, np.ndarray]  # the paths', the challenger's, and what came
 
 
 def _look(
     fitted: tuple[growth.GrowthModel, HazardModel],
+    challengers: Stack,
     held: Courses,
     session: int,
     criteria: ChangeCriteria,
     step: float,
 ) -> _Looks:
     model, hazard = fitted
+    low, high = _scale(criteria)
     ends = _first_and_last(held)
     coming = (held.ended & (ends["last_t"] > session) & (ends["first_t"] <= session)).to_numpy(bool)
     chosen = held.some(coming)
@@ -244,8 +248,8 @@ def _look(
         standing(model, client, t, score, now=np.full(len(first), float(session))),
         keys=chosen.episodes,
         offsets=hazard.offsets(known) if hazard.covariates and len(known) == len(first) else None,
-        low=-np.inf if criteria.lowest is None else criteria.lowest,
-        high=np.inf if criteria.highest is None else criteria.highest,
+        low=low,
+        high=high,
     )
     said = read_ends(seen, first, criteria, step)
     border, sign = boundaries(first, criteria, step), direction(criteria.better)
@@ -256,6 +260,14 @@ def _look(
     return _Looks(
         (said.p_not_improved[can], not_improved[can]),
         (said.p_deteriorated[worse_can], worse[worse_can]),
+        (said.mean, challengers.combined(said.mean, client, t, score, low, high), last),
+    )
+
+
+def _scale(criteria: ChangeCriteria) -> tuple[float, float]:
+    return (
+        -np.inf if criteria.lowest is None else criteria.lowest,
+        np.inf if criteria.highest is None else criteria.highest,
     )
 
 
@@ -267,28 +279,36 @@ def _newest(courses: Courses) -> Courses:
     return courses.some(newest)
 
 
-def _recalibrations(
+def _held_out(
     courses: Courses, criteria: ChangeCriteria, step: float, prior: Prior | None
-) -> tuple[Recalibration, Recalibration]:
-    """Of "not improved" and "deteriorated", from clients left out of the models in turn."""
+) -> tuple[Recalibration, Recalibration, float]:
+    """Corrections of "not improved" and "deteriorated", and the challenger's weight.
+
+    From clients left out of the models in turn.
+    """
     courses = _newest(courses)
     ended = int(courses.ended.sum())
     identity = Recalibration()
     if ended < FEWEST_CLIENTS:
-        return identity, identity
+        return identity, identity, 0.0
     fold = np.array([zlib.crc32(str(pk).encode()) % FOLDS for pk in courses.episodes.tolist()])
     looks: list[_Looks] = []
     for held in range(FOLDS):
         fitted = _fit(courses.some(fold != held), prior)
+        others = courses.some((fold != held) & courses.ended)
+        # At full weight: what the challenger alone says.
+        alone = fit_stack(*others.arrays(), weight=1.0, clients=ended)
         them = courses.some((fold == held) & courses.ended)
-        looks += [_look(fitted, them, session, criteria, step) for session in LOOKS]
+        looks += [_look(fitted, alone, them, session, criteria, step) for session in LOOKS]
 
     def one(name: str) -> Recalibration:
         pairs = [getattr(look, name) for look in looks]
         said, came = (np.concatenate([pair[part] for pair in pairs]) for part in (0, 1))
         return recalibrate(said, came, ended) if len(said) else identity
 
-    return one("not_improved"), one("deteriorated")
+    ours, theirs, came = (np.concatenate([look.last[part] for look in looks]) for part in (0, 1, 2))
+    weight = stacking_weight(ours, theirs, came, ended)
+    return one("not_improved"), one("deteriorated"), weight
 
 
 def learn(
@@ -307,7 +327,9 @@ def learn(
         return {"ended": ended}
     wide = with_spread(model, *courses.arrays())
     hazard = hazards_of(wide, courses)
-    not_improved, deteriorated = _recalibrations(courses, criteria, step, prior)
+    not_improved, deteriorated, weight = _held_out(courses, criteria, step, prior)
+    ends = courses.some(courses.ended)
+    stack = fit_stack(*ends.arrays(), weight=weight, clients=int(not_improved.clients))
     return {
         "ended": ended,
         "spread": wide.spread,
@@ -315,6 +337,7 @@ def learn(
         "hazard": hazard.to_dict(),
         "not_improved": dataclasses.asdict(not_improved),
         "deteriorated": dataclasses.asdict(deteriorated),
+        "stack": stack.to_dict(),
     }
 
 
@@ -365,12 +388,15 @@ def outlook(
                 for name in hazard.covariates
             ]
         )
-    return look_ahead(
-        dataclasses.replace(model, spread=ending["spread"]),
-        hazard,
+    rows = (
         np.repeat(np.arange(len(courses), dtype=np.int64), counts),
         np.concatenate([np.asarray(t, dtype=float) for _e, t, _s in courses]),
         np.concatenate([np.asarray(scores, dtype=float) for _e, _t, scores in courses]),
+    )
+    found = look_ahead(
+        dataclasses.replace(model, spread=ending["spread"]),
+        hazard,
+        *rows,
         criteria,
         step=ending["step"],
         keys=np.array(episodes, dtype=np.int64),
@@ -379,3 +405,6 @@ def outlook(
         deteriorated=Recalibration(**ending["deteriorated"]),
         paths=PATHS,
     )
+    stack = Stack.from_dict(ending["stack"])
+    low, high = _scale(criteria)
+    return dataclasses.replace(found, mean=stack.combined(found.mean, *rows, low, high))

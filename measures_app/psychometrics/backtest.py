@@ -24,15 +24,16 @@ from .accuracy import (
     calibration_table,
     recalibrate,
 )
-from .challenger import fit_challenger
+from .challenger import features_of, fit_challenger
 from .change import BoolArray, ChangeCriteria, direction
 from .growth import GrowthModel, NotEnoughData, fit
 from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
-from .outlook import boundaries, read_ends
+from .outlook import IDENTITY, boundaries, read_ends
 from .paths import Ends, simulate_ends, standing
 from .patterns import FloatArray, IntArray, split_intake
 from .reml import STARTS
 from .spread import standardised_residuals, with_spread
+from .stacking import stacking_weight
 
 SESSIONS: Final = (1, 2, 3, 4, 6, 8)
 PATHS: Final = 1000
@@ -50,8 +51,10 @@ class Predictions:
 
     Attributes
     ----------
-    mean, low, high : ndarray
-        Growth: the last score of care and the ends of its 80 % band.
+    mean : ndarray
+        The last score of care, from the paths and the challenger weighed together.
+    curve_mean, low, high : ndarray
+        Growth: the last score of care from the paths alone, and the ends of its 80 % band.
     raw, p : ndarray
         Growth: probability of no reliable improvement, before and after recalibration. The raw
         ones order clients of different folds: a recalibration differs from fold to fold.
@@ -63,6 +66,7 @@ class Predictions:
     """
 
     mean: FloatArray
+    curve_mean: FloatArray
     low: FloatArray
     high: FloatArray
     raw: FloatArray
@@ -85,6 +89,27 @@ class Fitted:
 
     growth: GrowthModel
     hazard: HazardModel
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What models said of a fold they hadn't seen, at one session; and what came."""
+
+    p: FloatArray
+    challenger_p: FloatArray
+    not_improved: BoolArray
+    mean: FloatArray
+    challenger_mean: FloatArray
+    last: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """What looks within the other folds teach: corrections, and the challenger's weight."""
+
+    growth: Recalibration = IDENTITY
+    challenger: Recalibration = IDENTITY
+    weight: float = 0.0
 
 
 def endings_of(
@@ -240,22 +265,19 @@ class Backtest:
         if len(present) < 2:
             raise NotEnoughData("all clients are in one fold: not enough to learn from yet")
         outer = {f: self.train(self.fold != f) for f in present}
-        recalibrated = self._recalibrations(outer, sessions)
+        learnt = self._learnt(outer, sessions)
         for f in present:
             for session in sessions:
-                self._predict(tables[session], outer[f], recalibrated[f], f, session)
+                self._predict(tables[session], outer[f], learnt[f], f, session)
         return tables
 
-    def _recalibrations(
-        self, outer: dict[int, Fitted], sessions: Sequence[int]
-    ) -> dict[int, tuple[Recalibration, Recalibration]]:
-        """Of growth and challenger, for each fold, from clients of the other folds."""
-        identity = (Recalibration(), Recalibration())
+    def _learnt(self, outer: dict[int, Fitted], sessions: Sequence[int]) -> dict[int, _Learnt]:
+        """Corrections and weight for each fold, from clients of the other folds."""
         ended = {f: int((self.fold != f).sum()) for f in outer}
         if min(ended.values()) < FEWEST_CLIENTS:
-            return dict.fromkeys(outer, identity)
-        # looks[f][g]: clients of fold g, predicted without folds f and g.
-        looks: dict[int, list[tuple[FloatArray, FloatArray, BoolArray]]] = {f: [] for f in outer}
+            return dict.fromkeys(outer, _Learnt())
+        # looks[f]: clients of each other fold, predicted without it and without f.
+        looks: dict[int, list[_Look]] = {f: [] for f in outer}
         order = sorted(outer)
         for place, f in enumerate(order):
             for g in order[place + 1 :]:
@@ -266,25 +288,37 @@ class Backtest:
                         looks[other].append(self._look(fitted, members, held, session))
         found = {}
         for f in outer:
-            growth_p, challenger_p, event = (
-                np.concatenate([look[part] for look in looks[f]]) for part in range(3)
+            told = _Look(
+                *[
+                    np.concatenate([getattr(look, part.name) for look in looks[f]])
+                    for part in fields(_Look)
+                ]
             )
-            found[f] = (
-                recalibrate(growth_p, event, ended[f]),
-                recalibrate(challenger_p, event, ended[f]),
+            both = np.isfinite(told.challenger_mean)
+            found[f] = _Learnt(
+                recalibrate(told.p, told.not_improved, ended[f]),
+                recalibrate(told.challenger_p, told.not_improved, ended[f]),
+                stacking_weight(
+                    told.mean[both], told.challenger_mean[both], told.last[both], ended[f]
+                ),
             )
         return found
 
-    def _look(
-        self, fitted: Fitted, members: BoolArray, held: int, session: int
-    ) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Unrecalibrated probabilities of one fold at one session, and what came."""
+    def _look(self, fitted: Fitted, members: BoolArray, held: int, session: int) -> _Look:
+        """Uncorrected forecasts of one fold at one session, and what came."""
         who, rows = self.seen_at(self.fold == held, session)
         seen = self.ends(fitted, who, session, PATHS_WITHIN, rows)
-        p = read_ends(seen, self.first[who], self.criteria, self.step).p_not_improved
-        other = self._challenge(members, who, rows, session)[1]
+        said = read_ends(seen, self.first[who], self.criteria, self.step)
+        point, chance = self._challenge(members, who, rows, session)
         kept = self.can_improve[who]
-        return p[kept], other[kept], self.not_improved[who][kept]
+        return _Look(
+            said.p_not_improved[kept],
+            chance[kept],
+            self.not_improved[who][kept],
+            said.mean,
+            point,
+            self.last[who],
+        )
 
     def _challenge(
         self, members: BoolArray, who: IntArray, rows: BoolArray, session: int
@@ -305,7 +339,7 @@ class Backtest:
         self,
         table: Predictions,
         fitted: Fitted,
-        recalibrated: tuple[Recalibration, Recalibration],
+        learnt: _Learnt,
         fold: int,
         session: int,
     ) -> None:
@@ -314,14 +348,16 @@ class Backtest:
         unseen = self.ends(fitted, who, session, PATHS)
         raw = read_ends(seen, self.first[who], self.criteria, self.step)
         static = read_ends(unseen, self.first[who], self.criteria, self.step)
-        table.mean[who], table.low[who], table.high[who] = raw.mean, raw.low80, raw.high80
+        table.curve_mean[who], table.low[who], table.high[who] = raw.mean, raw.low80, raw.high80
         table.raw[who] = raw.p_not_improved
-        table.p[who] = recalibrated[0].apply(raw.p_not_improved)
+        table.p[who] = learnt.growth.apply(raw.p_not_improved)
         table.static_mean[who], table.static_raw[who] = static.mean, static.p_not_improved
         point, chance = self._challenge(self.fold != fold, who, rows, session)
         table.challenger_mean[who] = point
+        apart = np.where(np.isfinite(point), point - raw.mean, 0.0)
+        table.mean[who] = raw.mean + learnt.weight * apart
         table.challenger_raw[who] = chance
-        table.challenger_p[who] = recalibrated[1].apply(chance)
+        table.challenger_p[who] = learnt.challenger.apply(chance)
         table.now[who] = self.features(who, rows)[:, 1]
 
     def _summary(self, session: int, table: Predictions) -> dict[str, Any]:
@@ -357,19 +393,13 @@ class Backtest:
                 "auc": area_under_curve(table.static_raw[can], event),
             },
             "last": {"rmse": _rmse(table.now - last, of)},
-            "combined": {
-                "rmse": _rmse((table.mean + table.challenger_mean) / 2 - last, of),
-            },
+            "curve": {"rmse": _rmse(table.curve_mean - last, of)},
         }
         return summary
 
     def features(self, who: IntArray, rows: BoolArray) -> FloatArray:
         """Intake, last score and mean so far of each client, shape (clients, 3)."""
-        client = np.searchsorted(who, self.client[rows])
-        counts = np.bincount(client, minlength=len(who))
-        score = self.score[rows]
-        total = np.bincount(client, weights=score, minlength=len(who))
-        return np.column_stack([self.first[who], score[np.cumsum(counts) - 1], total / counts])
+        return features_of(np.searchsorted(who, self.client[rows]), self.score[rows])
 
 
 def _mean(values: BoolArray) -> float | None:

@@ -13,12 +13,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy.special import ndtr
 
-from .patterns import FloatArray
+from .patterns import FloatArray, IntArray
 
 RIDGE: Final = 10.0  # for standardised columns
 
@@ -43,6 +43,22 @@ class Challenger:
     intercept: float
     sd: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "centre": self.centre.tolist(),
+            "scale": self.scale.tolist(),
+            "slopes": self.slopes.tolist(),
+            "intercept": self.intercept,
+            "sd": self.sd,
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Challenger:
+        """The challenger that `to_dict` wrote."""
+        columns = {name: np.array(content[name]) for name in ("centre", "scale", "slopes")}
+        return cls(**columns, intercept=content["intercept"], sd=content["sd"])
+
     def predict(self, features: FloatArray) -> FloatArray:
         """Expected last score of care, shape (clients,).
 
@@ -58,6 +74,24 @@ class Challenger:
         """Probability that the last score of care lies below a border, shape (clients,)."""
         found: FloatArray = ndtr((border - self.predict(features)) / self.sd)
         return found
+
+
+def features_of(client: IntArray, score: FloatArray) -> FloatArray:
+    """Intake, last score and mean so far of each client, shape (clients, 3).
+
+    Parameters
+    ----------
+    client : ndarray of int64, shape (rows,)
+        Never decreasing; each run of one number is a client.
+    score : ndarray, shape (rows,)
+        In the order of sessions.
+    """
+    if not len(client):
+        return np.zeros((0, 3))
+    starts = np.flatnonzero(np.r_[True, client[1:] != client[:-1]])
+    ends = np.r_[starts[1:], len(client)]
+    means = np.add.reduceat(score, starts) / (ends - starts)
+    return np.column_stack([score[starts], score[ends - 1], means])
 
 
 def fit_challenger(features: FloatArray, target: FloatArray) -> Challenger:

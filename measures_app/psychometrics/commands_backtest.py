@@ -88,12 +88,15 @@ def run_backtest(args: argparse.Namespace) -> int:
         print(json.dumps(result, allow_nan=False))
         return 0
     print(f"{len(data.clients)} clients, {args.folds} folds; the last score of care is predicted")
-    print("session     n  RMSE growth  challenger  expected  last   AUC growth  challenger  slope")
+    print(
+        "session     n  RMSE growth  (curve alone)  challenger  expected  last   "
+        "AUC growth  challenger  slope"
+    )
     for row in sessions:
         growth, challenger = row["growth"], row["challenger"]
         print(
             f"{row['session']:>7}{row['n']:>6}{_cell(growth['rmse']):>13}"
-            f"{_cell(challenger['rmse']):>12}{_cell(row['static']['rmse']):>10}"
+            f"{_cell(row['curve']['rmse']):>15}{_cell(challenger['rmse']):>12}{_cell(row['static']['rmse']):>10}"
             f"{_cell(row['last']['rmse']):>6}{_cell(growth['auc']):>13}"
             f"{_cell(challenger['auc']):>12}{_cell(growth['calibration_slope']):>7}"
         )
