@@ -235,14 +235,21 @@ def _next(run: NightlyRun) -> list[Step]:
 
 
 def run_steps(
-    run: NightlyRun, works: Mapping[str, Work], gather: Gather, *, wait: bool = True
+    run: NightlyRun,
+    works: Mapping[str, Work],
+    gather: Gather,
+    *,
+    wait: bool = True,
+    call: Callable[[NightlyRun, int], None] | None = None,
 ) -> NightlyRun:
     """Carry out a run's steps, sharing them with whoever else works on it.
 
     With `wait` it returns when the night is over; else as soon as others hold all that is due.
+    `call` is told of the run, and how many steps are due, when a position begins: helpers who
+    left when nothing was to take are called in again.
     """
     me = worker_name()
-    waited = 0.0
+    waited, position = 0.0, -1
     while True:
         run.refresh_from_db()
         if run.state != NightlyRun.State.RUNNING:
@@ -250,6 +257,9 @@ def run_steps(
         due = _next(run)
         if not due:
             return finish(run, gather)
+        if call is not None and due[0].position > position:
+            position = due[0].position
+            call(run, len(due))
         mine = next((step for step in due if claim(step, me)), None)
         if mine is not None:
             _try(run, mine, works[mine.name], me)

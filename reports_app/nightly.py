@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -301,15 +301,17 @@ def help_with(run: NightlyRun) -> None:
     steps.run_steps(run, WORKS, gather, wait=False)
 
 
-def finish_night(run: NightlyRun) -> NightlyRun:
-    """Carry a night to its end, with whoever else is at it."""
-    return steps.run_steps(run, WORKS, gather)
+def finish_night(
+    run: NightlyRun, call: Callable[[NightlyRun, int], None] | None = None
+) -> NightlyRun:
+    """Carry a night to its end, with whoever else is at it; `call` may call others in."""
+    return steps.run_steps(run, WORKS, gather, call=call)
 
 
-def run_night(as_of: date) -> dict[str, Any]:
+def run_night(as_of: date, call: Callable[[NightlyRun, int], None] | None = None) -> dict[str, Any]:
     """Run the night of a date; returns what it found. Safe to run twice, and two at once."""
     while (run := begin_night(as_of)) is not None:
-        run = finish_night(run)
+        run = finish_night(run, call)
         if run.state == NightlyRun.State.DONE:
             return dict(run.result)
         # Stopped under our hands: a later night, or one that knows more, has taken over.

@@ -29,9 +29,7 @@ def run_night(as_of: str | None = None) -> None:
     run = nightly.begin_night(day)
     if run is None:
         return  # a later night has been
-    for _ in range(min(HELPERS, run.steps.count() - 1)):
-        _call(help_night, run.pk)
-    nightly.finish_night(run)
+    nightly.finish_night(run, _call_helpers)
 
 
 @shared_task(acks_late=True, name="night.help", expires=600)
@@ -53,6 +51,11 @@ def sweep_nights() -> None:
         nightly.help_with(run)
     elif nightly.is_due(clinic_time.now()):
         run_night()
+
+
+def _call_helpers(run: NightlyRun, due: int) -> None:
+    for _ in range(min(HELPERS, due - 1)):
+        _call(help_night, run.pk)
 
 
 def _call(task: Any, *arguments: Any) -> None:

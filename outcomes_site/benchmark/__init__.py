@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 
+from outcomes_site.benchmark import nights
 from outcomes_site.benchmark.asking import measure, one_worker
 from outcomes_site.benchmark.doors import BY, invite, pages
 from outcomes_site.benchmark.parts import (
@@ -29,7 +30,7 @@ from outcomes_site.benchmark.parts import (
 from sessions_app.context import acting_as
 from sessions_app.models import Client
 
-__all__ = ["ROUNDS", "SECONDS", "BenchProblem", "run"]
+__all__ = ["ROUNDS", "SECONDS", "BenchProblem", "nights", "run"]
 
 ROUNDS = 40
 SECONDS = 600.0

@@ -19,6 +19,7 @@ from measures_app.models import (
     Trajectory,
 )
 from measures_app.psychometrics import growth
+from outcomes_site.benchmark import nights
 from reports_app import nightly, tasks
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.nightly import run_night
@@ -407,3 +408,34 @@ def test_a_step_that_never_works_stops_the_night_and_says_why(
     assert run.result == {"stopped": "months: ValueError: the disk is full"}
     monkeypatch.undo()
     assert run_night(today)["live"]
+
+
+def test_others_are_called_in_at_each_position(at_work: Clinic, today: date):
+    a_small_clinic(at_work)
+    called: list[int] = []
+    run_night(today, lambda run, due: called.append(due))
+    assert len(called) == 3  # models, episodes, months
+    assert called[0] > 1 == called[1] == called[2]
+
+
+def test_a_helper_takes_steps_until_the_night_is_over(at_work: Clinic, today: date):
+    a_small_clinic(at_work)
+    run = nightly.begin_night(today)
+    assert run is not None
+    for _twice in range(2):  # one who comes late finds the work done
+        call_command("run_nightly", "--join", str(run.pk))
+        run.refresh_from_db()
+        assert run.state == NightlyRun.State.DONE
+    call_command("run_nightly", "--join", "999999")
+
+
+def test_news_of_the_benchmark_are_read_by_the_next_night(
+    at_work: Clinic, today: date, monkeypatch: pytest.MonkeyPatch
+):
+    a_small_clinic(at_work)
+    run_night(today)
+    monkeypatch.setattr(nights, "NEWS_ONE_IN", 10)
+    assert (recorded := nights.record_news()) > 0
+    night = run_night(today)
+    assert night["changed"] >= min(recorded, 3)
+    assert night["episodes"] > 0

@@ -29,6 +29,11 @@ class Command(BaseCommand):
             default=benchmark.SECONDS,
             help="no further round of pages after this (default 600)",
         )
+        parser.add_argument(
+            "--night",
+            action="store_true",
+            help="nights alone: of a tenth of the clients, of all, and after 1 %% new sessions",
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,6 +48,9 @@ class Command(BaseCommand):
             services = lifecycle.current()
         except RuntimeError:
             raise CommandError("Start this as `python3 manage.py bench`.") from None
+        if options["night"]:
+            self._nights(options)
+            return
         try:
             found = benchmark.run(
                 options["clients"],
@@ -57,6 +65,16 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(found))
         else:
             self._print(found)
+
+    def _nights(self, options: dict[str, Any]) -> None:
+        try:
+            found = benchmark.nights.run(options["clients"], self._say)
+        except benchmark.BenchProblem as problem:
+            raise CommandError(str(problem)) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(found))
+        else:
+            self.stdout.write("\n".join(benchmark.nights.lines(found)))
 
     def _say(self, line: str) -> None:
         self.stderr.write(line)
