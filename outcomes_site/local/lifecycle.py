@@ -40,6 +40,7 @@ WITHOUT_DATABASE = {
     "help",
     "makemessages",
     "compile_words",
+    "join_styles",
     "make_secrets",
     "makemigrations",
     "test",

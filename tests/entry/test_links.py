@@ -19,6 +19,7 @@ from measures_app import measures
 from measures_app.models import Administration
 from measures_app.series import as_series, scores
 from measures_app.single import series_of_episode
+from outcomes_site.styles import JOINED, joined
 from sessions_app import actions, clinic_time, links
 from sessions_app.context import acting_as
 from sessions_app.models import Client, EntryLink, Respondent, Session
@@ -221,7 +222,7 @@ def test_the_form_is_light_and_asks_little_of_the_database(
     with django_assert_max_num_queries(23):
         page = Browser().get(link).content.decode()
     files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
-    assert len(files) >= 5
+    assert len(files) == 2  # each further one is a way back and forth on a slow phone
     weight = len(page.encode())
     for file in files:
         path = finders.find(file.removeprefix("/static/"))
@@ -262,3 +263,7 @@ def test_today_says_whether_a_link_was_opened_and_sent(
     with acting_as(BY):
         EntryLink.objects.filter(way="mail").update(sent_at=clinic_time.now())
     assert "sent" in alice.get("/today/").content.decode().split("link:")[1][:40]
+
+
+def test_the_style_sheet_of_the_form_is_that_of_its_sources() -> None:
+    assert JOINED.read_text(encoding="utf-8") == joined(), "run manage.py join_styles"

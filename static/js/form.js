@@ -1,0 +1,174 @@
+// The client's form: its lines, sending it once, and hearing its questions. One file, because each
+// further one is a way back and forth on a slow phone.
+"use strict";
+
+// The visual analogue scale: a native range under a drawn line. Empty until it is touched; a tap
+// anywhere marks exactly there; zero is a mark like any other.
+
+const THUMB = 8; // its width in respondent.css
+
+function setUp(box) {
+  const line = box.querySelector("input[type=range]");
+  const kept = box.querySelector("input[type=text]");
+  const low = Number(line.min);
+  const high = Number(line.max);
+  const step = Number(line.step);
+  const digits = (line.step.split(".")[1] ?? "").length;
+  let before = null; // what stood before the finger came down
+
+  const written = (value) => (low + Math.round((value - low) / step) * step).toFixed(digits);
+
+  function show() {
+    const empty = kept.value === "";
+    line.toggleAttribute("data-empty", empty);
+    line.setAttribute(
+      "aria-valuetext",
+      empty ? line.dataset.untouched : line.dataset.spoken.replace("VALUE", kept.value)
+    );
+  }
+
+  function mark(value) {
+    kept.value = written(Math.min(high, Math.max(low, value)));
+    line.value = kept.value;
+    show();
+    box.dispatchEvent(new Event("marked", { bubbles: true }));
+  }
+
+  function placeOf(event) {
+    const frame = line.getBoundingClientRect();
+    let share = (event.clientX - frame.left - THUMB / 2) / (frame.width - THUMB);
+    if (getComputedStyle(line).direction === "rtl") share = 1 - share;
+    return low + share * (high - low);
+  }
+
+  // A tap in the middle changes nothing in the range and fires no input: the finger going up
+  // does, wherever it has gone by then.
+  line.addEventListener("pointerdown", () => {
+    before = { kept: kept.value, line: line.value };
+  });
+  addEventListener("pointerup", (event) => {
+    if (before === null) return;
+    before = null;
+    mark(placeOf(event));
+  });
+  // The finger went on to scroll the page: nothing was meant.
+  addEventListener("pointercancel", () => {
+    if (before === null) return;
+    kept.value = before.kept;
+    line.value = before.line;
+    before = null;
+    show();
+  });
+  line.addEventListener("input", () => {
+    if (before === null) mark(Number(line.value)); // keys, a screen reader's gesture
+    else line.removeAttribute("data-empty"); // on its way under the finger
+  });
+  line.addEventListener("change", () => {
+    if (before === null && kept.value !== written(Number(line.value))) mark(Number(line.value));
+  });
+
+  const given = Number(kept.value.replace(",", "."));
+  const valid = kept.value.trim() !== "" && given >= low && given <= high;
+  kept.type = "hidden";
+  kept.value = valid ? written(given) : "";
+  line.value = valid ? kept.value : String((low + high) / 2);
+  box.querySelector("label").htmlFor = line.id;
+  line.hidden = false;
+  show();
+}
+
+for (const box of document.querySelectorAll("[data-line]")) setUp(box);
+
+// Sending once, whatever the connection does: the same form goes again under the same key.
+
+const form = document.querySelector(".respondent-form");
+const state = form.querySelector("[data-state]");
+const AGAIN = 3000;
+const THANKS = 12000;
+let touched = false;
+let sending = false;
+
+form.addEventListener("marked", () => (touched = true));
+form.addEventListener("change", () => (touched = true));
+addEventListener("beforeunload", (event) => {
+  if (touched) event.preventDefault();
+});
+
+const pause = () =>
+  new Promise((done) => {
+    const timer = setTimeout(done, AGAIN);
+    addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+
+async function send(body) {
+  for (;;) {
+    try {
+      return await fetch(location.href, { method: "POST", body });
+    } catch {
+      state.textContent = form.dataset.waiting;
+      await pause();
+    }
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  const body = new URLSearchParams(new FormData(form));
+  if (event.submitter?.name) body.append(event.submitter.name, event.submitter.value);
+  const answer = await send(body);
+  const text = await answer.text();
+  touched = false;
+  state.textContent = "";
+  // The answer is a whole page of this site: thanks, or this form with what is to be looked at.
+  const page = new DOMParser().parseFromString(text, "text/html");
+  document.title = page.title;
+  document.querySelector("main").replaceWith(page.querySelector("main"));
+  const again = document.querySelector(".respondent-form");
+  if (again) {
+    again.submit(); // something is to be looked at: the page comes anew, with its scripts
+  } else {
+    document.querySelector("main h1").tabIndex = -1;
+    document.querySelector("main h1").focus();
+    // A tablet at reception goes back to waiting by itself.
+    const then = document.querySelector("[data-then]");
+    if (then) setTimeout(() => location.assign(then.dataset.then), THANKS);
+  }
+});
+
+const ask = document.querySelector("[data-ask]");
+if (ask) ask.focus();
+
+// Each question can be heard in the browser's own voice; where it has none there is no button.
+
+const heard = document.querySelector("[data-aloud]");
+
+function wordsOf(question) {
+  const label = question.querySelector("label, legend").innerText;
+  const rest = question.querySelectorAll(".vas-ends span, .pick span");
+  return [label, ...[...rest].map((one) => one.innerText)].filter(Boolean).join(". ");
+}
+
+function speak(text) {
+  const words = new SpeechSynthesisUtterance(text);
+  words.lang = document.documentElement.lang;
+  speechSynthesis.cancel();
+  speechSynthesis.speak(words);
+}
+
+if ("speechSynthesis" in window && heard) {
+  for (const question of document.querySelectorAll(".vas, .choice")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button aloud";
+    button.textContent = heard.dataset.aloud;
+    const hidden = document.createElement("span");
+    hidden.className = "visually-hidden";
+    hidden.textContent = `, ${question.querySelector("label, legend").firstChild.textContent.trim()}`;
+    button.append(hidden);
+    button.addEventListener("click", () => speak(wordsOf(question)));
+    question.append(button);
+  }
+  addEventListener("pagehide", () => speechSynthesis.cancel());
+}
