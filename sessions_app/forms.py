@@ -148,6 +148,26 @@ class TransferForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 12}),
     )
+    together_on = forms.DateField(
+        required=False,
+        label=_("A first session together, on"),
+        help_text=_("Optional: booked for both clinicians. Fewer clients are lost that way."),
+        widget=DayInput(),
+    )
+    together_time = forms.TimeField(required=False, label=_("at"), widget=TimeInput())
+
+    def clean(self) -> dict[str, Any]:
+        """Day and time of a first session together become one moment, `together_at`."""
+        given = super().clean() or {}
+        day, time = given.pop("together_on", None), given.pop("together_time", None)
+        if bool(day) != bool(time) and not {"together_on", "together_time"} & set(self.errors):
+            self.add_error(
+                "together_time" if day else "together_on",
+                _("A first session together needs its day and its time."),
+            )
+        whole = day and time
+        given["together_at"] = clinic_time.at(day, time.hour, time.minute) if whole else None
+        return given
 
     def __init__(
         self,

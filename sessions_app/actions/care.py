@@ -127,7 +127,8 @@ def book_session(
     meeting: Meeting | None = None,
 ) -> Session:
     """Book a place in a meeting (a new one, or one given: couples, groups) for an episode."""
-    if not access.may(by, "schedule"):
+    # Whoever hands a client over books the first session together.
+    if not (access.may(by, "schedule") or access.may(by, "transfer")):
         access.require(by, "record_sessions")
     day = clinic_time.local_date(starts_at)
     if day < episode.opened_on:

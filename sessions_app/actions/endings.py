@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from sessions_app import access, audit, clinic_time
-from sessions_app.actions.care import assign_clinician
+from sessions_app.actions.care import assign_clinician, book_session
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Assignment, Client, Clinician, EntryLink, Episode, Session
 
@@ -27,11 +27,19 @@ def _require_at_work(to: Clinician, on: date) -> None:
 
 @transaction.atomic
 def transfer_episode(
-    *, episode: Episode, to: Clinician, on: date, reason: str, by: Any, summary: str = ""
+    *,
+    episode: Episode,
+    to: Clinician,
+    on: date,
+    reason: str,
+    by: Any,
+    summary: str = "",
+    together_at: datetime | None = None,
 ) -> Assignment:
     """Hand an episode to another clinician; the past assignment stays, dated.
 
     `summary` is what whoever goes on should know; they read it on the client's page.
+    `together_at` books a first session with both clinicians in one meeting.
     """
     access.require(by, "transfer")
     episode = Episode.objects.select_for_update().get(pk=episode.pk)
@@ -47,9 +55,28 @@ def transfer_episode(
         current.to_on = on
         current.why_sealed = episode.client.seal(reason, "assignment-why")
         current.save(update_fields=["to_on", "why_sealed"])
+    if together_at is not None:
+        _book_together(episode, current, to, together_at, by)
     return assign_clinician(
         episode=episode, clinician=to, from_on=on, why=reason, summary=summary, by=by
     )
+
+
+def _book_together(
+    episode: Episode, current: Assignment | None, to: Clinician, at: datetime, by: Any
+) -> None:
+    """A first session with the clinician who goes and the one who comes."""
+    if current is None:
+        raise ValidationError({"together_at": "Nobody has this client who could be there too."})
+    if at < clinic_time.now():
+        raise ValidationError({"together_at": "A first session together lies ahead."})
+    leaves = current.clinician.active_to
+    if leaves is not None and leaves < clinic_time.local_date(at):
+        raise ValidationError(
+            {"together_at": f"{current.clinician} no longer works here on that day."}
+        )
+    _require_at_work(to, clinic_time.local_date(at))
+    book_session(episode=episode, starts_at=at, clinicians=[current.clinician, to], by=by)
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def turn(
         try:
             perform()
         except ValidationError as problem:
-            add_problems(form, problem)
+            add_problems(form, problem, together_at="together_on")
         else:
             return None
     status = UNPROCESSABLE if form.errors else 200
