@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from sessions_app.actions import people
 from sessions_app.context import acting_as, system
 from sessions_app.models import Installation, RoleGrant, User
+from sessions_app.second_factor import BACKEND
 
 
 def _hash(token: str) -> str:
@@ -101,6 +102,6 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
     form = FirstAdministratorForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = create(token=token, **form.cleaned_data)
-        login(request, user)
+        login(request, user, backend=BACKEND)
         return redirect("/")
     return render(request, "people/first_administrator.html", {"form": form})

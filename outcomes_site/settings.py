@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
@@ -81,6 +82,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
     "rest_framework",
     "drf_spectacular",
 ]
@@ -98,6 +103,9 @@ MIDDLEWARE = [
     "sessions_app.context.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "sessions_app.second_factor.SecondFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "outcomes_site.urls"
@@ -192,6 +200,44 @@ AUTH_USER_MODEL = "sessions_app.User"
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: who is locked out isn't looked at
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Sign-up is closed and addresses are the administrator's: of allauth we use the steps after the
+# password (sessions_app/urls.py names the pages that are open).
+ACCOUNT_ADAPTER = "sessions_app.second_factor.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+MFA_ADAPTER = "sessions_app.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION  # http on localhost
+MFA_TRUST_ENABLED = True
+MFA_TRUST_COOKIE_AGE = 24 * 3600  # on one's own device the second factor is asked once a day
+MFA_TRUST_COOKIE_HTTPONLY = True
+MFA_TRUST_COOKIE_SAMESITE = "Lax"
+# The cast of the tests signs in without; the tests of the second factor switch it on.
+SECOND_FACTORS = not IS_TEST
+
+# Ten wrong passwords for one name from one address: fifteen minutes' rest. The address alone
+# never locks, for a whole clinic may stand behind one.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "sessions_app.lock_out.locked_out"
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "sessions_app.lock_out.hashed_name"
+AXES_RESET_ON_SUCCESS = False  # done by lock_out.forget, which knows the hashed name
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail is the record
+AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -324,5 +370,7 @@ LOGGING = {
         # What the PDF engine says of each step and font is nobody's news.
         "weasyprint": {"level": "ERROR"},
         "fontTools": {"level": "ERROR"},
+        # What was refused stands in the audit trail.
+        "axes": {"level": "ERROR"},
     },
 }

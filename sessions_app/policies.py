@@ -24,6 +24,12 @@ DEFAULTS: dict[str, Any] = {
     "return_reopens_days": 60,  # a return within this reopens the episode
     "clinician_numbers_for_directors": False,
     "alert_pass_minutes": 15,  # an answer that can't wait passes on after each
+    # Whether a role signs in with a second factor. One role that must is enough.
+    "second_factor_clinician": True,
+    "second_factor_supervisor": True,
+    "second_factor_director": True,
+    "second_factor_front_desk": True,
+    "second_factor_administrator": True,
 }
 
 
@@ -43,6 +49,11 @@ WORDS: dict[str, Any] = {
     "return_reopens_days": _("Days within which a return reopens the episode"),
     "clinician_numbers_for_directors": _("Directors see each clinician's numbers"),
     "alert_pass_minutes": _("Minutes after which an unseen alert passes to the next person"),
+    "second_factor_clinician": _("Clinicians sign in with a second factor"),
+    "second_factor_supervisor": _("Supervisors sign in with a second factor"),
+    "second_factor_director": _("Directors sign in with a second factor"),
+    "second_factor_front_desk": _("The front desk signs in with a second factor"),
+    "second_factor_administrator": _("Administrators sign in with a second factor"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "former_assignment_days": (0, 3650),

@@ -1,9 +1,52 @@
-from django.urls import path
+from allauth.account import views as account
+from allauth.mfa.base import views as factor
+from allauth.mfa.recovery_codes import views as recovery
+from allauth.mfa.totp import views as app_codes
+from allauth.mfa.webauthn import views as passkeys
+from django.urls import path, reverse_lazy
+from django.views.generic import RedirectView
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
 from sessions_app.views import care, clients, keys, people, safety, schedule, sign_in
 
+# allauth's pages by the names it calls them; the others of it aren't reachable.
+SIGN_IN_STEPS = [
+    path("sign-in/", sign_in.SignIn.as_view(), name="account_login"),
+    path("sign-in/second-factor/", factor.authenticate, name="mfa_authenticate"),
+    path("sign-in/device/", factor.trust, name="mfa_trust"),
+    path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("sign-out/", sign_in.SignOut.as_view(), name="account_logout"),
+    path("second-factor/", factor.index, name="mfa_index"),
+    path("second-factor/app/", app_codes.activate_totp, name="mfa_activate_totp"),
+    path("second-factor/app/remove/", app_codes.deactivate_totp, name="mfa_deactivate_totp"),
+    path("second-factor/codes/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path(
+        "second-factor/codes/new/",
+        recovery.generate_recovery_codes,
+        name="mfa_generate_recovery_codes",
+    ),
+    path("second-factor/passkeys/new/", passkeys.add_webauthn, name="mfa_add_webauthn"),
+    path(
+        "second-factor/passkeys/<int:pk>/remove/",
+        passkeys.remove_webauthn,
+        name="mfa_remove_webauthn",
+    ),
+    path(
+        "second-factor/passkeys/",
+        RedirectView.as_view(url=reverse_lazy("mfa_index")),
+        name="mfa_list_webauthn",
+    ),
+    path("second-factor/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("second-factor/again/code/", factor.reauthenticate, name="mfa_reauthenticate"),
+    path(
+        "second-factor/again/passkey/",
+        passkeys.reauthenticate_webauthn,
+        name="mfa_reauthenticate_webauthn",
+    ),
+]
+
 urlpatterns = [
+    *SIGN_IN_STEPS,
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
     path("sign-out/", sign_in.SignOut.as_view(), name="sign_out"),
     path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
@@ -16,6 +59,8 @@ urlpatterns = [
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),
     path("people/", people.index, name="people"),
     path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
+    path("people/<int:pk>/unlock/", people.unlock, name="account_unlock"),
+    path("people/<int:pk>/second-factor/", people.second_factor_reset, name="factor_reset"),
     path("people/<int:pk>/close/", people.close_account, name="account_close"),
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
     path("settings/", people.settings, name="settings"),

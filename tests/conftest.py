@@ -49,7 +49,11 @@ def _url_of(name: str) -> str:
 
 def _schema_hash() -> str:
     """Changes whenever what `migrate` makes may have: schema, SQL it imports, bundled rows."""
+    from django.conf import settings
+
     known = hashlib.sha256(django.__version__.encode())
+    known.update(" ".join(settings.INSTALLED_APPS).encode())  # others bring tables of their own
+    known.update((ROOT / "requirements.lock").read_bytes())
     files = [
         Path(__file__),
         ROOT / "outcomes_site" / "database.py",

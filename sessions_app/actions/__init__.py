@@ -48,6 +48,11 @@ from sessions_app.actions.people import (
     supervise,
 )
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
+from sessions_app.actions.sign_in import (
+    reseal_second_factors,
+    take_off_second_factor,
+    unlock_account,
+)
 from sessions_app.actions.tablets import (
     clear_tablet,
     enrol_tablet,
@@ -91,6 +96,7 @@ __all__ = [
     "record_review_result",
     "record_session",
     "register_client",
+    "reseal_second_factors",
     "retire_tablet",
     "revoke_key",
     "revoke_link",
@@ -104,5 +110,7 @@ __all__ = [
     "start_on_tablet",
     "supervise",
     "take_off_agenda",
+    "take_off_second_factor",
     "transfer_episode",
+    "unlock_account",
 ]

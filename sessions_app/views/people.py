@@ -202,6 +202,36 @@ def close_account(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("people")
 
 
+def _of(pk: int) -> User:
+    user = User.objects.filter(pk=pk).first()
+    if user is None:
+        raise Http404
+    return user
+
+
+@access.needs("manage_people")
+@require_POST
+def unlock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody typed wrong passwords and can't wait."""
+    user = _of(pk)
+    actions.unlock_account(user=user, by=request.user)
+    messages.success(request, _("The account of %s is open again.") % user.name)
+    return redirect("people")
+
+
+@access.needs("manage_people")
+@require_POST
+def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody lost the phone or key that shows that it is them."""
+    user = _of(pk)
+    try:
+        actions.take_off_second_factor(user=user, by=request.user)
+        messages.success(request, _("%s sets up a new second factor next time.") % user.name)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    return redirect("people")
+
+
 class Welcome(auth_views.PasswordResetConfirmView):
     """The invited person's first page: choose a password, then sign in."""
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.login import perform_login, record_authentication
+from allauth.account.models import Login
 from django import forms
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm
@@ -10,7 +12,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app import audit
+from sessions_app import audit, lock_out
 from sessions_app.context import ANONYMOUS, person
 
 
@@ -30,6 +32,13 @@ class SignIn(auth_views.LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """The password is right; allauth asks for the second factor, or signs in."""
+        user = form.get_user()
+        # Who typed the password just now isn't asked for it again a page later.
+        record_authentication(self.request, user, method="password", reauthenticated=True)
+        return perform_login(self.request, Login(user=user, redirect_url=self.get_success_url()))
+
 
 class SignOut(auth_views.LogoutView):
     http_method_names = ["post", "options"]
@@ -42,6 +51,7 @@ class SignOut(auth_views.LogoutView):
 
 @receiver(user_logged_in)
 def signed_in(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None:
+    lock_out.forget(user)
     audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user))
 
 

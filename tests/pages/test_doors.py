@@ -83,6 +83,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/settings/alerts/": (404, 404, 404, 404, 200, 404),
     "/alerts/{alert}/": (200, 200, 404, 404, 404, 404),
     "/audit/": (404, 404, 404, 404, 200, 404),
+    "/second-factor/": (200, 200, 200, 200, 200, 200),
     "/sign-in/": (302, 302, 302, 302, 302, 302),
     "/api/v1/clients/": (200, 200, 403, 200, 403, 200),
     "/api/v1/clients/{ana}/": (200, 200, 403, 200, 403, 404),
@@ -115,6 +116,13 @@ ELSEWHERE = {
     "practice/share/", "practice/log/<int:pk>/take-back/", "first-administrator/<str:token>/",
     "import/<uuid:pk>/forget/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
+    # Steps of signing in and of the second factor: tests/people/test_second_factor.py.
+    "sign-in/second-factor/", "sign-in/device/", "sign-in/passkey/", "second-factor/app/",
+    "second-factor/app/remove/", "second-factor/codes/", "second-factor/codes/new/",
+    "second-factor/passkeys/", "second-factor/passkeys/new/",
+    "second-factor/passkeys/<int:pk>/remove/", "second-factor/again/",
+    "second-factor/again/code/", "second-factor/again/passkey/", "people/<int:pk>/unlock/",
+    "people/<int:pk>/second-factor/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip

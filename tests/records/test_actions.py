@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
@@ -35,7 +36,7 @@ from reports_app.practice_log import (
     share_practice,
     take_back_practice,
 )
-from sessions_app import audit, clinic_time
+from sessions_app import audit, clinic_time, second_factor
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent
 from tests.cast import BY, Clinic
@@ -144,6 +145,9 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         CaseFile.objects.filter(pk=old.pk).update(created_at=clinic_time.now() - timedelta(days=2))
         clinic.entry = log_practice(on=today, skill="moving_on", hours=1, by=clinic.alice)
         clinic.share = share_practice(supervisor=clinic.sofia, by=clinic.alice)
+        Authenticator.objects.create(
+            user=clinic.ruth, type="totp", data={"secret": second_factor.seal("secret")}
+        )
         # A newer master key, so that there is something to rewrap.
         fresh = base64.b64encode(os.urandom(32)).decode()
         settings.MASTER_KEYS = {"next": fresh, **settings.MASTER_KEYS}
@@ -194,6 +198,11 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
         client=c.ana, reason="request", by=by
     ),
     "rewrap_keys": lambda c, by: sessions_app.actions.rewrap_keys(by=by),
+    "reseal_second_factors": lambda c, by: sessions_app.actions.reseal_second_factors(by=by),
+    "unlock_account": lambda c, by: sessions_app.actions.unlock_account(user=c.ruth, by=by),
+    "take_off_second_factor": lambda c, by: sessions_app.actions.take_off_second_factor(
+        user=c.ruth, by=by
+    ),
     "open_episode": lambda c, by: sessions_app.actions.open_episode(
         client=c.ana, programme=c.therapy, opened_on=today(), lead=c.clinicians["bob"], by=by
     ),
@@ -374,7 +383,7 @@ RIGHTLY = {
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
          "end_role", "close_account", "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
-         "set_duty", "revoke_key"),
+         "set_duty", "revoke_key", "unlock_account", "take_off_second_factor"),
         "adam",
     ),
     **dict.fromkeys(
@@ -403,6 +412,7 @@ RIGHTLY = {
     "ask_for_backtest": "dora",
     "erase_identity": None,
     "rewrap_keys": None,
+    "reseal_second_factors": None,
     "forget_drafts": None,
     "forget_case_files": None,
 }  # fmt: skip

@@ -25,6 +25,8 @@ class Command(BaseCommand):
                 if not count:
                     break
                 done += count
+            with acting_as(by):
+                factors = actions.reseal_second_factors(by=by)
         except sealing.CannotOpen as problem:
             raise CommandError(f"{done} keys were rewrapped, then: {problem}") from None
         with acting_as(by):
@@ -34,5 +36,5 @@ class Command(BaseCommand):
             waiting = left.count()
         self.stdout.write(
             f"{done} keys are wrapped under master key {settings.MASTER_KEY_ID!r} now; "
-            f"{waiting} wait for another one."
+            f"{waiting} wait for another one. {factors} second factors were sealed anew."
         )

@@ -1,0 +1,185 @@
+"""The second factor: who must have one, where its secrets lie, and what waits until it is set up.
+
+django-allauth keeps the factors (an app's codes, passkeys, recovery codes) and asks for them
+between password and session. Here are the clinic's rules around it: its policy by role, secrets
+sealed under the master key, and a middleware that leads whoever must have a factor and has none
+to the page where it is set up, whichever page they asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, login
+from django.contrib.sessions.models import Session
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app import access, audit, policies, sealing
+from sessions_app.context import acting_as
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PLACE = "second factor"  # what a sealed secret is bound to
+MET = "second_factor_met"  # in the session: for whom the rule was found kept
+OPEN = ("/second-factor/", "/sign-in/", "/sign-out/", "/static/", "/healthz", "/readyz")
+SECRETS = ("secret", "seed")  # of an app; of recovery codes
+
+
+def seal(text: str) -> str:
+    """A secret as it lies in the database: the master key's id and what it sealed."""
+    sealed, key_id = sealing.wrap(text.encode(), PLACE)
+    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+
+
+def unseal(sealed: str) -> str:
+    key_id, _colon, text = sealed.rpartition(":")
+    return sealing.unwrap(base64.b64decode(text), key_id, PLACE).decode()
+
+
+def reseal() -> int:
+    """Seal every secret that an older master key sealed under the current one; how many."""
+    count = 0
+    for factor in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN):
+        old = {
+            name: text
+            for name, text in factor.data.items()
+            if name in SECRETS and text.rpartition(":")[0] != settings.MASTER_KEY_ID
+        }
+        if old:
+            factor.data |= {name: seal(unseal(text)) for name, text in old.items()}
+            factor.save(update_fields=["data"])
+            count += 1
+    return count
+
+
+def end_sessions(user: Any) -> int:
+    """End every session of a person, wherever; how many. Sessions live twelve hours at most."""
+    ended = 0
+    for session in Session.objects.filter(expire_date__gte=timezone.now()).iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()
+            ended += 1
+    return ended
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Nobody signs up; allauth's own notices are left to our pages."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        login(request, user, backend=BACKEND)
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        message_context: dict[str, Any] | None = None,
+        extra_tags: str = "",
+        message: str | None = None,
+    ) -> None:
+        if message:
+            messages.add_message(request, level, message, extra_tags=extra_tags)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": _("This code isn't the one of now: wait for the next and type that."),
+    }
+
+    def get_totp_issuer(self) -> str:
+        from sessions_app.models import Installation
+
+        installation = Installation.objects.first()
+        return (installation and installation.clinic_name) or "Clinic outcomes"
+
+    def encrypt(self, text: str) -> str:
+        return seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return unseal(encrypted_text)
+
+
+def has_one(user: Any) -> bool:
+    """Whether the person has a factor besides recovery codes."""
+    factors = Authenticator.objects.filter(user_id=user.pk)
+    return bool(factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
+
+
+def waived() -> bool:
+    """A demo on loopback has made-up people: its banner says so on every page."""
+    from sessions_app.models import Installation
+
+    return settings.IS_LOCAL and Installation.objects.filter(demo=True).exists()
+
+
+def must_have_one(user: Any) -> bool:
+    """Whether the clinic's policy asks a second factor of any of the person's roles."""
+    in_force = policies.all_on()
+    return any(in_force[f"second_factor_{role}"] for role in access.roles(user))
+
+
+class SecondFactorMiddleware:
+    """Whoever must have a second factor and has none is led to set it up before anything else."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            settings.SECOND_FACTORS
+            and request.user.is_authenticated
+            and not request.path.startswith(OPEN)
+            and not self._met(request)
+        ):
+            if request.path.startswith("/api/"):
+                why = _("Set up your second factor first.")
+                return JsonResponse({"detail": str(why)}, status=403)
+            return redirect("mfa_index")
+        return self.get_response(request)
+
+    def _met(self, request: HttpRequest) -> bool:
+        # Found once a session: pages ask the database nothing more for it.
+        if request.session.get(MET) == request.user.pk:
+            return True
+        user = request.user
+        if has_one(user) or not must_have_one(user) or waived():
+            request.session[MET] = user.pk
+            return True
+        return False
+
+
+def _record(what: str, user: Any, authenticator: Any) -> None:
+    with acting_as(user):
+        audit.record(
+            what, subject_kind="user", subject=user.public_id, by=user, kind=authenticator.type
+        )
+
+
+@receiver(authenticator_added)
+def added(sender: Any, user: Any, authenticator: Any, **rest: Any) -> None:
+    _record("second factor added", user, authenticator)
+
+
+@receiver(authenticator_removed)
+def removed(sender: Any, request: HttpRequest, user: Any, authenticator: Any, **rest: Any) -> None:
+    request.session.pop(MET, None)
+    _record("second factor removed", user, authenticator)
+
+
+@receiver(authentication_failed)
+def refused(sender: Any, user: Any, authenticator: Any, **rest: Any) -> None:
+    _record("second factor refused", user, authenticator)
