@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -253,3 +255,21 @@ def test_the_core_runs_as_a_module(monkeypatch, capsys, file):
         runpy.run_module("measures_app.psychometrics", run_name="__main__")
     assert left.value.code == 0
     assert json.loads(capsys.readouterr().out)["clients"] == 3
+
+
+def test_the_command_line_takes_one_thread_for_its_small_matrices():
+    # What numpy finds in the environment when it is first imported.
+    look = (
+        "import os, runpy, sys\n"
+        "class Look:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'numpy':\n"
+        "            sys.exit(os.environ.get('OPENBLAS_NUM_THREADS', 'not said'))\n"
+        "sys.meta_path.insert(0, Look())\n"
+        "runpy.run_module('measures_app.psychometrics', run_name='__main__')\n"
+    )
+    without = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", look], env=without, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "1"

@@ -59,6 +59,7 @@ def test_intervals_cover_what_they_say_though_endings_depend_on_scores():
         for place, (j, value) in enumerate(((0, bench.D[0][0]), (1, bench.D[1][1]))):
             covered[7 + place] += abs(np.log(model.D[j][j] / value)) < 1.96 * logs[j]
     share = covered / 200
+    print("coverage of 95 % intervals, nine parameters:", share.round(3).tolist())
     assert (share > 0.91).all(), share
     assert (share < 0.985).all(), share
 
@@ -79,5 +80,6 @@ def test_probabilities_come_true_for_20000_clients():
         first = score[t == 1][open_then]
         worse = first - last[open_then] <= 7.59
         found = calibration(outlook.p_not_improved, worse)
-        assert found.slope == pytest.approx(1, abs=0.05 + 2 * found.slope_se), session
+        print(f"session {session}: slope {found.slope:.3f} (standard error {found.slope_se:.3f})")
+        assert found.slope == pytest.approx(1, abs=0.05), session
         assert outlook.p_not_improved.mean() == pytest.approx(worse.mean(), abs=0.012), session
