@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from measures_app.charts import IntervalRow, interval_svg
+from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table, attribute_names, tables
+from reports_app.periods import PeriodProblem, parse_period
+from reports_app.views.agency import chosen_scope, this_month
+from sessions_app import access, audit, policies
+from sessions_app.context import acting_as, system
+from sessions_app.models import Programme
+
+
+def _chart(table: Table) -> str:
+    rows = [
+        IntervalRow(g.name, g.improved.rate, g.improved.low, g.improved.high, g.improved.measured)
+        for g in table.groups
+        if g.improved is not None
+    ]
+    return interval_svg(rows) if rows else ""
+
+
+@access.needs("see_aggregates")
+def groups(request: HttpRequest) -> HttpResponse:
+    """Whom do we help, and whom less? The same outcomes by group, all choices in the address."""
+    asked = request.GET.get("period", "").strip() or str(this_month().year)
+    by = request.GET.get("by", "age")
+    scope = chosen_scope(request)
+    limit = int(policies.get("small_cell_limit"))
+    problem, found = "", []
+    with acting_as(system("report")):
+        attributes = attribute_names()
+        if by not in DIMENSIONS and by.removeprefix(ATTRIBUTE) not in attributes:
+            raise Http404
+        try:
+            period = parse_period(asked)
+            found = tables(period, by, limit, scope)
+        except PeriodProblem as said:
+            period, problem = this_month().year, str(said)
+    audit.record("read", subject_kind="report", subject=str(period), what=f"groups by {by}")
+    context = {
+        "period": period,
+        "asked": asked,
+        "problem": problem,
+        "by": by,
+        "dimensions": [
+            *DIMENSIONS.items(),
+            *((f"{ATTRIBUTE}{name}", name) for name in attributes),
+        ],
+        "programmes": Programme.objects.all(),
+        "programme": scope.programme,
+        "tables": [(table, _chart(table)) for table in found],
+        "limit": limit,
+    }
+    return render(request, "reports/groups.html", context, status=400 if problem else 200)
