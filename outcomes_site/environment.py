@@ -51,6 +51,14 @@ def text(name: str, *, example: str, why: str, default: str | None = None) -> st
     return default
 
 
+def path_of_file(name: str, *, why: str, example: str) -> str:
+    """The path of a file that is there, by NAME itself; empty when it isn't set."""
+    found = os.environ.get(name, "").strip()
+    if found and not os.access(found, os.R_OK):
+        raise SettingsError(name, f"{found} can't be read. {why}", example)
+    return found
+
+
 def flag(name: str, *, default: bool) -> bool:
     found = value(name)
     if found is None:

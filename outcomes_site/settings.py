@@ -252,7 +252,13 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "sessions_app.known_passwords.KnownPasswordValidator"},
 ]
+BREACHED_PASSWORDS_FILE = environment.path_of_file(
+    "BREACHED_PASSWORDS_FILE",
+    why="SHA-1 hashes of known passwords, ordered, one a line; looked up without network.",
+    example="/srv/outcomes/pwned-passwords.txt",
+)
 
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
