@@ -32,7 +32,7 @@ from sessions_app.models import (
 )
 
 ROWS_ON_PAPER = 26
-ROWS_BESIDE_OTHERS = 16
+ROWS_BESIDE_OTHERS = 7
 NEWLY = timedelta(days=60)  # so long a hand-over's summary lies open
 GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
 
