@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_app import access, audit, policies, sealing
 from sessions_app.context import acting_as
+from sessions_app.keys import DOORS
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PLACE = "second factor"  # what a sealed secret is bound to
@@ -142,10 +143,12 @@ class SecondFactorMiddleware:
         if (
             settings.SECOND_FACTORS
             and request.user.is_authenticated
+            # A key was made by somebody who had signed in whole, and has no session to note it in.
+            and not hasattr(request, "api_key")
             and not request.path.startswith(OPEN)
             and not self._met(request)
         ):
-            if request.path.startswith("/api/"):
+            if request.path.startswith(DOORS):
                 why = _("Set up your second factor first.")
                 return JsonResponse({"detail": str(why)}, status=403)
             return redirect("mfa_index")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client as Browser
@@ -132,6 +133,18 @@ def test_wrong_input_is_said_beside_its_field_and_kept(clinic: Clinic) -> None:
     assert 'value="Records"' in answer.content.decode()
     with acting_as(clinic.alice), pytest.raises(ValidationError):
         actions.make_key(name=" ", days=3, may_write=False, by=clinic.alice)
+
+
+def test_a_key_opens_no_session_and_asks_for_no_second_factor(
+    clinic: Clinic, settings: Any
+) -> None:
+    _key, text = make(clinic)
+    settings.SECOND_FACTORS = True
+    before = Session.objects.count()
+    answer = send(text, "/fhir/Patient")
+    assert answer.status_code == 200
+    assert not answer.cookies
+    assert Session.objects.count() == before
 
 
 def test_what_a_key_does_is_audited_under_its_person(clinic: Clinic) -> None:
