@@ -14,6 +14,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import flatatt
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -33,6 +36,17 @@ def plain(value: Any) -> str:
     return f"{Decimal(str(value)).normalize():f}"
 
 
+class MarkInput(forms.TextInput):
+    """A text input written without a template: a page has a dozen and more."""
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        written = self.build_attrs(self.attrs, {"type": "text", "name": name, **(attrs or {})})
+        shown = self.format_value(value)
+        return format_html("<input{}>", flatatt(written | ({"value": shown} if shown else {})))
+
+
 class AnswerField(forms.CharField):
     """An answer as typed from paper; None when left empty. What is wrong names the item.
 
@@ -48,7 +62,7 @@ class AnswerField(forms.CharField):
             required=False,
             label=label,
             max_length=12,
-            widget=forms.TextInput(
+            widget=MarkInput(
                 attrs={
                     "inputmode": "decimal",
                     "autocomplete": "off",

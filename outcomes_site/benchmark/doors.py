@@ -20,6 +20,7 @@ from outcomes_site.benchmark.parts import BenchProblem
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as, system
 from sessions_app.models import Assignment, Clinician, Episode, Session, User
+from sessions_app.second_factor import BACKEND
 
 BY = system("bench")
 SHOWN = 40  # clients of a clinician whose pages are opened in turn
@@ -38,7 +39,7 @@ class Person:
 def _signed_in(user: User) -> str:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"

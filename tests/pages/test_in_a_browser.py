@@ -17,6 +17,7 @@ from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
+from sessions_app.second_factor import BACKEND
 from sessions_app.session_code import encode
 from tests.cast import BY, Clinic, build
 
@@ -109,7 +110,7 @@ def open_as(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
         user = clinic.users[who]
         store = import_module(settings.SESSION_ENGINE).SessionStore()
         store[SESSION_KEY] = str(user.pk)
-        store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        store[BACKEND_SESSION_KEY] = BACKEND
         store[HASH_SESSION_KEY] = user.get_session_auth_hash()
         store.save()
         cookie = {"name": settings.SESSION_COOKIE_NAME, "value": store.session_key, "url": url}
