@@ -31,6 +31,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3000},
     },
+    "forget sign-ins that are over": {
+        "task": "sign_ins.forget",
+        "schedule": crontab(hour=4, minute=40),
+        "options": {"expires": 3600},
+    },
     # The hours are the clinic's. A night that this tick didn't begin, the sweep does.
     "compute the night": {
         "task": "night.run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.core.management import call_command
 
 from sessions_app import erasure_ledger, links, outbox, seals
 from sessions_app.actions.links import SEND
@@ -25,6 +26,12 @@ def deliver(pk: int) -> bool:
 @shared_task(acks_late=True, name="outbox.sweep")
 def sweep_outbox() -> int:
     return outbox.sweep()
+
+
+@shared_task(acks_late=True, name="sign_ins.forget")
+def forget_old_sign_ins() -> None:
+    """Sessions on the server that are over: nobody can come back to them."""
+    call_command("clearsessions")
 
 
 @shared_task(acks_late=True, name="audit.seal")

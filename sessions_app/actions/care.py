@@ -22,6 +22,7 @@ from sessions_app.models import (
     Session,
     Site,
 )
+from sessions_app.signals import attendance_set
 
 # What can be said of a session before its day.
 NOT_YET = (Session.Status.BOOKED, Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
@@ -182,6 +183,8 @@ def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = ""
         before=before,
         after=status,
     )
+    if status != before:
+        attendance_set.send(sender=Session, session=session, by=by)
     return session
 
 

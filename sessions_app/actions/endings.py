@@ -14,6 +14,7 @@ from sessions_app import access, audit, clinic_time
 from sessions_app.actions.care import assign_clinician, book_session
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Assignment, Client, Clinician, EntryLink, Episode, Session
+from sessions_app.signals import episode_ended
 
 
 def _require_at_work(to: Clinician, on: date) -> None:
@@ -83,7 +84,9 @@ def _book_together(
 def close_episode(*, episode: Episode, on: date, ending: str, by: Any) -> Episode:
     """End an episode on a day, with how it ended; open assignments end with it."""
     access.require(by, "close_episode")
-    episode = Episode.objects.select_for_update().get(pk=episode.pk)
+    # The client is read along: with an ending long ago who records it sees them no longer.
+    rows = Episode.objects.select_for_update(of=("self",)).select_related("client")
+    episode = rows.get(pk=episode.pk)
     if not episode.is_open:
         raise ValidationError({"episode": "The episode has ended already."})
     if ending not in Episode.Ending.values or not ending:
@@ -116,6 +119,7 @@ def _end(episode: Episode, on: date, ending: str, by: Any) -> None:
     audit.record(
         "episode closed", subject_kind="client", subject=episode.client.code, by=by, ending=ending
     )
+    episode_ended.send(sender=Episode, episode=episode, by=by)
 
 
 def _fall_silent(client: Client, on: date, by: Any) -> None:
