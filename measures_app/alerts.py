@@ -1,8 +1,8 @@
 """Answers that can't wait: whom they reach, in which order, and what stands ready before.
 
-An alert reaches the lead clinician at once. Until somebody says they have seen it, it passes on
-after each of the clinic's set times: to the others who treat the client, to the supervisors, to
-whoever is on duty, who is then told again and again.
+An alert reaches the lead clinician at once, or who stands in while they are away. Until somebody
+says they have seen it, it passes on after each of the clinic's set times: to the others who treat
+the client, to the supervisors, to whoever is on duty, who is then told again and again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from measures_app.measures import definition_of
 from measures_app.models import Flag, ItemAlert
-from sessions_app import clinic_time, mail, safety
-from sessions_app.models import Assignment, Episode, Respondent, User
+from sessions_app import absences, access, clinic_time, mail, safety
+from sessions_app.models import Assignment, Clinician, Episode, Respondent, User
 
 RULE = "item_alert"
 KIND, MAIL = "item_alert", "item_alert_mail"  # of the outbox
@@ -25,13 +25,30 @@ CLINICIAN, COVER, SUPERVISOR, DUTY = "clinician", "cover", "supervisor", "duty"
 CHAIN = (CLINICIAN, COVER, SUPERVISOR, DUTY)
 
 
-def _with_account(assignments: Any) -> list[User]:
-    rows = assignments.filter(clinician__user__is_active=True)
-    return list(User.objects.filter(clinician__assignments__in=rows).distinct().order_by("pk"))
+def _at_work(assignments: Any, episode: Episode) -> list[User]:
+    """Accounts of those who treat, or of who stands in for them today and may see the client."""
+    treating = Clinician.objects.filter(assignments__in=assignments).select_related("user")
+    there = list(treating.distinct().order_by("pk"))
+    away = absences.on(there)
+    users = []
+    for clinician in there:
+        stands_in = away[clinician.pk].cover.user if clinician.pk in away else None
+        if stands_in is not None and _may_see(stands_in, episode):
+            users.append(stands_in)
+        elif clinician.user is not None and clinician.user.is_active:
+            users.append(clinician.user)
+    return list(dict.fromkeys(users))
+
+
+def _may_see(user: User, episode: Episode) -> bool:
+    return access.people_seeing(episode).filter(pk=user.pk).exists()
 
 
 def reached(episode: Episode, part: str) -> list[User]:
-    """Whom an alert reaches as this link of the chain, today; call as the system."""
+    """Whom an alert reaches as this link of the chain, today; call as the system.
+
+    Who is away is reached as who stands in for them, from the first link on.
+    """
     today = clinic_time.today()
     if part == DUTY:
         duty = safety.on_duty(today)
@@ -41,9 +58,9 @@ def reached(episode: Episode, part: str) -> list[User]:
     ).exclude(part=Assignment.Part.DUTY)
     leads = now.filter(part=Assignment.Part.LEAD)
     if part == CLINICIAN:
-        return _with_account(leads)
+        return _at_work(leads, episode)
     if part == COVER:
-        return _with_account(now.exclude(part=Assignment.Part.LEAD))
+        return _at_work(now.exclude(part=Assignment.Part.LEAD), episode)
     return list(
         User.objects.filter(
             Q(supervisions__to_on=None) | Q(supervisions__to_on__gte=today),

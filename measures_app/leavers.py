@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import ngettext
 
 from sessions_app import leaving
@@ -13,6 +14,8 @@ from sessions_app import leaving
 def cases_taken_up(user: Any) -> str:
     from measures_app.models import Flag
 
-    owned = Flag.objects.live().filter(owner=user, episode__closed_on=None)
+    # An answer that couldn't wait outlasts the course of care, until something was done.
+    open_still = Q(episode__closed_on=None) | Q(kind=Flag.Kind.ITEM)
+    owned = Flag.objects.live().filter(open_still, owner=user)
     count = owned.values("client").distinct().count()
     return ngettext("%d case taken up", "%d cases taken up", count) % count if count else ""

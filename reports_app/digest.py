@@ -21,7 +21,7 @@ from reports_app.noticed import GOOD_NEWS
 from reports_app.queue import live_flags
 from sessions_app import access, clinic_time, mail, outbox, selectors
 from sessions_app.context import acting_as, system
-from sessions_app.models import Outbox, User
+from sessions_app.models import Absence, Clinician, Outbox, User
 
 KIND = "weekly digest"
 
@@ -42,6 +42,7 @@ class Counts:
     good: int = 0
     due: int = 0  # decisions to look at again by the end of the week
     unsaid: int = 0  # past sessions of which nobody said whether the client came
+    covered: int = 0  # colleagues for whom this person stands in by the end of the week
 
     def __bool__(self) -> bool:
         return any(astuple(self))
@@ -66,7 +67,13 @@ def counts_of(user: User) -> Counts:
         good=clients(live.filter(rule=GOOD_NEWS).exclude(client__in=asks.values("client"))),
         due=followups.due_reviews(user, today + timedelta(days=6)).count(),
         unsaid=unsaid.count() if clinician is not None else 0,
+        covered=_covered(clinician, today),
     )
+
+
+def _covered(clinician: Clinician | None, today: date) -> int:
+    rows = Absence.objects.during(today, today + timedelta(days=6)).filter(cover=clinician)
+    return rows.values("clinician").distinct().count() if clinician is not None else 0
 
 
 def text_of(counts: Counts) -> str:
@@ -104,6 +111,13 @@ def text_of(counts: Counts) -> str:
             counts.unsaid,
         )
         parts += [words % counts.unsaid, mail.address_of("today")]
+    if counts.covered:
+        words = ngettext(
+            "- you stand in for %d colleague this week",
+            "- you stand in for %d colleagues this week",
+            counts.covered,
+        )
+        parts += [words % counts.covered, mail.address_of("absences")]
     parts.append(
         _("Nobody is named in this mail. You can turn it off here: %s")
         % mail.address_of("my_messages")

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from measures_app.charts import sparkline_svg
 from measures_app.measures import choose_norm
@@ -16,8 +17,8 @@ from measures_app.models import Flag, Measure, NormRow, Trajectory
 from measures_app.sentences import class_words
 from reports_app.models import EpisodeSummary
 from reports_app.noticed import Said, said_of
-from sessions_app import clinic_time
-from sessions_app.models import Assignment, Clinician, Episode, Meeting, Session
+from sessions_app import absences, clinic_time
+from sessions_app.models import Absence, Assignment, Clinician, Episode, Meeting, Session
 
 STANDING_WORDS = {
     "worse": "further than expected",
@@ -111,6 +112,19 @@ def _leads(ids: list[int]) -> dict[int, Clinician]:
     return {row.episode_id: row.clinician for row in rows}
 
 
+def _said_with_cover(lead: Clinician | None, away: dict[int, Absence]) -> str:
+    """Who treats; while they are away, who stands in as well."""
+    if lead is None:
+        return ""
+    absence = away.get(lead.pk)
+    if absence is None:
+        return lead.name
+    return _("%(lead)s (away; %(cover)s stands in)") % {
+        "lead": lead.name,
+        "cover": absence.cover.name,
+    }
+
+
 def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) -> list[Row]:
     """Everything that a list of episodes shows, in about eight queries."""
     found = list(episodes.select_related("client__identity", "client__key", "programme"))
@@ -118,6 +132,7 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
     trajectories = _main_trajectories(ids)
     cutoffs = _cutoffs(row.measure for row in trajectories.values())
     coming, leads = _next_sessions(ids), _leads(ids)
+    away = absences.on(set(leads.values()))
     summaries = {s.episode_id: s for s in EpisodeSummary.objects.filter(episode__in=ids)}
     by_episode: dict[int, list[Flag]] = defaultdict(list)
     live = Flag.objects.live() if flags is None else flags
@@ -135,7 +150,7 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
         row.sessions = summary.attended if summary else 0
         row.last_seen = summary.last_session_on if summary else None
         row.next_on = coming.get(episode.pk)
-        row.lead = leads[episode.pk].name if episode.pk in leads else ""
+        row.lead = _said_with_cover(leads.get(episode.pk), away)
         row.said = said_of(row.flags)
         rows.append(row)
     return rows

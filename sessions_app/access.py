@@ -120,7 +120,7 @@ def needs(*rights: str) -> Any:
     return decorate
 
 
-def _in_force(today: Any) -> Q:
+def in_force(today: Any) -> Q:
     return Q(to_on=None) | Q(to_on__gte=today)
 
 
@@ -134,9 +134,17 @@ def my_clinicians(user: Any) -> models.QuerySet[Any]:
     if CLINICIAN in held:
         mine |= Q(user_id=user.pk)
     if SUPERVISOR in held:
-        supervised = user.supervisions.filter(_in_force(today), from_on__lte=today)
+        supervised = user.supervisions.filter(in_force(today), from_on__lte=today)
         mine |= Q(pk__in=supervised.values("clinician_id"))
     return Clinician.objects.filter(mine)
+
+
+def covered_clinicians(user: Any) -> models.QuerySet[Any]:
+    """Colleagues for whom the user stands in today: their present clients, no past ones."""
+    from sessions_app.models import Absence, Clinician
+
+    standing_in = Absence.objects.on(clinic_time.today()).filter(cover__user_id=user.pk)
+    return Clinician.objects.filter(pk__in=standing_in.values("clinician_id"))
 
 
 def _granted_programmes(user: Any) -> list[int]:
@@ -155,11 +163,20 @@ def clinical_episodes(user: Any) -> models.QuerySet[Any]:
         Q(to_on=None) | Q(to_on__gte=since),
         clinician__in=my_clinicians(user),
     )
+    granted = _granted_programmes(user)
+    whose = Q(client_id__in=direct.values("episode__client_id"))
+    if CLINICIAN in roles(user):
+        covered = Assignment.objects.filter(
+            Q(to_on=None) | Q(to_on__gte=today),
+            Q(episode__programme__restricted=False) | Q(episode__programme_id__in=granted),
+            clinician__in=covered_clinicians(user),
+        )
+        whose |= Q(client_id__in=covered.values("episode__client_id"))
     return Episode.objects.filter(
         Q(programme__restricted=False)
         | Q(pk__in=direct.values("episode_id"))
-        | Q(programme_id__in=_granted_programmes(user)),
-        client_id__in=direct.values("episode__client_id"),
+        | Q(programme_id__in=granted),
+        whose,
     )
 
 
@@ -173,30 +190,45 @@ def conferences_of(user: Any) -> Q:
 
 def people_seeing(episode: Any) -> models.QuerySet[Any]:
     """Users in whose clinical scope an episode lies: `clinical_episodes` the other way round."""
-    from sessions_app.models import Assignment, RoleGrant, Supervision, User
+    from sessions_app.models import Absence, Assignment, RoleGrant, Supervision, User
 
     today = clinic_time.today()
     since = today - timedelta(days=policies.get("former_assignment_days"))
     direct = Assignment.objects.filter(
         Q(to_on=None) | Q(to_on__gte=since), episode__client_id=episode.client_id
     )
-    in_force = RoleGrant.objects.filter(
-        _in_force(today), user_id=OuterRef("pk"), from_on__lte=today
-    )
+    held = RoleGrant.objects.filter(in_force(today), user_id=OuterRef("pk"), from_on__lte=today)
 
     def of(assignments: Any) -> Q:
         treating = assignments.values("clinician_id")
         supervising = Supervision.objects.filter(
-            _in_force(today), from_on__lte=today, clinician__in=treating
+            in_force(today), from_on__lte=today, clinician__in=treating
         )
-        return Q(Exists(in_force.filter(role=CLINICIAN)), clinician__in=treating) | Q(
-            Exists(in_force.filter(role=SUPERVISOR)), pk__in=supervising.values("supervisor_id")
+        return Q(Exists(held.filter(role=CLINICIAN)), clinician__in=treating) | Q(
+            Exists(held.filter(role=SUPERVISOR)), pk__in=supervising.values("supervisor_id")
         )
 
-    seeing = of(direct)
+    # Who stands in sees the client by what the absent treat now, outside restricted programmes.
+    in_programme = RoleGrant.objects.filter(
+        in_force(today),
+        user_id=OuterRef(OuterRef("pk")),
+        from_on__lte=today,
+        programme_id=OuterRef("episode__programme_id"),
+    )
+    standing_in = Absence.objects.on(today).filter(
+        clinician_id=OuterRef("clinician_id"), cover__user_id=OuterRef(OuterRef("pk"))
+    )
+    covered = Assignment.objects.filter(
+        Q(to_on=None) | Q(to_on__gte=today),
+        Q(episode__programme__restricted=False) | Exists(in_programme),
+        Exists(standing_in),
+        episode__client_id=episode.client_id,
+    )
+    covering = Q(Exists(held.filter(role=CLINICIAN)), Exists(covered))
+    seeing = of(direct) | covering
     if episode.programme.restricted:
-        granted = Exists(in_force.filter(programme_id=episode.programme_id))
-        seeing = of(direct.filter(episode=episode)) | (of(direct) & Q(granted))
+        granted = Exists(held.filter(programme_id=episode.programme_id))
+        seeing = of(direct.filter(episode=episode)) | (seeing & Q(granted))
     return User.objects.filter(seeing, is_active=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from sessions_app import clinic_time
 from sessions_app.context import acting_as, system
 
 Question = Callable[[Any], str]
@@ -38,6 +39,17 @@ def refusal(user: Any) -> str:
         "name": user.name,
         "what": _(" and ").join(still),
     }
+
+
+@question
+def covered_colleagues(user: Any) -> str:
+    from sessions_app.models import Absence
+
+    today = clinic_time.today()
+    ahead = Absence.objects.during(today, None).filter(cover__user=user)
+    count = ahead.values("clinician").distinct().count()
+    words = ngettext("%d colleague to cover for", "%d colleagues to cover for", count)
+    return words % count if count else ""
 
 
 @question

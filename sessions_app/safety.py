@@ -10,7 +10,7 @@ from datetime import date
 
 from django.db.models import Q
 
-from sessions_app import clinic_time
+from sessions_app import absences, clinic_time
 from sessions_app.models import Clinician, CrisisText, DutyTurn
 
 
@@ -21,7 +21,10 @@ def crisis_text(language: str) -> str:
 
 
 def on_duty(day: date | None = None) -> Clinician | None:
-    """Who is on duty on a day (today); of two whose turns overlap, the later begun."""
+    """Who is on duty on a day (today); of two whose turns overlap, the later begun.
+
+    Who is away is stood in for here as well.
+    """
     day = day or clinic_time.today()
     turn = (
         DutyTurn.objects.filter(
@@ -31,4 +34,6 @@ def on_duty(day: date | None = None) -> Clinician | None:
         .order_by("-from_on", "-pk")
         .first()
     )
-    return turn.clinician if turn else None
+    if turn is None:
+        return None
+    return absences.stand_in(turn.clinician, day) or turn.clinician

@@ -7,7 +7,7 @@ from django.urls import path, reverse_lazy
 from django.views.generic import RedirectView
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from sessions_app.views import care, clients, keys, people, safety, schedule, sign_in
+from sessions_app.views import absences, care, clients, keys, people, safety, schedule, sign_in
 
 # allauth's pages by the names it calls them; the others of it aren't reachable.
 SIGN_IN_STEPS = [
@@ -57,6 +57,8 @@ urlpatterns = [
     path("schedule/", schedule.day, name="schedule"),
     path("schedule/upload/", schedule.upload, name="schedule_upload"),
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),
+    path("absences/", absences.index, name="absences"),
+    path("absences/<int:pk>/end/", absences.end, name="absence_end"),
     path("people/", people.index, name="people"),
     path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
     path("people/<int:pk>/unlock/", people.unlock, name="account_unlock"),

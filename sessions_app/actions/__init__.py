@@ -4,6 +4,7 @@ Views, commands, the API, imports and test fixtures all come through here. `by` 
 actor (`sessions_app.context.system("import")`). A `ValidationError` names the field it is about.
 """
 
+from sessions_app.actions.absences import end_absence, set_absence
 from sessions_app.actions.asking import ask_not_before, note_whereabouts
 from sessions_app.actions.care import (
     assign_clinician,
@@ -79,6 +80,7 @@ __all__ = [
     "close_account",
     "close_episode",
     "end_conference",
+    "end_absence",
     "end_role",
     "enrol_tablet",
     "erase_identity",
@@ -102,6 +104,7 @@ __all__ = [
     "revoke_link",
     "rewrap_keys",
     "send_link",
+    "set_absence",
     "set_attendance",
     "set_conference_case",
     "set_crisis_text",

@@ -1,3 +1,4 @@
+from sessions_app.models.absences import Absence
 from sessions_app.models.care import (
     Assignment,
     CaseReview,
@@ -39,6 +40,7 @@ from sessions_app.models.safety import CrisisText, DutyTurn
 from sessions_app.models.users import ApiKey, User
 
 __all__ = [
+    "Absence",
     "ApiKey",
     "Assignment",
     "AuditEvent",

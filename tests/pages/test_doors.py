@@ -78,6 +78,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/import/{uuid}/state/": (404, 404, 404, 404, 404, 404),
     "/import/{uuid}/bad-rows.csv": (404, 404, 404, 404, 404, 404),
     "/people/": (404, 404, 404, 404, 200, 404),
+    "/absences/": (200, 200, 404, 404, 200, 200),
     "/settings/": (404, 404, 404, 404, 200, 404),
     "/meetings/{meeting}/": (200, 200, 404, 404, 404, 404),
     "/tablets/": (404, 404, 404, 200, 404, 404),
@@ -125,6 +126,7 @@ ELSEWHERE = {
     "second-factor/again/code/", "second-factor/again/passkey/", "people/<int:pk>/unlock/",
     "people/<int:pk>/second-factor/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
+    "absences/<int:pk>/end/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 

@@ -118,6 +118,10 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             administration=clinic.score, items=("individual",), by=BY
         )
         sessions_app.actions.set_duty(clinician=clinic.clinicians["ruth"], by=BY)
+        clinic.absence = sessions_app.actions.set_absence(
+            clinician=clinic.clinicians["bob"], cover=clinic.clinicians["carol"],
+            from_on=today + timedelta(days=5), by=clinic.adam,
+        )  # fmt: skip
         clinic.review = sessions_app.actions.record_case_review(
             episode=clinic.episodes["ana"], decision="continue", by=clinic.sofia
         )
@@ -181,6 +185,12 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "close_account": lambda c, by: sessions_app.actions.close_account(user=c.ruth, by=by),
     "end_role": lambda c, by: sessions_app.actions.end_role(
         grant=c.ruth.grants.get(), on=today(), by=by
+    ),
+    "set_absence": lambda c, by: sessions_app.actions.set_absence(
+        clinician=c.clinicians["alice"], cover=c.clinicians["ruth"], from_on=today(), by=by
+    ),
+    "end_absence": lambda c, by: sessions_app.actions.end_absence(
+        absence=c.absence, last_day=today(), by=by
     ),
     "supervise": lambda c, by: sessions_app.actions.supervise(
         supervisor=c.sofia, clinician=c.clinicians["bob"], by=by
@@ -381,7 +391,8 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 RIGHTLY = {
     **dict.fromkeys(
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
-         "end_role", "close_account", "supervise", "set_policy", "add_norm_row", "set_plan_line",
+         "end_role", "close_account", "set_absence", "end_absence", "supervise", "set_policy",
+         "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor"),
         "adam",
