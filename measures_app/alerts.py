@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from measures_app.measures import definition_of
 from measures_app.models import Flag, ItemAlert
-from sessions_app import absences, access, clinic_time, mail, safety
+from sessions_app import absences, access, clinic_time, mail, safety, texting
 from sessions_app.models import Assignment, Clinician, Episode, Respondent, User
 
 RULE = "item_alert"
-KIND, MAIL = "item_alert", "item_alert_mail"  # of the outbox
+KIND = "item_alert"  # of the outbox; then a row a channel and person
+SCREEN, MAIL, TEXT = "item_alert_screen", "item_alert_mail", "item_alert_text"
 CLINICIAN, COVER, SUPERVISOR, DUTY = "clinician", "cover", "supervisor", "duty"
 CHAIN = (CLINICIAN, COVER, SUPERVISOR, DUTY)
 
@@ -153,11 +155,43 @@ def has_answered_so(session_id: int, respondent: Respondent) -> bool:
     ).exists()
 
 
+def is_unseen(alert: ItemAlert) -> bool:
+    """Whether somebody is still to be told: nobody has seen it, and the client lives."""
+    if alert.done_at is not None or alert.flag.owner_id is not None:
+        return False
+    return alert.episode.ending != Episode.Ending.DIED
+
+
+def channels_of(user: User) -> list[str]:
+    """By which ways in use a person is told; each is an outbox row of its own."""
+    return [SCREEN, MAIL, *([TEXT] if texting.is_set_up() and user.alert_phone else [])]
+
+
+def shown_on_pages(user: Any) -> list[int]:
+    """Alerts that stand on each of this person's pages, until somebody has seen them."""
+    unseen = ItemAlert.objects.filter(
+        done_at=None, flag__owner=None, shown_to__contains=[user.pk]
+    ).exclude(episode__ending=Episode.Ending.DIED)
+    # Row-level security says what is in scope; a page without an alert asks nothing more.
+    found = list(unseen.values_list("pk", flat=True))
+    if not found:
+        return []
+    mine = ItemAlert.objects.visible_to(user).filter(pk__in=found)
+    return list(mine.order_by("raised_at", "pk").values_list("pk", flat=True))
+
+
+def text_about(alert: ItemAlert, user: User, message_id: Any) -> None:
+    """As the mail, in one text message."""
+    if not is_unseen(alert):
+        return
+    with translation.override(user.language):
+        words = _("An answer asks for a reply at once: %s") % mail.address_of("alert", alert.pk)
+    texting.send(to=user.alert_phone, text=words, message_id=message_id)
+
+
 def mail_about(alert: ItemAlert, user: User, message_id: Any) -> None:
     """Tell one person that an answer waits: no name, no code, no answer; unless it was seen."""
-    if alert.done_at is not None or alert.flag.owner_id is not None:
-        return
-    if alert.episode.ending == Episode.Ending.DIED:
+    if not is_unseen(alert):
         return
     mail.send(
         to=user.email,

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from measures_app import alerts
-from measures_app.actions import drafts, tell_of_alert
+from measures_app.actions import drafts, show_alert, tell_of_alert
 from measures_app.models import ItemAlert
 from sessions_app import outbox
 from sessions_app.context import acting_as, system
@@ -30,6 +30,19 @@ def pass_alert(payload: dict[str, Any], message_id: Any) -> None:
 def mail_alert(payload: dict[str, Any], message_id: Any) -> None:
     alert = ItemAlert.objects.select_related("flag").get(pk=payload["alert"])
     alerts.mail_about(alert, User.objects.get(pk=payload["user"]), message_id)
+
+
+@outbox.handles(alerts.SCREEN)
+def show_alert_on_pages(payload: dict[str, Any], message_id: Any) -> None:
+    show_alert(
+        alert=ItemAlert(pk=payload["alert"]), to=User.objects.get(pk=payload["user"]), by=ALERTING
+    )
+
+
+@outbox.handles(alerts.TEXT)
+def text_alert(payload: dict[str, Any], message_id: Any) -> None:
+    alert = ItemAlert.objects.select_related("flag").get(pk=payload["alert"])
+    alerts.text_about(alert, User.objects.get(pk=payload["user"]), message_id)
 
 
 @shared_task(acks_late=True, name="imports.forget")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from measures_app.alerts import shown_on_pages
 from sessions_app import access
 from sessions_app.models import Installation
 
@@ -43,6 +45,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
                 )
     gets_mail = user is not None and user.is_authenticated and access.may(user, "see_clinical")
     return {
+        # Asked when a staff page is drawn, and by no other.
+        "unseen_alerts": partial(shown_on_pages, user) if gets_mail else (),
         "my_messages": reverse("my_messages") if gets_mail else "",
         "clinic_name": installation.clinic_name if installation else "",
         "demo": bool(installation and installation.demo),

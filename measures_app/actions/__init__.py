@@ -5,7 +5,13 @@ from measures_app.actions.administrations import (
     record_administration,
     void_administration,
 )
-from measures_app.actions.alerts import close_alert, raise_alert, see_alert, tell_of_alert
+from measures_app.actions.alerts import (
+    close_alert,
+    raise_alert,
+    see_alert,
+    show_alert,
+    tell_of_alert,
+)
 from measures_app.actions.flags import (
     DecidedMeanwhile,
     decide,
@@ -32,6 +38,7 @@ __all__ = [
     "record_session_with_measures",
     "see_alert",
     "set_plan_line",
+    "show_alert",
     "take_up",
     "tell_of_alert",
     "void_administration",

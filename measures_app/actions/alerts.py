@@ -11,7 +11,7 @@ from measures_app.flagging import current_rule_set
 from measures_app.models import Administration, Flag, FlagEvent, ItemAlert
 from sessions_app import access, actions, audit, clinic_time, outbox, policies, safety
 from sessions_app.context import acting_as, actor_of, system
-from sessions_app.models import Episode, User
+from sessions_app.models import User
 
 
 def _event(flag: Flag, before: str, why: str, by: Any) -> None:
@@ -88,15 +88,15 @@ def _open_locked(alert: ItemAlert) -> ItemAlert:
 
 @transaction.atomic
 def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
-    """Promise a mail to whom an unseen alert reaches as this link of the chain.
+    """Promise what whom an unseen alert reaches as this link of the chain is told by.
+
+    On each channel in use: on their pages, by mail, by text where they have given a number.
 
     Who is on duty may see the client from now on, and is told again until somebody says so.
     """
     access.require(by, "decide")
     alert = _open_locked(alert)
-    if alert.done_at is not None or alert.flag.owner_id is not None:
-        return []
-    if alert.episode.ending == Episode.Ending.DIED:
+    if not alerts.is_unseen(alert):
         return []
     people = alerts.reached(alert.episode, part)
     duty = safety.on_duty() if part == alerts.DUTY else None
@@ -108,10 +108,30 @@ def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
         again = clinic_time.now() + timedelta(minutes=_minutes())
         outbox.promise(alerts.KIND, {"alert": alert.pk, "part": part}, due_at=again)
     for user in people:
-        outbox.promise(alerts.MAIL, {"alert": alert.pk, "user": user.pk})
+        for channel in alerts.channels_of(user):
+            outbox.promise(channel, {"alert": alert.pk, "user": user.pk})
     if people:
         _event(alert.flag, alert.flag.state, f"told: {part}", by)
     return people
+
+
+@transaction.atomic
+def show_alert(*, alert: ItemAlert, to: User, by: Any) -> ItemAlert:
+    """Put an alert on each of a person's pages, until somebody has seen it."""
+    access.require(by, "decide")
+    alert = _open_locked(alert)
+    if not alerts.is_unseen(alert) or to.pk in alert.shown_to:
+        return alert
+    alert.shown_to = [*alert.shown_to, to.pk]
+    alert.save(update_fields=["shown_to"])
+    audit.record(
+        "item alert shown",
+        subject_kind="client",
+        subject=alert.client.code,
+        by=by,
+        to=str(to.public_id),
+    )
+    return alert
 
 
 @transaction.atomic

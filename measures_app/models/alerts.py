@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -24,6 +25,8 @@ class ItemAlert(models.Model):
     )
     items = models.JSONField()  # ids of the items at or above their threshold
     raised_at = models.DateTimeField()
+    # Accounts on whose every page it stands until somebody has seen it.
+    shown_to = ArrayField(models.BigIntegerField(), default=list, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     done_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

@@ -188,12 +188,16 @@ def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
 
 
 @transaction.atomic
-def choose_messages(*, user: User, weekly_digest: bool, by: Any) -> User:
-    """What a person wants to get by mail; theirs alone to say."""
+def choose_messages(
+    *, user: User, weekly_digest: bool, by: Any, alert_phone: str | None = None
+) -> User:
+    """What a person wants to get and where; theirs alone to say. None leaves the number."""
     if user_of(by) != user:
         raise PermissionDenied("Everybody chooses their own messages.")
     user.weekly_digest = weekly_digest
-    user.save(update_fields=["weekly_digest"])
+    if alert_phone is not None:
+        user.alert_phone = alert_phone.strip()
+    user.save(update_fields=["weekly_digest", "alert_phone"])
     audit.record(
         "messages chosen",
         subject_kind="user",

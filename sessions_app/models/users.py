@@ -28,6 +28,8 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=8, default="en")
     is_active = models.BooleanField(default=True)
     weekly_digest = models.BooleanField(default=True, db_default=True)
+    # Where a text about an answer that can't wait goes, where the clinic sends texts.
+    alert_phone = models.CharField(max_length=40, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "email"

@@ -22,6 +22,7 @@ from sessions_app.context import acting_as
 from sessions_app.models import Assignment, Outbox, Session
 from tests.cast import BY, Clinic
 from tests.entry.test_links import Phone
+from tests.smtp_sink import smtp_sink
 
 Sign = Callable[[str], Browser]
 OURS = """
@@ -271,6 +272,82 @@ def test_the_mail_names_nobody_and_says_where_to_look(clinic: Clinic, raised: It
     assert f"/alerts/{raised.pk}/" in said
     for secret in ("Ana", "Oliveira", clinic.ana.code, "alive", "Hard days"):
         assert secret not in said
+
+
+def test_it_stands_on_each_page_of_who_was_told_until_somebody_has_seen_it(
+    clinic: Clinic, raised: ItemAlert, browser_of: Sign
+) -> None:
+    words, pages = "An answer asks for a reply at once.", ("/schedule/", "/caseload/", "/messages/")
+    alice, sofia = browser_of("alice"), browser_of("sofia")
+    _minutes_pass(0)
+    for page in pages:
+        text = alice.get(page).content.decode()
+        assert words in text
+        head = text.partition("<title>")[2].partition("</title>")[0]
+        assert "Ana" not in head
+        assert clinic.ana.code not in head + page
+    assert words not in sofia.get("/caseload/").content.decode()
+    _minutes_pass(15)  # the supervisor's turn
+    assert words in sofia.get("/caseload/").content.decode()
+    sofia.post(f"/alerts/{raised.pk}/", {"do": "seen"})
+    assert words not in alice.get("/caseload/").content.decode()
+
+
+texted: list[tuple[str, str]] = []
+
+
+def text_sender(to: str, text: str, message_id: Any) -> None:
+    texted.append((to, text))
+
+
+def test_each_channel_in_use_is_a_row_of_the_outbox_and_names_nobody(
+    clinic: Clinic, booked: Session, browser_of: Sign, settings: Any
+) -> None:
+    texted.clear()
+    settings.TEXT_SENDER = f"{__name__}.text_sender"
+    alice = browser_of("alice")
+    answer = alice.post("/messages/", {"weekly_digest": "on", "alert_phone": "call me"})
+    assert (answer.status_code, "call me" in answer.content.decode()) == (200, True)
+    alice.post("/messages/", {"weekly_digest": "on", "alert_phone": "+44 20 7946 0000"})
+    made_ready(clinic)
+    send(phone_of_ana(clinic, booked), "2")
+    with smtp_sink() as sink:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
+        settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, 10
+        while outbox.sweep():
+            pass
+        (message,) = sink.taken
+    assert message["To"] == "alice@clinic.example"
+    ((number, text),) = texted
+    assert number == "+44 20 7946 0000"
+    with acting_as(BY):
+        rows = Outbox.objects.filter(kind__startswith="item_alert_", payload__user=clinic.alice.pk)
+        sent = {row.kind: row.sent_at is not None for row in rows}
+        assert sent == {alerts.SCREEN: True, alerts.MAIL: True, alerts.TEXT: True}
+        assert Outbox.objects.filter(kind=alerts.MAIL).get().message_id.hex in message[
+            "Message-ID"
+        ].replace("-", "")
+    for secret in ("Ana", "Oliveira", clinic.ana.code, "alive", "Hard days"):
+        assert secret not in bytes(message).decode() + text
+
+
+def test_while_the_clinician_is_away_who_stands_in_is_told_and_may_open_it(
+    clinic: Clinic, booked: Session, browser_of: Sign
+) -> None:
+    with acting_as(clinic.alice):
+        actions.set_absence(
+            clinician=clinic.clinicians["alice"], cover=clinic.clinicians["bob"],
+            from_on=clinic_time.today(), by=clinic.alice,
+        )  # fmt: skip
+    made_ready(clinic)
+    send(phone_of_ana(clinic, booked), "2")
+    assert _minutes_pass(0) == ["bob"]
+    with acting_as(BY):
+        alert = ItemAlert.objects.get()
+    assert browser_of("bob").get(f"/alerts/{alert.pk}/").status_code == 200
+    assert _minutes_pass(15) == ["sofia"]
+    assert _minutes_pass(15) == ["ruth"]
 
 
 def test_one_who_has_seen_it_stops_the_chain(clinic: Clinic, raised: ItemAlert) -> None:

@@ -54,6 +54,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/audit/": ("adam", 11),
     "/import/": ("adam", 10),
 }
+# Each page of who treats or supervises looks for an alert that nobody has seen.
+ON_EACH_PAGE = {"alice": 1, "sofia": 1}
 MANY = 6
 LISTS = ("/today/", "/schedule/", "/clients/", "/caseload/", "/review/")
 # An episode's own course: worse at each session, so that the night has something to say.
@@ -157,4 +159,5 @@ def test_a_page_asks_no_more_for_many_rows_than_for_one_and_keeps_its_budget(
         rows = browser_of(BUDGETS[page][0]).get(page).content.decode()
         assert all(code in rows for code in codes), page
     assert many == few
-    assert {p: n for p, n in many.items() if n > BUDGETS[p][1]} == {}
+    allowed = {p: n + ON_EACH_PAGE.get(who, 0) for p, (who, n) in BUDGETS.items()}
+    assert {p: n for p, n in many.items() if n > allowed[p]} == {}

@@ -322,6 +322,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "tell_of_alert": lambda c, by: measures_app.actions.tell_of_alert(
         alert=c.alert, part="duty", by=by
     ),
+    "show_alert": lambda c, by: measures_app.actions.show_alert(alert=c.alert, to=c.alice, by=by),
     "see_alert": lambda c, by: measures_app.actions.see_alert(alert=c.alert, by=by),
     "close_alert": lambda c, by: measures_app.actions.close_alert(
         alert=c.alert, done="called", by=by
@@ -414,7 +415,7 @@ RIGHTLY = {
                      "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
-                     "see_alert", "close_alert", "bring_in_duty",
+                     "see_alert", "show_alert", "close_alert", "bring_in_duty",
                      "note_whereabouts", "log_practice", "take_back_practice",
                      "share_practice", "end_practice_share"), "alice"),
     "keep_edition": "dora",
