@@ -1,8 +1,9 @@
 """What is asked of whom at a session: which measure, in which variant, in whose words.
 
 The plan says what and how often; age decides the variant; an episode that began on another kind
-of measure finishes on it; carers answer about a child in their own series. A totals-only measure
-is asked where the episode uses it or the plan names it.
+of measure finishes on it; carers answer about a child in their own series. Partners and other
+family answer about themselves, what the client is asked by default, at meetings of couples and
+families. A totals-only measure is asked where the episode uses it or the plan names it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from sessions_app import clinic_time
 from sessions_app.models import Episode, Meeting, Respondent, Session
 
 ADULT = 18
+# Partners and other family answer about themselves, where they are in the meeting.
+BESIDE = (Respondent.Relation.PARTNER.value, Respondent.Relation.OTHER.value)
+TOGETHER = (Meeting.Format.COUPLE, Meeting.Format.FAMILY)
 CHANGE_PURPOSES = ("outcome", "symptom", "functioning")
 
 
@@ -213,9 +217,14 @@ class Desk:
         lines = self.plan.deciding(on, age, episode.programme_id)
         planned = {line.measure_id for line in lines}
         found: dict[tuple[int, int], tuple[tuple[bool, bool, int, int], Due]] = {}
+        together = session is not None and session.meeting.format in TOGETHER
         for position, line in enumerate(lines):
-            for person in self._answering(episode, on, line.relation):
-                version = self._asked(line, person, past, age, group, planned)
+            people = [(p, age) for p in self._answering(episode, on, line.relation)]
+            if together and line.relation == SELF and line.measure_id is None:
+                # An adult's form: how old somebody beside the client is isn't kept.
+                people += [(p, ADULT) for r in BESIDE for p in self._answering(episode, on, r)]
+            for person, years in people:
+                version = self._asked(line, person, past, years, group, planned)
                 if version is None:
                     continue
                 taken = [
@@ -230,7 +239,7 @@ class Desk:
                 if not is_due(line, past, taken, on, last_session=last):
                     continue
                 due = Due(version.measure, version, measures.definition_of(version), person)
-                place = (not due.at_start, line.relation != SELF, person.pk, position)
+                place = (not due.at_start, person.relation != SELF, person.pk, position)
                 found.setdefault((version.measure_id, person.pk), (place, due))
         return [due for _place, due in sorted(found.values(), key=lambda entry: entry[0])]
 

@@ -8,14 +8,34 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from measures_app.alerts import what_is_lacking
-from measures_app.due import Desk, Due
+from measures_app.due import BESIDE, TOGETHER, Desk, Due
 from measures_app.forms import AnswerField, plain
 from measures_app.models import Administration
 from sessions_app import clinic_time
 from sessions_app.models import EntryLink, Respondent, Session
+
+
+def people_of(session: Session) -> list[Respondent]:
+    """Who answers about the client of a session, the client first.
+
+    Partners and other family where they are in the meeting; each while they take part.
+    """
+    relations = [Respondent.Relation.SELF, Respondent.Relation.CARER]
+    if session.meeting.format in TOGETHER:
+        relations += [Respondent.Relation(relation) for relation in BESIDE]
+    day = session.held_on
+    takes_part = Q(relation=Respondent.Relation.SELF) | (
+        Q(from_on__lte=day) & (Q(to_on=None) | Q(to_on__gte=day))
+    )
+    found = session.client.respondents.filter(takes_part, relation__in=relations)
+    people = sorted(found, key=lambda p: (p.relation != Respondent.Relation.SELF, p.pk))
+    for person in people:
+        person.client = session.client  # whose key opens a carer's address
+    return people
 
 
 @dataclass(frozen=True)

@@ -260,7 +260,7 @@ def who_may_confer() -> models.QuerySet[Any]:
 
     today = clinic_time.today()
     grants = RoleGrant.objects.filter(
-        _in_force(today),
+        in_force(today),
         user_id=OuterRef("pk"),
         from_on__lte=today,
         role__in=[role for role, rights in RIGHTS.items() if "see_clinical" in rights],

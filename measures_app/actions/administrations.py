@@ -10,6 +10,7 @@ from django.db import transaction
 
 from measures_app import measures
 from measures_app.actions.alerts import raise_alert
+from measures_app.due import BESIDE
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.psychometrics.scoring import AnswerProblem
 from sessions_app import access, audit, clinic_time, outbox
@@ -144,7 +145,9 @@ def record_administration(
         raise ValidationError({"taken_at": "A score can't lie in the future."})
     version = measures.current_version(measure)
     reading = Reading(None, None, None, False) if not_taken else _read(version, answers, total)
-    age = _age(client, day)
+    # Partners and other family answer about themselves: the client's age says nothing of them.
+    about_client = respondent.relation not in BESIDE
+    age = _age(client, day) if about_client else None
     earlier = _current_at(session, measure, respondent) if session else None
     if earlier is not None and not earlier.not_taken:
         raise ValidationError(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
+from measures_app.respondents import people_of
 from measures_app.views.answering import (
     READER,
     Answering,
@@ -29,8 +30,6 @@ from sessions_app import access, actions, clinic_time, links, texting
 from sessions_app.actions.links import reach_of
 from sessions_app.context import acting_as
 from sessions_app.models import EntryLink, Episode, Respondent, Session
-
-ANSWERING = (Respondent.Relation.SELF, Respondent.Relation.CARER)
 
 
 def _qr(url: str) -> SafeString:
@@ -78,14 +77,6 @@ def _answered(links_there: list[EntryLink]) -> set[int]:
             respondent__in=[link.respondent_id for link in links_there],
         )  # fmt: skip
         return set(rows.values_list("respondent_id", flat=True))
-
-
-def people_of(session: Session) -> list[Respondent]:
-    """Who answers about the client of a session, the client first."""
-    people = list(session.client.respondents.filter(relation__in=ANSWERING).order_by("pk"))
-    for person in people:
-        person.client = session.client  # whose key opens a carer's address
-    return people
 
 
 def chosen(request: HttpRequest, session: Session) -> Respondent:

@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
+from measures_app.respondents import people_of
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
 from sessions_app import access, actions, links
-from sessions_app.models import Respondent, Session, Tablet
+from sessions_app.models import Session, Tablet
 
 HELD = "tablet"
 KEPT_FOR = 90 * 24 * 3600  # seconds; a device that isn't used for so long is enrolled anew
@@ -76,10 +77,9 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
     tablet = next((one for one in tablets_for(request.user) if str(one.pk) == chosen), None)
     if session is None or tablet is None:
         raise Http404
-    people = session.client.respondents.filter(
-        relation__in=(Respondent.Relation.SELF, Respondent.Relation.CARER)
+    person = next(
+        (p for p in people_of(session) if str(p.pk) == request.POST.get("respondent")), None
     )
-    person = next((p for p in people if str(p.pk) == request.POST.get("respondent")), None)
     if person is None:
         raise Http404
     link = actions.start_on_tablet(

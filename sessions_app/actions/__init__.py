@@ -35,6 +35,7 @@ from sessions_app.actions.conferences import (
 from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
 from sessions_app.actions.keys import make_key, revoke_key
 from sessions_app.actions.links import make_link, note_opened, revoke_link, send_link
+from sessions_app.actions.meetings import join_meeting, set_meeting_format
 from sessions_app.actions.people import (
     add_clinician,
     add_programme,
@@ -79,13 +80,14 @@ __all__ = [
     "clear_tablet",
     "close_account",
     "close_episode",
-    "end_conference",
     "end_absence",
+    "end_conference",
     "end_role",
     "enrol_tablet",
     "erase_identity",
     "grant_role",
     "hand_over_caseload",
+    "join_meeting",
     "make_key",
     "make_link",
     "mark_arrived",
@@ -109,6 +111,7 @@ __all__ = [
     "set_conference_case",
     "set_crisis_text",
     "set_duty",
+    "set_meeting_format",
     "set_policy",
     "start_on_tablet",
     "supervise",

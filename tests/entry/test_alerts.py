@@ -277,7 +277,7 @@ def test_the_mail_names_nobody_and_says_where_to_look(clinic: Clinic, raised: It
 def test_it_stands_on_each_page_of_who_was_told_until_somebody_has_seen_it(
     clinic: Clinic, raised: ItemAlert, browser_of: Sign
 ) -> None:
-    words, pages = "An answer asks for a reply at once.", ("/schedule/", "/caseload/", "/messages/")
+    words, pages = "say that you have seen it", ("/schedule/", "/caseload/", "/messages/")
     alice, sofia = browser_of("alice"), browser_of("sofia")
     _minutes_pass(0)
     for page in pages:

@@ -186,6 +186,12 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "end_role": lambda c, by: sessions_app.actions.end_role(
         grant=c.ruth.grants.get(), on=today(), by=by
     ),
+    "set_meeting_format": lambda c, by: sessions_app.actions.set_meeting_format(
+        meeting=c.sessions["ana"][0].meeting, format="couple", by=by
+    ),
+    "join_meeting": lambda c, by: sessions_app.actions.join_meeting(
+        meeting=c.sessions["ana"][0].meeting, clinician=c.clinicians["ruth"], by=by
+    ),
     "set_absence": lambda c, by: sessions_app.actions.set_absence(
         clinician=c.clinicians["alice"], cover=c.clinicians["ruth"], from_on=today(), by=by
     ),
@@ -416,6 +422,7 @@ RIGHTLY = {
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
                      "see_alert", "show_alert", "close_alert", "bring_in_duty",
+                     "set_meeting_format", "join_meeting",
                      "note_whereabouts", "log_practice", "take_back_practice",
                      "share_practice", "end_practice_share"), "alice"),
     "keep_edition": "dora",
