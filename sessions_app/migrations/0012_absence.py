@@ -10,7 +10,7 @@ from sessions_app.row_security_cover import COVER
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0010_conferences"),
+        ("sessions_app", "0011_hand_over_summary"),
     ]
 
     operations = [

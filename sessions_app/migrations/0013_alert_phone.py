@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0011_absence"),
+        ("sessions_app", "0012_absence"),
     ]
 
     operations = [
