@@ -20,6 +20,7 @@ from sessions_app.models import (
     Programme,
     Session,
     Site,
+    Tablet,
 )
 
 FOUND_AT_MOST = 50
@@ -75,6 +76,12 @@ def search_clients(text: str, user: Any, limit: int = FOUND_AT_MOST) -> list[Cli
 def desk_sites(user: Any) -> QuerySet[Site]:
     """The sites whose diary the user's front desk keeps, by name."""
     return access.desk_sites(user).order_by("name")
+
+
+def desk_tablets(user: Any) -> list[Tablet]:
+    """Tablets in use at the desk's sites, and those of no site."""
+    here = Q(site=None) | Q(site__in=desk_sites(user))
+    return list(Tablet.objects.filter(here, retired_at=None).select_related("enrolled_by", "site"))
 
 
 def diary_keys(day: date, user: Any, clinician: Clinician | None = None) -> QuerySet[Session]:

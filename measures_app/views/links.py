@@ -50,7 +50,7 @@ def links_page(
         "people": [(person, reach_of(person)) for person in people],
         "today": clinic_time.today(),
         "texting": texting.is_set_up(),
-        "tablets": tablets_for(request.user),
+        "tablets": tablets_for(request.user, session),
         "kept_back": kept_back(session),
         "live": _with_state(list(live.select_related("respondent").order_by("pk"))),
         "may_enter": access.may(request.user, "enter_scores"),

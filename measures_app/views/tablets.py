@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -19,27 +20,40 @@ from django.views.decorators.http import require_POST
 from measures_app.models import Administration
 from measures_app.respondents import people_of
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
-from sessions_app import access, actions, links
+from sessions_app import access, actions, links, selectors
 from sessions_app.models import Session, Tablet
 
 HELD = "tablet"
 KEPT_FOR = 90 * 24 * 3600  # seconds; a device that isn't used for so long is enrolled anew
 
 
-def tablets_for(user: Any) -> list[Tablet]:
-    """Tablets that somebody may start a client on; the front desk's to do."""
+def tablets_for(user: Any, session: Session | None = None) -> list[Tablet]:
+    """Tablets that somebody may start a client on; the front desk's to do, at its sites.
+
+    A session's client is started where the session is; a tablet without a site goes about.
+    """
     if not access.may(user, "record_attendance"):
         return []
-    return list(Tablet.objects.filter(retired_at=None))
+    return [
+        tablet
+        for tablet in selectors.desk_tablets(user)
+        if session is None or tablet.site_id in (None, session.meeting.site_id)
+    ]
 
 
 @access.needs("record_attendance")
 def index(request: HttpRequest) -> HttpResponse:
     """Which devices wait at reception? This one can be made one of them."""
-    status = 200
+    status, sites = 200, list(selectors.desk_sites(request.user))
     if request.method == "POST":
         try:
-            tablet = actions.enrol_tablet(name=request.POST.get("name", "")[:40], by=request.user)
+            wanted = request.POST.get("site", "")
+            site = next((s for s in sites if str(s.pk) == wanted), None)
+            if site is None and len(sites) == 1:
+                site = sites[0]
+            tablet = actions.enrol_tablet(
+                name=request.POST.get("name", "")[:40], site=site, by=request.user
+            )
         except ValidationError as problem:
             messages.error(request, " ".join(problem.messages))
             status = 422
@@ -51,7 +65,7 @@ def index(request: HttpRequest) -> HttpResponse:
             # Nothing of the desk's pages is left to go back to.
             response.headers["Clear-Site-Data"] = '"cache"'
             return response
-    context = {"tablets": Tablet.objects.filter(retired_at=None).select_related("enrolled_by")}
+    context = {"tablets": selectors.desk_tablets(request.user), "sites": sites}
     return render(request, "entry/tablets.html", context, status=status)
 
 
@@ -74,12 +88,15 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
         Session.objects.registered_to(request.user).select_related("client").filter(pk=pk).first()
     )
     chosen = request.POST.get("tablet", "")
-    tablet = next((one for one in tablets_for(request.user) if str(one.pk) == chosen), None)
-    if session is None or tablet is None:
+    if session is None:
         raise Http404
-    person = next(
-        (p for p in people_of(session) if str(p.pk) == request.POST.get("respondent")), None
-    )
+    there = tablets_for(request.user, session)
+    tablet = next((one for one in there if str(one.pk) == chosen), None)
+    if tablet is None:
+        raise Http404
+    people = people_of(session)  # the client first: whom the schedule starts
+    wanted = request.POST.get("respondent") or str(people[0].pk)
+    person = next((p for p in people if str(p.pk) == wanted), None)
     if person is None:
         raise Http404
     link = actions.start_on_tablet(
@@ -89,9 +106,16 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
     if opened is None or not opened[3].due:
         actions.clear_tablet(tablet=tablet, by=request.user)
         messages.error(request, _("Nothing is to be answered on a tablet now."))
-        return redirect("session_links", session.pk)
+        return _back(request, session)
     messages.success(request, _("The form is on “%(name)s” now.") % {"name": tablet.name})
-    return redirect("session_links", session.pk)
+    return _back(request, session)
+
+
+def _back(request: HttpRequest, session: Session) -> HttpResponse:
+    """To where the client was started from: the day, or the session's links."""
+    if request.POST.get("back") != "schedule":
+        return redirect("session_links", session.pk)
+    return redirect(f"{reverse('schedule')}?day={session.held_on.isoformat()}#session-{session.pk}")
 
 
 def _tablet(request: HttpRequest) -> Tablet:

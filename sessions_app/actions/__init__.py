@@ -46,6 +46,7 @@ from sessions_app.actions.people import (
     close_account,
     end_role,
     grant_role,
+    reopen_account,
     set_policy,
     supervise,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "record_session",
     "register_client",
     "reseal_second_factors",
+    "reopen_account",
     "retire_tablet",
     "revoke_key",
     "revoke_link",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from itertools import chain, count
 from typing import Any
@@ -112,6 +113,12 @@ def grant_role(
     named = [kind for kind, of in (("site", site), ("programme", programme), ("team", team)) if of]
     if len(named) > 1:
         raise ValidationError({"scope": "Name one of site, programme or team, or none."})
+    if not user.is_active:
+        raise ValidationError({"user": "The account is closed: open it first."})
+    if role not in RoleGrant.Role.values:
+        raise ValidationError({"role": "Choose one of the roles."})
+    if role == RoleGrant.Role.CLINICIAN:
+        Clinician.objects.filter(user=user).update(active_to=None)  # who left is back
     grant = RoleGrant.objects.create(
         user=user,
         role=role,
@@ -169,6 +176,29 @@ def close_account(*, user: User, by: Any) -> User:
     user.is_active = False
     user.save(update_fields=["is_active"])
     audit.record("account closed", subject_kind="user", subject=user.public_id, by=by)
+    return user
+
+
+@transaction.atomic
+def reopen_account(*, user: User, by: Any, again: Sequence[RoleGrant] = ()) -> User:
+    """Somebody comes back: without a role but those chosen of their old ones, from today.
+
+    The old password opens nothing: a new link lets them choose one.
+    """
+    access.require(by, "manage_people")
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if user.is_active:
+        raise ValidationError("The account is open.")
+    if any(old.user_id != user.pk for old in again):
+        raise ValidationError("These roles were somebody else's.")
+    user.is_active = True
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "password"])
+    audit.record("account reopened", subject_kind="user", subject=user.public_id, by=by)
+    for old in again:
+        grant_role(
+            user=user, role=old.role, site=old.site, programme=old.programme, team=old.team, by=by
+        )
     return user
 
 

@@ -53,6 +53,13 @@ class InviteForm(forms.Form):
     )
 
 
+class RoleForm(forms.Form):
+    """A role for somebody who has an account already."""
+
+    role = forms.ChoiceField(choices=RoleGrant.Role.choices)
+    site = forms.ModelChoiceField(Site.objects.all(), required=False)
+
+
 class PlaceForm(forms.Form):
     kind = forms.ChoiceField(
         choices=[("site", gettext_lazy("site")), ("programme", gettext_lazy("programme"))],
@@ -110,7 +117,7 @@ def _people() -> list[User]:
     in_force = (Q(to_on=None) | Q(to_on__gte=today)) & Q(from_on__lte=today)
     grants = RoleGrant.objects.filter(in_force).select_related("site", "programme", "team")
     supervisions = Supervision.objects.filter(in_force).select_related("clinician")
-    return list(
+    people = list(
         User.objects.select_related("clinician")
         .prefetch_related(
             Prefetch("grants", grants, to_attr="current_grants"),
@@ -118,6 +125,20 @@ def _people() -> list[User]:
         )
         .order_by("-is_active", "name")
     )
+    before = _roles_before([person for person in people if not person.is_active])
+    for person in people:
+        person.former = before.get(person.pk, [])
+    return people
+
+
+def _roles_before(closed: list[User]) -> dict[int, list[RoleGrant]]:
+    """What each closed account was last: one of each role and place, the newest."""
+    found: dict[int, dict[tuple[Any, ...], RoleGrant]] = {}
+    rows = RoleGrant.objects.filter(user__in=closed).select_related("site", "programme", "team")
+    for row in rows.order_by("-to_on", "-pk"):
+        place = (row.role, row.site_id, row.programme_id, row.team_id)
+        found.setdefault(row.user_id, {}).setdefault(place, row)
+    return {pk: list(roles.values()) for pk, roles in found.items()}
 
 
 def _invite(given: dict[str, Any], by: User) -> User:
@@ -172,7 +193,14 @@ def _first_steps() -> list[tuple[bool, str, str, str]]:
 def _people_page(
     request: HttpRequest, form: InviteForm, link: str = "", status: int = 200
 ) -> HttpResponse:
-    context = {"people": _people(), "form": form, "link": link, "first_steps": _first_steps()}
+    context = {
+        "people": _people(),
+        "roles": RoleGrant.Role.choices,
+        "sites": form.fields["site"].queryset,
+        "form": form,
+        "link": link,
+        "first_steps": _first_steps(),
+    }
     return render(request, "people/index.html", context, status=status)
 
 
@@ -227,6 +255,56 @@ def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         actions.take_off_second_factor(user=user, by=request.user)
         messages.success(request, _("%s sets up a new second factor next time.") % user.name)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+    return redirect("people")
+
+
+@access.needs("manage_people")
+@require_POST
+def reopen_account(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody is back: their old roles only as far as they are chosen, and a new link."""
+    user = User.objects.filter(pk=pk).first()
+    if user is None:
+        raise Http404
+    chosen = [text for text in request.POST.getlist("grant") if text.isdecimal()]
+    again = list(RoleGrant.objects.filter(user=user, pk__in=chosen))
+    try:
+        actions.reopen_account(user=user, again=again, by=request.user)
+    except ValidationError as problem:
+        messages.error(request, " ".join(problem.messages))
+        return redirect("people")
+    user.refresh_from_db()
+    messages.success(request, _("The account of %s is open again.") % user.name)
+    return _people_page(request, InviteForm(), invitation_url(request, user))
+
+
+def _give(user: User, given: dict[str, Any], by: User) -> None:
+    actions.grant_role(user=user, role=given["role"], site=given["site"], by=by)
+    treats = given["role"] == RoleGrant.Role.CLINICIAN
+    if treats and not Clinician.objects.filter(user=user).exists():
+        actions.add_clinician(name=user.name, user=user, site=given["site"], by=by)
+
+
+@access.needs("manage_people")
+@require_POST
+def give_role(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another role for somebody who is here already."""
+    user = User.objects.filter(pk=pk).first()
+    if user is None:
+        raise Http404
+    form = RoleForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise ValidationError(_("Choose one of the roles."))
+        given = form.cleaned_data
+        place = given["site"].pk if given["site"] else None
+        there = user.grants.filter(role=given["role"], site=place, programme=None, team=None)
+        if there.filter(Q(to_on=None) | Q(to_on__gt=clinic_time.today())).exists():
+            raise ValidationError(_("%s has this role already.") % user.name)
+        with transaction.atomic():
+            _give(user, given, request.user)
+        messages.success(request, _("The role holds from today."))
     except ValidationError as problem:
         messages.error(request, " ".join(problem.messages))
     return redirect("people")

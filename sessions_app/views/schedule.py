@@ -59,6 +59,11 @@ def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> H
         found = found.filter(meeting__site=site)
     keys = list(found.values_list("pk", flat=True))
     page = Paginator(keys, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    sessions = selectors.who_comes(page.object_list)
+    may_start = access.may(request.user, "record_attendance") and day == clinic_time.today()
+    tablets = selectors.desk_tablets(request.user) if may_start else []
+    for session in sessions:
+        session.tablets = [t for t in tablets if t.site_id in (None, session.meeting.site_id)]
     context = {
         "sites": sites,
         "site": site,
@@ -71,7 +76,7 @@ def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> H
         "before": day - timedelta(days=1),
         "after": day + timedelta(days=1),
         "is_today": day == clinic_time.today(),
-        "sessions": selectors.who_comes(page.object_list),
+        "sessions": sessions,
         "statuses": Session.Status,
         "book": forms.get("book") or BookForm(clinicians=_whose(request, day)),
         "upload": forms.get("upload") or FileForm(),

@@ -143,3 +143,40 @@ def test_an_answer_that_cannot_wait_keeps_the_crisis_text_on_the_tablet(
     over = send(device, sleep="1", alive="2").content.decode()
     assert CRISIS["en"] in over
     assert "data-then" not in over  # it stays until somebody has read it
+
+
+def test_the_desk_starts_the_next_client_from_the_day_on_a_tablet_of_their_site(
+    clinic: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    with acting_as(BY):
+        measures.sync_library()
+        session = actions.book_session(
+            episode=clinic.episodes["ana"], starts_at=clinic_time.now(), by=BY
+        )
+        north, south, _both = (
+            actions.enrol_tablet(name=name, site=site, by=clinic.fred)
+            for name, site in (("N1", clinic.north), ("S1", clinic.south), ("Roaming", None))
+        )
+    fred, door = browser_of("fred"), f"/sessions/{session.pk}/tablet/"
+    page = fred.get("/schedule/").content.decode()
+    assert "On “N1”" in page
+    assert "On “Roaming”" in page
+    assert "S1" not in page
+    assert fred.post(door, {"tablet": south.pk, "back": "schedule"}).status_code == 404
+    answer = fred.post(door, {"tablet": north.pk, "back": "schedule"})
+    assert answer["Location"].startswith("/schedule/?day=")
+    north.refresh_from_db()
+    with acting_as(BY):
+        assert north.link.respondent == clinic.ana.respondents.get()
+    listed = browser_of("felix").get("/tablets/").content.decode()  # the southern desk's
+    assert "S1" in listed
+    assert "N1" not in listed
+
+
+def test_a_tablet_is_enrolled_where_it_stays(
+    clinic: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    browser_of("felix").post("/tablets/", {"name": "S2"})  # one site: it is there
+    browser_of("fred").post("/tablets/", {"name": "N2", "site": clinic.north.pk})
+    found = {tablet.name: tablet.site for tablet in Tablet.objects.all()}
+    assert found == {"S2": clinic.south, "N2": clinic.north}

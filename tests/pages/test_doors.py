@@ -126,7 +126,7 @@ ELSEWHERE = {
     "second-factor/again/code/", "second-factor/again/passkey/", "people/<int:pk>/unlock/",
     "people/<int:pk>/second-factor/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
-    "absences/<int:pk>/end/",
+    "absences/<int:pk>/end/", "people/<int:pk>/open/", "people/<int:pk>/roles/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip
 

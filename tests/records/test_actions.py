@@ -118,6 +118,10 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             administration=clinic.score, items=("individual",), by=BY
         )
         sessions_app.actions.set_duty(clinician=clinic.clinicians["ruth"], by=BY)
+        clinic.gone = sessions_app.actions.add_user(
+            email="gone@clinic.example", name="Gone", by=clinic.adam
+        )
+        sessions_app.actions.close_account(user=clinic.gone, by=clinic.adam)
         clinic.absence = sessions_app.actions.set_absence(
             clinician=clinic.clinicians["bob"], cover=clinic.clinicians["carol"],
             from_on=today + timedelta(days=5), by=clinic.adam,
@@ -186,6 +190,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "end_role": lambda c, by: sessions_app.actions.end_role(
         grant=c.ruth.grants.get(), on=today(), by=by
     ),
+    "reopen_account": lambda c, by: sessions_app.actions.reopen_account(user=c.gone, by=by),
     "set_meeting_format": lambda c, by: sessions_app.actions.set_meeting_format(
         meeting=c.sessions["ana"][0].meeting, format="couple", by=by
     ),
@@ -398,8 +403,8 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 RIGHTLY = {
     **dict.fromkeys(
         ("add_site", "add_programme", "add_team", "add_user", "add_clinician", "grant_role",
-         "end_role", "close_account", "set_absence", "end_absence", "supervise", "set_policy",
-         "add_norm_row", "set_plan_line",
+         "end_role", "close_account", "reopen_account", "set_absence", "end_absence",
+         "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor"),
         "adam",
