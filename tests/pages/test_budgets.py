@@ -23,7 +23,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     # What is due (plan, measures, courses, respondents, what was taken), decisions on their day,
     # answers that can't wait; which sessions, then who.
     "/today/": ("alice", 27),
-    "/schedule/": ("fred", 15),  # which sessions, then who; the sites to choose from
+    "/schedule/": ("fred", 16),  # which sessions, then who; sites to choose from; tablets
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
     "/caseload/": ("alice", 23),  # who stands in for whom
