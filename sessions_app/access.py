@@ -238,9 +238,9 @@ def supervisors_of(clinician: Any) -> models.QuerySet[Any]:
 
     today = clinic_time.today()
     grants = RoleGrant.objects.filter(
-        _in_force(today), user_id=OuterRef("pk"), from_on__lte=today, role=SUPERVISOR
+        in_force(today), user_id=OuterRef("pk"), from_on__lte=today, role=SUPERVISOR
     )
-    now = clinician.supervisions.filter(_in_force(today), from_on__lte=today)
+    now = clinician.supervisions.filter(in_force(today), from_on__lte=today)
     return User.objects.filter(Exists(grants), is_active=True, pk__in=now.values("supervisor_id"))
 
 
