@@ -107,6 +107,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         installation = Installation.objects.first()
         return (installation and installation.clinic_name) or "Clinic outcomes"
 
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
+        return str(_("Passkey %(number)d") % {"number": count + 1})
+
     def encrypt(self, text: str) -> str:
         return seal(text)
 

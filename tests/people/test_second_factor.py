@@ -110,7 +110,7 @@ def test_on_ones_own_device_it_is_asked_once_a_day(secret: str, clinic: Clinic) 
     assert alice.post("/sign-in/device/", {"action": "trust"})["Location"] == "/"
     assert alice.cookies["mfa_trusted"]["httponly"]
     assert alice.cookies["mfa_trusted"]["max-age"] == 24 * 3600
-    alice.post("/sign-out/")
+    assert "cookies" not in alice.post("/sign-out/")["Clear-Site-Data"]
     assert sign_in(alice)["Location"] == "/"
     # Taking off the factor ends what the device was trusted for, and her sessions.
     with acting_as(BY):
