@@ -10,133 +10,37 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import date, timedelta
+from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Min
 
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import Flag
 from measures_app.psychometrics.accuracy import calibration_table
-from measures_app.psychometrics.flag_judging import (
-    Course,
-    RulePerformance,
-    Share,
-    judge,
-    settings,
-    within_budget,
+from measures_app.psychometrics.flag_judging import RulePerformance, Share, judge
+from reports_app.looked_back_on import (
+    FEWEST_JUDGED,
+    WARNS_OF,
+    History,
+    NoHistory,
+    judgeable,
+    positives,
+    read_history,
 )
-from reports_app.models import EpisodeSummary
 from reports_app.replay import EVERY_DAYS, Raised, Replay, replay_flags
-from sessions_app import policies
-from sessions_app.context import acting_as, system
-from sessions_app.models import Session, Supervision
+from reports_app.room import priced
 
-FEWEST_JUDGED = 30  # below it a rule's shares are "not known yet"
-LENGTH_CENTILE = 0.9
-NOT_IMPROVED, LOWER, STOPPED, WELL = "not_improved", "lower", "stopped", "well"
-WARNS_OF = {
-    "not_on_track": NOT_IMPROVED,
-    "no_progress": NOT_IMPROVED,
-    "checkpoint": NOT_IMPROVED,
-    "deteriorated": LOWER,
-    "at_risk_of_stopping": STOPPED,
-    "overdue": STOPPED,
-    "lost_in_transfer": STOPPED,
-    "alliance_low": STOPPED,
-    "alliance_falling": STOPPED,
-    "ready_to_finish": WELL,
-}
+__all__ = ["NoHistory", "read_history", "run_backtest"]
+
 BAND_SESSIONS = (2, 3, 4, 6, 8)
 CALIBRATED_AT = (3, 6, 8)
 CALIBRATION_GROUPS = 5
-THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(14))  # .30 to .95
 NOTES = (
     "For imported and simulated sessions, what was known on a day is dated by the session.",
     "Whether a booked session was attended is taken as it stands now.",
 )
-COLUMNS = [
-    "episode_id", "clinician_id", "purpose", "opened_on", "closed_on", "ending", "attended",
-    "scores", "mid_care", "improvement_possible", "outcome_class",
-]  # fmt: skip
-
-
-class NoHistory(ValueError):
-    """There is nothing to look back on yet; the message says what is needed."""
-
-
-@dataclass(frozen=True)
-class History:
-    """The clinic's ended episodes, and the days between which they lie."""
-
-    first: date
-    last: date
-    episodes: pd.DataFrame
-    live_since: date | None
-    supervisors: int
-    budget: int
-
-    @property
-    def horizon_days(self) -> int:
-        """The 90th centile of episode length."""
-        if self.episodes.empty:
-            return 0
-        days = self.episodes["closed_on"] - self.episodes["opened_on"]
-        return math.ceil(float(np.quantile([d.days for d in days], LENGTH_CENTILE)))
-
-    @property
-    def judged_until(self) -> date:
-        return self.last - timedelta(days=self.horizon_days)
-
-    @property
-    def weeks(self) -> float:
-        return max((self.last - self.first).days, 1) / 7
-
-
-def read_history(as_of: date) -> History:
-    """The history up to a day.
-
-    Raises
-    ------
-    NoHistory
-        Before the first attended session.
-    """
-    with acting_as(system("back-test")):
-        attended = Session.objects.filter(status=Session.Status.ATTENDED, held_on__lte=as_of)
-        first = attended.aggregate(d=Min("held_on"))["d"]
-        if first is None:
-            raise NoHistory("There is no session to look back on yet.")
-        ended = EpisodeSummary.objects.filter(closed_on__lte=as_of).order_by("episode_id")
-        live = Flag.objects.aggregate(d=Min("raised_on"))["d"]
-        in_force = Supervision.objects.filter(from_on__lte=as_of).exclude(to_on__lt=as_of)
-        return History(
-            first=first,
-            last=as_of,
-            episodes=pd.DataFrame.from_records(ended.values_list(*COLUMNS), columns=COLUMNS),
-            live_since=live,
-            supervisors=max(1, in_force.values("supervisor").distinct().count()),
-            budget=int(policies.get("review_budget_per_week", as_of)),
-        )
-
-
-def _judgeable(rule: str, episodes: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Episodes for which it is known whether what a rule warns of came, and whether it did."""
-    outcome = episodes["outcome_class"]
-    target = WARNS_OF[rule]
-    if target == STOPPED:
-        rows = episodes[~episodes["ending"].isin(["", "unknown", "died", "assessment_only"])]
-        return rows, (rows["ending"] == "client_stopped").to_numpy(bool)
-    known = episodes[(outcome != "") & ~episodes["mid_care"].astype(bool)]
-    if target == LOWER:
-        return known, (known["outcome_class"] == "deteriorated").to_numpy(bool)
-    better = known["outcome_class"].isin(["recovered", "improved"])
-    if target == WELL:
-        return known, (better | (known["ending"] == "agreed")).to_numpy(bool)
-    able = known["improvement_possible"].eq(True) & (known["purpose"] == "change")
-    return known[able], (~better[able]).to_numpy(bool)
 
 
 def _number(value: float) -> float | None:
@@ -168,7 +72,7 @@ def _told(found: RulePerformance) -> dict[str, Any]:
 
 
 def _judge(rule: str, episodes: pd.DataFrame, first_t: dict[int, int]) -> dict[str, Any]:
-    rows, positive = _judgeable(rule, episodes)
+    rows, positive = judgeable(rule, episodes)
     ids = rows["episode_id"].tolist()
     at = np.array([first_t.get(pk, -1) for pk in ids], dtype=float)
     lead = np.where(at >= 0, rows["attended"].to_numpy(float) - at, np.nan)
@@ -230,42 +134,9 @@ def _bands(replay: Replay) -> list[dict[str, Any]]:
     return rows
 
 
-def _positives(history: History) -> dict[int, bool]:
-    """Judged episodes, and whether they ended without reliable improvement."""
-    judged = history.episodes[history.episodes["opened_on"] <= history.judged_until]
-    rows, positive = _judgeable("not_on_track", judged)
-    return dict(zip(rows["episode_id"].tolist(), positive.tolist(), strict=True))
-
-
-def _thresholds(history: History, replay: Replay, silent_sessions: int) -> dict[str, Any]:
-    """What other thresholds of "not on track" would have cost and caught; {} for too few."""
-    ended = _positives(history)
-    courses = {key: Course(tuple(t), tuple(p)) for key, (t, p) in replay.courses.items()}
-    judged = [key for key in courses if key[0] in ended]
-    if len(judged) < FEWEST_JUDGED:
-        return {"note": f"not known yet: {len(judged)} judged, {FEWEST_JUDGED} are needed"}
-    positive = np.array([ended[key[0]] for key in judged], dtype=bool)
-    told = {"thresholds": THRESHOLDS, "silent_sessions": silent_sessions}
-    caught = settings([courses[key] for key in judged], positive, history.weeks, **told)
-    everyone = list(courses.values())
-    cost = settings(everyone, np.zeros(len(everyone), dtype=bool), history.weeks, **told)
-    priced = [replace(a, per_week=b.per_week) for a, b in zip(caught, cost, strict=True)]
-    # All rules share one room: what the others bring is taken.
-    others = sum(replay.others.values()) / history.weeks
-    left = max(0.0, history.budget * history.supervisors - others)
-    room = within_budget(priced, left)
-    return {
-        "judged": len(judged),
-        "others_per_week": round(others, 3),
-        "room_left": round(left, 3),
-        "settings": [{k: _number(v) for k, v in asdict(one).items()} for one in priced],
-        "within_budget": room.threshold if room else None,
-    }
-
-
 def _calibration(history: History, replay: Replay) -> list[dict[str, Any]]:
     """Said against seen at some sessions, in groups of similar chances."""
-    ended = _positives(history)
+    ended = positives(history)
     tables = []
     for session in CALIBRATED_AT:
         said, came = [], []
@@ -319,7 +190,7 @@ def run_backtest(
         },
         "rules": _rules(history, replay),
         "bands": _bands(replay),
-        "not_on_track": _thresholds(history, replay, replay.silent_sessions),
+        "budget": priced(history, replay),
         "calibration": _calibration(history, replay),
         "notes": list(NOTES),
     }

@@ -33,6 +33,7 @@ from sessions_app.context import acting_as, system
 from sessions_app.models import Episode
 
 NIGHT_BEGINS = clock(2, 15)  # by the clinic's clock
+FLAG_COUNTS = ("raised", "open", "lapsed", "waiting")
 PARTS = ("models", "reading", "trajectories", "flags", "summaries")
 
 
@@ -246,7 +247,7 @@ def _gathered(run: NightlyRun, results: list[dict[str, Any]]) -> dict[str, Any]:
     """The night's own account, from those of its steps."""
     seconds = dict.fromkeys(PARTS, 0.0)
     totals = Counter[str]()
-    flags: dict[str, Counter[str]] = {name: Counter() for name in ("raised", "open", "lapsed")}
+    flags: dict[str, Counter[str]] = {name: Counter() for name in FLAG_COUNTS}
     measures: list[dict[str, Any]] = []
     stops: dict[str, Any] = {}
     close: set[str] = set()

@@ -137,6 +137,14 @@ def live_flags(user: Any) -> FlagQuerySet:
     return Flag.objects.visible_to(user).live().for_review().filter(episode__closed_on=None)
 
 
+def waiting_below(user: Any) -> int:
+    """Clients with nothing but reasons below the clinic's line: they wait and climb."""
+    seen = Flag.objects.visible_to(user).for_review().filter(episode__closed_on=None)
+    up = seen.live().values("client")
+    waits = seen.filter(state=Flag.State.WAITING).exclude(client__in=up)
+    return waits.values("client").distinct().count()
+
+
 def _elsewhere(entries: list[Entry], shown: set[int]) -> dict[int, list[int]]:
     """Episodes with flags that stand behind a shown one of the same client."""
     found: dict[int, list[int]] = defaultdict(list)
@@ -161,6 +169,7 @@ def taken_up_share(user: Any, days: int = 35) -> tuple[int, int]:
     raised = (
         Flag.objects.visible_to(user)
         .for_review()
+        .noticed()
         .exclude(rule=GOOD_NEWS)
         .filter(
             raised_on__gte=today - timedelta(days=days), raised_on__lte=today - timedelta(days=7)

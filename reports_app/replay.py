@@ -18,6 +18,7 @@ from measures_app import expected, fitting, flagging, histories, series, stoppin
 from measures_app.expected import Reading
 from measures_app.flagging import FlagKey, Models, Spoken
 from measures_app.models import FlagRuleSet, StoppingModel
+from measures_app.psychometrics.budget import Held, Look, raised_in
 from measures_app.psychometrics.norms import direction
 from measures_app.psychometrics.rules import Constants
 from sessions_app.context import acting_as, system
@@ -52,11 +53,29 @@ class Replay:
 
     origins: list[date]
     raised: list[Raised] = field(default_factory=list)
-    entries: Counter[date] = field(default_factory=Counter)  # clients new in the queue, by origin
-    others: Counter[date] = field(default_factory=Counter)  # the same without "not on track"
+    entries: Counter[date] = field(default_factory=Counter)  # cases new in the queue, by origin
     bands: list[BandLook] = field(default_factory=list)
+    cases: dict[int, list[Look]] = field(default_factory=dict)  # reasons that held, by episode
+    foretold_from: date | None = None  # the first look with probabilities
+    constants: Constants = field(default_factory=Constants)
     courses: dict[tuple[int, str], tuple[list[int], list[float]]] = field(default_factory=dict)
-    silent_sessions: int = 4
+
+    def at(self, line: float) -> list[Raised]:
+        """The review flags that a line would have raised, each decided by the next look."""
+        found = []
+        for episode, looks in self.cases.items():
+            for look, reasons in raised_in(looks, line, self.constants.silent_sessions):
+                for reason in reasons:
+                    rule, _, which = reason.key.partition(" ")
+                    on = date.fromordinal(look.day)
+                    found.append(Raised(episode, rule, which, on, look.sessions))
+        return found
+
+    def raise_reasons(self) -> None:
+        """Add the review flags that the line in force would have raised."""
+        found = self.at(self.constants.notice_above)
+        self.raised += found
+        self.entries.update(on for on, _episode in {(flag.on, flag.episode) for flag in found})
 
 
 def origins_between(first: date, last: date, every: int = EVERY_DAYS) -> list[date]:
@@ -72,7 +91,7 @@ def constants_in_force() -> Constants:
 
 
 class _Memory:
-    """What was raised before: live keys, and the session at which a key last was."""
+    """Prompts raised before: live keys, and the session at which a key last was."""
 
     def __init__(self, constants: Constants) -> None:
         self.silent = constants.silent_sessions
@@ -82,7 +101,7 @@ class _Memory:
     def new_of(self, spoken: dict[FlagKey, Spoken]) -> list[Spoken]:
         found = []
         for key, word in spoken.items():
-            if key in self.live:
+            if key in self.live or key[1] not in flagging.PROMPT_RULES:
                 continue
             before = self.last_t.get(key)
             if before is not None and word.facts.sessions - before < self.silent:
@@ -133,6 +152,20 @@ def _follow(readings: list[Reading], replay: Replay) -> None:
             chances.append(chance)
 
 
+def _look_at_reasons(
+    spoken: dict[FlagKey, Spoken], sessions: dict[int, int], day: int, replay: Replay
+) -> None:
+    """Note every review reason that held, episode by episode; where none did, that too."""
+    held: dict[int, list[Held]] = {}
+    for (episode, rule, which), word in spoken.items():
+        if word.benefit is not None:
+            reason = Held(f"{rule} {which}", word.benefit, word.level)
+            held.setdefault(episode, []).append(reason)
+    for episode in {*held, *(pk for pk in replay.cases if pk in sessions)}:
+        look = Look(day, sessions[episode], tuple(held.get(episode, ())))
+        replay.cases.setdefault(episode, []).append(look)
+
+
 def _fit(as_of: date) -> tuple[Models, StoppingModel | None]:
     for measure in fitting.fitted_measures():
         fitting.fit_measure(measure, as_of)
@@ -165,6 +198,10 @@ def _speak(
             known, origin, constants, models=models, unconfirmed=known.lead_id in waiting
         ):
             spoken[word.key] = word
+    counts = {pk: known.sessions for pk, known in facts.items()}
+    _look_at_reasons(spoken, counts, origin.toordinal(), replay)
+    if models and replay.foretold_from is None and any(r.probabilities for r in readings):
+        replay.foretold_from = origin
     return spoken
 
 
@@ -194,7 +231,7 @@ def replay_flags(
     found = Replay(origins_between(first, last, every))
     with acting_as(system("back-test")), transaction.atomic():
         constants = constants_in_force()
-        found.silent_sessions = constants.silent_sessions
+        found.constants = constants
         memory = _Memory(constants)
         fitted_on: date = date.min
         models: Models = {}
@@ -204,15 +241,10 @@ def replay_flags(
             if (before - fitted_on).days >= REFIT_DAYS:
                 fitted_on, (models, stops) = before, _fit(before)
             spoken = _speak(origin, before, models, stops, constants, found)
-            clients, others = set(), set()
             for word in memory.new_of(spoken):
                 episode, rule, which = word.key
                 found.raised.append(Raised(episode, rule, which, origin, word.facts.sessions))
-                if rule in flagging.REVIEW_RULES:
-                    clients.add(word.facts.episode.client_id)
-                    if rule != "not_on_track":
-                        others.add(word.facts.episode.client_id)
-            found.entries[origin], found.others[origin] = len(clients), len(others)
             progress(number + 1, len(found.origins))
         transaction.set_rollback(True)
+    found.raise_reasons()
     return found

@@ -51,6 +51,9 @@ urlpatterns = [
     path("reports/<str:month>/", agency.month, name="report"),
     path("reports/<str:month>/<str:format>/", agency.download, name="report_download"),
     path("rules/", rules.rules, name="rules"),
+    path("rules/own-checkpoint/", rules.own_checkpoint, name="own_checkpoint"),
+    path("rules/proposals/", rules.propose, name="propose_rule_change"),
+    path("rules/proposals/<int:pk>/answer/", rules.answer, name="answer_rule_proposal"),
     path("rules/back-test/", rules.look_back, name="look_back"),
     path("rules/back-test/state/", rules.look_back_state, name="look_back_state"),
 ]

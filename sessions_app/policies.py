@@ -19,6 +19,9 @@ DEFAULTS: dict[str, Any] = {
     "deteriorated_above": 0.25,  # and of ending reliably worse
     "overdue_factor": 2.0,  # times the client's own rhythm
     "stopping_above": 0.4,  # chance of four weeks without a session: `at_risk_of_stopping`
+    # Expected benefit of looking above which a reason reaches the queue at once; the others wait
+    # and climb. 0: all at once. The back-test says which value keeps the weekly room.
+    "notice_above": 0.0,
     "small_cell_limit": 8,  # counts below it stay blank in files that leave the clinic
     "closing_day": 10,  # of the next month: before it an edition is provisional
     "return_reopens_days": 60,  # a return within this reopens the episode
@@ -44,6 +47,7 @@ WORDS: dict[str, Any] = {
     "deteriorated_above": _("Noticed above this chance of ending further from the goal"),
     "overdue_factor": _("Overdue after so many times the client's own rhythm"),
     "stopping_above": _("Chance of stopping from which a client is noticed (0 to 1)"),
+    "notice_above": _("Benefit of looking from which a case is noticed at once (0: every case)"),
     "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),
     "closing_day": _("Day of the next month on which a month closes"),
     "return_reopens_days": _("Days within which a return reopens the episode"),
@@ -65,6 +69,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "deteriorated_above": (0.01, 0.99),
     "overdue_factor": (1, 20),
     "stopping_above": (0.05, 0.95),
+    "notice_above": (0, 10),
     "small_cell_limit": (1, 100),
     "closing_day": (1, 28),
     "return_reopens_days": (0, 3650),

@@ -22,21 +22,29 @@ from measures_app.actions.flags import (
 )
 from measures_app.actions.norms import add_norm_row
 from measures_app.actions.plans import set_plan_line
+from measures_app.actions.rules import (
+    answer_rule_proposal,
+    propose_rule_change,
+    set_own_checkpoint,
+)
 from measures_app.actions.sessions import record_session_with_measures
 
 __all__ = [
     "DecidedMeanwhile",
     "add_norm_row",
+    "answer_rule_proposal",
     "close_alert",
     "correct_administration",
     "decide",
     "hand_over_cases",
     "hand_to",
+    "propose_rule_change",
     "put_off",
     "raise_alert",
     "record_administration",
     "record_session_with_measures",
     "see_alert",
+    "set_own_checkpoint",
     "set_plan_line",
     "show_alert",
     "take_up",

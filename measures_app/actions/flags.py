@@ -9,6 +9,7 @@ from django.db import transaction
 
 from measures_app import followups
 from measures_app.models import Flag, FlagEvent
+from measures_app.models.flags import WAITED
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.context import actor_of
 from sessions_app.models import (
@@ -177,16 +178,23 @@ def decide(
     )
     followups.keep_forecast(review)
     flags = Flag.objects.select_for_update().filter(
-        episode=locked, kind=Flag.Kind.REVIEW, state__in=Flag.LIVE
+        episode=locked, kind=Flag.Kind.REVIEW, state__in=Flag.STANDING
     )
     for flag in flags:
         before = flag.state
+        # Whoever looks at a case looks at all of it: what waited is decided with the rest.
+        waited = before == Flag.State.WAITING
+        flag.close_reason = f"{WAITED}: decided with the case" if waited else ""
         flag.state = Flag.State.DECIDED
         flag.review = review
         flag.session_number = sessions
         flag.closed_on = review.reviewed_on
         flag.closed_at = clinic_time.now()
-        flag.save(update_fields=["state", "review", "session_number", "closed_on", "closed_at"])
+        flag.save(
+            update_fields=[
+                "state", "review", "session_number", "closed_on", "closed_at", "close_reason",
+            ]
+        )  # fmt: skip
         _event(flag, before, decision, by)
     return review
 

@@ -6,6 +6,7 @@ from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
 from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
 from measures_app.models.plans import MeasurePlan
+from measures_app.models.rule_talk import OwnCheckpoint, RuleProposal
 
 __all__ = [
     "Administration",
@@ -21,6 +22,8 @@ __all__ = [
     "MeasureVersion",
     "NightlyRun",
     "NormRow",
+    "OwnCheckpoint",
+    "RuleProposal",
     "Step",
     "StoppingModel",
     "Trajectory",

@@ -12,6 +12,8 @@ from measures_app.models.definitions import Measure
 from sessions_app.access import ScopedManager, ScopedQuerySet
 from sessions_app.models import CaseReview, Client, Episode, Respondent
 
+WAITED = "while it waited"  # how the end of a flag that was never raised begins
+
 
 class FlagRuleSet(models.Model):
     """The rules' constants from a day on; versions are added, never edited."""
@@ -36,6 +38,14 @@ class FlagQuerySet(ScopedQuerySet["Flag"]):
     def live(self) -> FlagQuerySet:
         return self.filter(state__in=Flag.LIVE)
 
+    def standing(self) -> FlagQuerySet:
+        """Live ones, and those that wait for room in the week."""
+        return self.filter(state__in=Flag.STANDING)
+
+    def noticed(self) -> FlagQuerySet:
+        """Those that were raised: what only waited, and went or was decided waiting, left out."""
+        return self.exclude(state=Flag.State.WAITING).exclude(close_reason__startswith=WAITED)
+
     def awake(self, day: date) -> FlagQuerySet:
         """Those that nobody has put off beyond a day."""
         return self.exclude(snoozed_until__gt=day)
@@ -53,12 +63,14 @@ class Flag(models.Model):
         ITEM = "item", "item alert"
 
     class State(models.TextChoices):
+        WAITING = "waiting", "waiting for room in the week"
         OPEN = "open", "open"
         TAKEN_UP = "taken_up", "taken up"
         DECIDED = "decided", "decided"
         LAPSED = "lapsed", "lapsed"
 
     LIVE = ("open", "taken_up")
+    STANDING = ("waiting", *LIVE)
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="flags")
     episode = models.ForeignKey(Episode, on_delete=models.PROTECT, related_name="flags")
@@ -75,7 +87,10 @@ class Flag(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     evidence = models.JSONField()
     session_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Of one that waits: the day its reason was first seen. Set anew when it is raised.
     raised_on = models.DateField()
+    # Expected benefit of looking when its numbers were made; none for prompts and item alerts.
+    benefit = models.FloatField(null=True, blank=True)
     raised_at = models.DateTimeField(auto_now_add=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -102,7 +117,7 @@ class Flag(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["episode", "rule", "series"],
-                condition=Q(state__in=["open", "taken_up"]),
+                condition=Q(state__in=["waiting", "open", "taken_up"]),
                 name="one_live_flag_a_rule_and_series",
             ),
             models.CheckConstraint(
@@ -111,7 +126,9 @@ class Flag(models.Model):
                 name="flag_owner_since",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["open", "taken_up"], closed_on=None, closed_at=None)
+                condition=Q(
+                    state__in=["waiting", "open", "taken_up"], closed_on=None, closed_at=None
+                )
                 | Q(
                     state__in=["decided", "lapsed"],
                     closed_on__isnull=False,
@@ -128,6 +145,11 @@ class Flag(models.Model):
                 condition=Q(snoozed_until=None, snooze_why_sealed=b"")
                 | (Q(snoozed_until__isnull=False) & ~Q(snooze_why_sealed=b"")),
                 name="flag_put_off_with_a_reason",
+            ),
+            models.CheckConstraint(
+                # Nobody has what only waits: taking up raises it.
+                condition=~Q(state="waiting") | Q(owner=None, kind="review", snoozed_until=None),
+                name="waiting_flag_is_nobodys",
             ),
         ]
         indexes = [

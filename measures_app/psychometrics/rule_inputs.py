@@ -175,6 +175,9 @@ class Constants:
         For alliance measures that state none; None keeps `alliance_falling` silent.
     silent_sessions : int
         Sessions after a decision during which its rule stays silent.
+    notice_above : float
+        Expected benefit of looking above which a review rule's reason becomes a flag at once
+        (`budget.line_for`); 0 lets every reason through.
     """
 
     fewest_scores: int = 2
@@ -191,6 +194,7 @@ class Constants:
     alliance_cutoff: float = 36.0
     alliance_error: float | None = None
     silent_sessions: int = 4
+    notice_above: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse rules that would judge a client on one score."""

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from measures_app import actions, alerts, decided, followups
 from reports_app.case_review import case_context, chosen_episode
 from reports_app.paper import missing
-from reports_app.queue import left_untaken, queue_of, taken_up_share
+from reports_app.queue import left_untaken, queue_of, taken_up_share, waiting_below
 from reports_app.review_forms import DecisionForm, HandToForm, PutOffForm, ResultForm
 from reports_app.views.clients import client_or_404
 from sessions_app import access, audit, policies
@@ -48,6 +48,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "in_time": in_time,
         "raised": raised,
         "untaken": left_untaken(request.user),
+        "waiting": waiting_below(request.user) if policies.get("notice_above") else 0,
         "due": due,
         "treats_shown": access.may(request.user, "review"),
     }

@@ -3,18 +3,24 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from measures_app import stopping
+from measures_app import actions as measure_actions
+from measures_app import rule_sets, stopping
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun
+from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
 from reports_app import actions
+from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
 from sessions_app import access, clinic_time, policies, progress
+from sessions_app.forms import add_problems
+from sessions_app.models import Clinician
 
+UNPROCESSABLE = 422
 FULL = 100  # progress is told in hundredths
 
 
@@ -30,11 +36,18 @@ def _told(result: dict[str, Any]) -> list[dict[str, Any]]:
 @access.needs("see_rules")
 def rules(request: HttpRequest) -> HttpResponse:
     """How are clients noticed, and what would that have caught here?"""
+    return _page(request)
+
+
+def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     in_force = policies.all_on()
     run = NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True).first()
     models = ExpectedChangeModel.objects.select_related("measure").order_by("-pk")[:10]
     done, running = actions.newest_backtest(), actions.running_backtest()
     room = done.result["budget_per_week"] * done.result["supervisors"] if done else 0
+    clinician = Clinician.objects.filter(user=request.user).first()
+    own = rule_sets.own_checkpoints(clinic_time.today()).get(clinician.pk) if clinician else None
+    may_answer = access.may(request.user, "manage_policies")
     context = {
         "review": [(NAME[rule], MEANING[rule]) for rule in REVIEW_RULES],
         "prompts": [(NAME[rule], MEANING[rule]) for rule in PROMPT_RULES],
@@ -50,8 +63,75 @@ def rules(request: HttpRequest) -> HttpResponse:
         "running": running,
         "running_done": (progress.of(running.pk) or 0) if running else 0,
         "may_look_back": access.may(request.user, "look_back"),
+        "own_checkpoint": own,
+        "own_form": OwnCheckpointForm(initial={"session": own}) if clinician else None,
+        "proposal_form": ProposalForm(),
+        "proposals": proposals_shown(may_answer, forms.pop("answered", None)),
+        "may_answer": may_answer,
+        **forms,
     }
-    return render(request, "reports/rules.html", context)
+    return render(request, "reports/rules.html", context, status=status)
+
+
+@access.needs("see_rules")
+@require_POST
+def own_checkpoint(request: HttpRequest) -> HttpResponse:
+    """A clinician's own, earlier first checkpoint; left empty, the clinic's again."""
+    clinician = Clinician.objects.filter(user=request.user).first()
+    if clinician is None:
+        raise Http404
+    form = OwnCheckpointForm(request.POST)
+    if not form.is_valid():
+        return _page(request, UNPROCESSABLE, own_form=form)
+    try:
+        row = measure_actions.set_own_checkpoint(
+            clinician=clinician, by=request.user, **form.cleaned_data
+        )
+    except ValidationError as problem:
+        add_problems(form, problem)
+        return _page(request, UNPROCESSABLE, own_form=form)
+    if row.session is None:
+        messages.success(request, _("The clinic's checkpoint is yours again, from today on."))
+    else:
+        messages.success(
+            request, _("Your prompts come from session %(n)s on, from today.") % {"n": row.session}
+        )
+    return redirect("rules")
+
+
+@access.needs("see_rules")
+@require_POST
+def propose(request: HttpRequest) -> HttpResponse:
+    """Ask for a change of the rules."""
+    form = ProposalForm(request.POST)
+    if not form.is_valid():
+        return _page(request, UNPROCESSABLE, proposal_form=form)
+    try:
+        measure_actions.propose_rule_change(by=request.user, **form.cleaned_data)
+    except ValidationError as problem:
+        add_problems(form, problem)
+        return _page(request, UNPROCESSABLE, proposal_form=form)
+    messages.success(request, _("Proposed: everybody can read it, and the answer to come."))
+    return redirect("rules")
+
+
+@access.needs("manage_policies")
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept a proposal from a day on, or decline it with words."""
+    proposal = get_object_or_404(RuleProposal, pk=pk)
+    form = AnswerForm(request.POST, prefix=f"p{pk}")
+    if not form.is_valid():
+        return _page(request, UNPROCESSABLE, answered=(pk, form))
+    try:
+        measure_actions.answer_rule_proposal(
+            proposal=proposal, by=request.user, **form.cleaned_data
+        )
+    except ValidationError as problem:
+        add_problems(form, problem)
+        return _page(request, UNPROCESSABLE, answered=(pk, form))
+    messages.success(request, _("Answered; the words stay beside the proposal."))
+    return redirect("rules")
 
 
 @access.needs("look_back")

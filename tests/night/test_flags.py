@@ -213,6 +213,7 @@ def test_worse_than_the_band_is_not_on_track_and_names_the_model(at_work: Clinic
     assert basis == {
         "as_of": clinic_time.today().isoformat(),
         "rules": flag.rule_set.version,
+        "benefit": 0.4,  # .8 of what is at stake, and no chances yet: one in two
         "model": flag.model_id,
         "model_checksum": flag.model.checksum,
         "t": [1, 2, 3, 4],

@@ -106,6 +106,9 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             evidence={},
             raised_on=today,
         )
+        clinic.proposal = measures_app.actions.propose_rule_change(
+            rule="checkpoint", what="a session later", why="groups", by=BY
+        )
         clinic.second = measures_app.actions.record_administration(
             episode=clinic.episodes["ana"],
             session=clinic.sessions["ana"][2],
@@ -205,6 +208,15 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     ),
     "supervise": lambda c, by: sessions_app.actions.supervise(
         supervisor=c.sofia, clinician=c.clinicians["bob"], by=by
+    ),
+    "set_own_checkpoint": lambda c, by: measures_app.actions.set_own_checkpoint(
+        clinician=c.clinicians["alice"], session=2, by=by
+    ),
+    "propose_rule_change": lambda c, by: measures_app.actions.propose_rule_change(
+        rule="checkpoint", what="later", why="groups", by=by
+    ),
+    "answer_rule_proposal": lambda c, by: measures_app.actions.answer_rule_proposal(
+        proposal=c.proposal, answer="accepted", by=by
     ),
     "set_policy": lambda c, by: sessions_app.actions.set_policy(
         key="first_checkpoint", value=4, by=by
@@ -406,7 +418,8 @@ RIGHTLY = {
          "end_role", "close_account", "reopen_account", "set_absence", "end_absence",
          "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
-         "set_duty", "revoke_key", "unlock_account", "take_off_second_factor"),
+         "set_duty", "revoke_key", "unlock_account", "take_off_second_factor",
+         "answer_rule_proposal"),
         "adam",
     ),
     **dict.fromkeys(
@@ -429,7 +442,8 @@ RIGHTLY = {
                      "see_alert", "show_alert", "close_alert", "bring_in_duty",
                      "set_meeting_format", "join_meeting",
                      "note_whereabouts", "log_practice", "take_back_practice",
-                     "share_practice", "end_practice_share"), "alice"),
+                     "share_practice", "end_practice_share", "set_own_checkpoint",
+                     "propose_rule_change"), "alice"),
     "keep_edition": "dora",
     "enter_month": "dora",
     "set_target": "dora",

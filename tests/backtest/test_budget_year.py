@@ -1,0 +1,84 @@
+"""A year of nights under the line that the back-test gave: the weekly room is kept.
+
+The nights are run as each day would have run them, the line priced a year earlier on what was
+known then; each week somebody looks at what was raised and decides. Simulated, with endings that
+depend on the scores.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from measures_app.models import Flag
+from measures_app.simulation import generate
+from measures_app.simulation.store import day_number, store
+from reports_app.backtest import run_backtest
+from reports_app.nightly import run_night
+from sessions_app import actions, clinic_time
+from sessions_app.context import acting_as
+from sessions_app.models import CaseReview, User
+from tests.cast import BY
+
+WEEKS = 52
+
+
+def _decide_all(day: date, by: User) -> None:
+    """What was raised is looked at within the week; a look covers all that holds of a case."""
+    with acting_as(BY):
+        open_now = Flag.objects.for_review().filter(state=Flag.State.OPEN)
+        for episode, client in set(open_now.values_list("episode_id", "client_id")):
+            review = CaseReview.objects.create(
+                episode_id=episode,
+                client_id=client,
+                reviewed_on=day,
+                decision="continue",
+                recorded_by=by,
+            )
+            flags = Flag.objects.for_review().standing().filter(episode=episode)
+            flags.update(
+                state=Flag.State.DECIDED,
+                review=review,
+                closed_on=day,
+                closed_at=clinic_time.now(),
+            )
+
+
+@pytest.mark.scale
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("clients", "seed"), [(600, 7)])
+def test_flags_over_a_year_stay_within_a_tenth_of_the_room(
+    db: Any, clients: int, seed: int, capsys: Any
+):
+    today = clinic_time.today()
+    start = today - timedelta(weeks=WEEKS)
+    with acting_as(BY):
+        store(generate(clients, seed, day_number(today), months=30))
+        somebody = actions.add_user(email="s@clinic.example", name="Somebody", by=BY)
+    run_night(start)  # a stock of reasons stands on the first night, and is looked at
+    _decide_all(start, somebody)
+    priced = run_backtest(start)["budget"]
+    line, room = priced["notice_above"], priced["room"]
+    with acting_as(BY):
+        actions.set_policy(key="notice_above", value=line, from_on=start + timedelta(1), by=BY)
+    raised = 0
+    waiting = {}
+    for week in range(1, WEEKS + 1):
+        day = start + timedelta(weeks=week)
+        flags = run_night(day)["flags"]
+        raised += sum(n for rule, n in flags["raised"].items() if rule not in PROMPTS)
+        waiting = flags["waiting"]
+        _decide_all(day, somebody)
+    with capsys.disabled():
+        print(
+            f"\nroom {room:g} a week, line {line:.3f}, priced {priced['at_room']['per_week']:g}; "
+            f"without it {priced['settings'][0]['per_week']:g}; "
+            f"raised {raised / WEEKS:.2f} a week, {raised / WEEKS / room:.3f} of the room; "
+            f"waiting at the end {sum(waiting.values())}"
+        )
+    assert 0.9 * room <= raised / WEEKS <= 1.1 * room
+
+
+PROMPTS = ("alliance_low", "alliance_falling", "checkpoint")
