@@ -9,6 +9,7 @@ from io import StringIO
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 
 from measures_app.models import Administration, Flag
 from measures_app.simulation import demo
@@ -52,7 +53,14 @@ def test_everybody_named_can_sign_in(logins):
         assert User.objects.get(email=row["email"]).check_password(row["password"])
     first = people[0]
     with acting_as(BY):
-        assert authenticate(username=first["email"], password=first["password"]) is not None
+        assert (
+            authenticate(
+                RequestFactory().post("/sign-in/"),
+                username=first["email"],
+                password=first["password"],
+            )
+            is not None
+        )
 
 
 def test_it_is_marked_as_a_demo(logins):
