@@ -31,7 +31,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 19),  # whether it may be seen, then what belongs to it
     "/meetings/{meeting}/": ("alice", 20),
-    "/review/": ("sofia", 29),  # decisions back on their day (3), what lapsed untaken, alerts
+    # Decisions back on their day (3), what lapsed untaken, what waits below the line, alerts.
+    "/review/": ("sofia", 31),
     "/review/{ana}/": ("sofia", 42),  # as the client page; colleagues; what followed others
     "/sessions/{session}/picture/": ("alice", 28),  # how care may end, alerts
     "/conferences/": ("sofia", 14),
@@ -45,7 +46,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/agency/": ("dora", 34),
     "/reports/{month}/": ("dora", 43),
     "/measures/": ("alice", 14),
-    "/rules/": ("alice", 15),
+    "/rules/": ("alice", 19),  # with one's own checkpoint, and proposals with their answers
     "/people/": ("adam", 19),  # what a new clinic still needs; places of a new role
     "/keys/": ("adam", 11),
     "/absences/": ("sofia", 14),
