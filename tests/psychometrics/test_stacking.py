@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from measures_app.psychometrics.challenger import features_of, fit_challenger
-from measures_app.psychometrics.stacking import EVEN, Stack, fit_stack, stacking_weight
+from measures_app.psychometrics.stacking import EVEN, LATEST, Stack, fit_stack, stacking_weight
 
 from .simulated import scores
 
@@ -61,6 +61,11 @@ def test_a_stack_weighs_each_session_with_its_own_challenger():
     assert found == pytest.approx(0.6 * ours + 0.4 * point)
     # Where there is no challenger the paths speak alone.
     assert stack.combined(ours, client, t, score).tolist() == ours.tolist()
+
+
+def test_a_stack_reaches_no_session_later_than_the_latest():
+    stack = fit_stack(*scores(60, LATEST + 2, seed=3), weight=0.4, clients=60)
+    assert sorted(stack.challengers) == list(range(1, LATEST + 1))
 
 
 def test_a_stack_comes_back_from_json():
