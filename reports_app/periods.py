@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeVar
@@ -33,7 +34,7 @@ def _shifted(first: date, months: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-class Period:
+class Period(ABC):
     """Days from `start` to `end`, both inclusive. Written as the address and the command take it.
 
     `fixed` periods may leave the clinic in published files; free ranges defeat suppression.
@@ -43,16 +44,18 @@ class Period:
     fixed = True
 
     @property
+    @abstractmethod
     def end(self) -> date:
-        raise NotImplementedError
+        """The last day."""
 
+    @abstractmethod
     def previous(self) -> Period:
         """The period of the same kind before."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def title(self) -> str:
-        raise NotImplementedError
+        """As a heading writes it."""
 
     @property
     def last_month(self) -> Month:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -27,22 +28,24 @@ def _keys(text: str) -> Q:
     return Q(pk__in=[key for part in text.split(",") if (key := _key(part)) is not None])
 
 
-class Kind:
+class Kind(ABC):
     """One resource type: rows within somebody's scope, each giving one or more resources."""
 
     name: ClassVar[str]
     rights: ClassVar[tuple[str, ...]]
     about: ClassVar[dict[str, str]]  # parameter -> its FHIR type, for the statement of what we do
 
+    @abstractmethod
     def rows(self, user: Any) -> QuerySet[Any]:
-        raise NotImplementedError
+        """What somebody may see, with all that a resource is made from."""
 
+    @abstractmethod
     def offered(self) -> Mapping[str, Callable[[str], Q]]:
-        raise NotImplementedError
+        """The conditions that a search can put, by parameter."""
 
+    @abstractmethod
     def made_of(self, row: Any) -> list[dict[str, Any]]:
         """The row's resources, in an order that never changes."""
-        raise NotImplementedError
 
     def client_of(self, row: Any) -> Client | None:
         return None
