@@ -249,8 +249,6 @@ def possible_range(
         names, lines = _local(group)
         left, right = _equations(values[names], hidden[names], lines)
         for place, cell in enumerate(np.array(names)[hidden[names]]):
-            if not left[:, place].any():
-                continue
             goal = np.zeros(left.shape[1])
             goal[place] = 1.0
             for sign, ends in ((1.0, low), (-1.0, high)):

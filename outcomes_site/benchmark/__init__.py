@@ -16,8 +16,8 @@ from typing import Any
 
 from django.db import connection
 
-from outcomes_site.benchmark import nights
-from outcomes_site.benchmark.asking import measure, one_worker
+from outcomes_site.benchmark import crowd, nights
+from outcomes_site.benchmark.asking import measure, web
 from outcomes_site.benchmark.doors import BY, invite, pages
 from outcomes_site.benchmark.parts import (
     SEED,
@@ -30,7 +30,7 @@ from outcomes_site.benchmark.parts import (
 from sessions_app.context import acting_as
 from sessions_app.models import Client
 
-__all__ = ["ROUNDS", "SECONDS", "BenchProblem", "nights", "run"]
+__all__ = ["ROUNDS", "SECONDS", "BenchProblem", "crowd", "nights", "run"]
 
 ROUNDS = 40
 SECONDS = 600.0
@@ -58,7 +58,7 @@ def run(
     settle()
     cast = invite()
     say(f"Asking {len(pages())} pages, {rounds} rounds ...")
-    with one_worker(folder / "logs" / "web.log") as browser:
+    with web(folder / "logs" / "web.log") as browser:
         connection.close()
         health, measured = measure(browser, cast, rounds, seconds)
     with acting_as(BY):

@@ -68,13 +68,14 @@ class Browser:
 
 
 @contextmanager
-def one_worker(log: Path) -> Iterator[Browser]:
-    """A gunicorn with one worker, as production runs several of."""
+def web(log: Path, *, workers: int = 1, threads: int = 1) -> Iterator[Browser]:
+    """A gunicorn; pages are measured on one worker, as production runs several of."""
     port = supervisor.choose_port(0)
     process = processes.start(
         [
             sys.executable, "-m", "gunicorn", "outcomes_site.wsgi",
-            "--bind", f"127.0.0.1:{port}", "--workers", "1", "--timeout", "120",
+            "--bind", f"127.0.0.1:{port}", "--timeout", "120",
+            "--workers", str(workers), "--threads", str(threads),
             "--no-control-socket", "--log-level", "warning",
         ],
         log=log,

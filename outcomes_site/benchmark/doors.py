@@ -36,7 +36,7 @@ class Person:
     cookie: str = ""
 
 
-def _signed_in(user: User) -> str:
+def signed_in(user: User) -> str:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
@@ -67,7 +67,7 @@ class Cast:
         return people if isinstance(people, list) else [people]
 
 
-def _leads(clinician: Clinician) -> Any:
+def leads_of(clinician: Clinician) -> Any:
     return Assignment.objects.filter(clinician=clinician, part=Assignment.Part.LEAD, to_on=None)
 
 
@@ -90,7 +90,7 @@ def invite() -> Cast:
             clinician.user = person.user
             clinician.save(update_fields=["user"])
             person.clients = list(
-                _leads(clinician).values_list("episode__client__code", flat=True)[:SHOWN]
+                leads_of(clinician).values_list("episode__client__code", flat=True)[:SHOWN]
             )
             clinicians.append(person)
         cast = Cast(
@@ -103,12 +103,12 @@ def invite() -> Cast:
         )
         for clinician in loads[-SUPERVISED:]:
             actions.supervise(supervisor=cast.supervisor.user, clinician=clinician, by=BY)
-            cast.supervisor.clients += _leads(clinician).values_list(
+            cast.supervisor.clients += leads_of(clinician).values_list(
                 "episode__client__code", flat=True
             )[:10]
         for person in (*clinicians, cast.supervisor, cast.director, cast.front_desk,
                        cast.administrator):  # fmt: skip
-            person.cookie = _signed_in(person.user)
+            person.cookie = signed_in(person.user)
     return cast
 
 

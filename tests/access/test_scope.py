@@ -176,6 +176,11 @@ def _tables_with_policies() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
+def test_the_system_itself_sees_every_conference_and_every_practice(clinic: Clinic) -> None:
+    assert access.conferences_of(BY) == access.practice_of(BY) == models.Q()
+    assert access.conferences_of(clinic.ruth) != models.Q() != access.practice_of(clinic.ruth)
+
+
 def test_the_tests_run_as_the_applications_role(db: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")

@@ -73,6 +73,24 @@ def test_two_squares_joined_by_one_cell_give_that_cell_away():
     assert (high - low > 0.5).all()
 
 
+def test_a_cell_whose_own_sums_are_blank_already_is_hidden_behind_a_farther_one():
+    counts, sums = [7, 30, 1, 31, 37, 38], [Sum(3, (2, 1)), Sum(4, (0, 1)), Sum(5, (0, 3))]
+    blank = np.isnan(publish(counts, sums))
+    low, high = possible_range(counts, blank, sums)
+    assert blank[2]
+    assert (high - low > 0.5)[blank].all()
+
+
+def test_where_everything_is_blank_there_is_nothing_left_to_hide_behind():
+    # Each total is a part of the other: what they add must be 0, and nobody can be shown for it.
+    assert same(publish([0, 3, 3], [Sum(2, (0, 1)), Sum(1, (0, 2))]), [N, N, N])
+
+
+def test_a_cell_hidden_for_a_reason_of_its_own_takes_a_second_one_with_it():
+    found = publish([20, 30, 40, 90], [Sum(3, (0, 1, 2))], hidden=[True, False, False, False])
+    assert same(found, [N, N, 40, 90])
+
+
 def test_one_cell_in_two_tables_is_hidden_in_both():
     # Cells 0-2 add up to 3 in one table and, with 5 and 6, to 7 in another.
     sums = [Sum(3, (0, 1, 2)), Sum(7, (0, 5, 6))]

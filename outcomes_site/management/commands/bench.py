@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -34,6 +35,11 @@ class Command(BaseCommand):
             action="store_true",
             help="nights alone: of a tenth of the clients, of all, and after 1 %% new sessions",
         )
+        parser.add_argument(
+            "--crowd",
+            action="store_true",
+            help="200 clinicians entering at once for a minute, and again while a night runs",
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,33 +54,32 @@ class Command(BaseCommand):
             services = lifecycle.current()
         except RuntimeError:
             raise CommandError("Start this as `python3 manage.py bench`.") from None
-        if options["night"]:
-            self._nights(options)
-            return
         try:
-            found = benchmark.run(
-                options["clients"],
-                folder=services.folder.path,
-                rounds=options["rounds"],
-                seconds=options["seconds"],
-                say=self._say,
-            )
+            found = self._measured(options, services.folder.path)
         except benchmark.BenchProblem as problem:
             raise CommandError(str(problem)) from None
         if options["json"]:
             self.stdout.write(json.dumps(found))
+        elif options["night"]:
+            self.stdout.write("\n".join(benchmark.nights.lines(found)))
+        elif options["crowd"]:
+            self.stdout.write("\n".join(benchmark.crowd.lines(found)))
         else:
             self._print(found)
 
-    def _nights(self, options: dict[str, Any]) -> None:
-        try:
-            found = benchmark.nights.run(options["clients"], self._say)
-        except benchmark.BenchProblem as problem:
-            raise CommandError(str(problem)) from None
-        if options["json"]:
-            self.stdout.write(json.dumps(found))
-        else:
-            self.stdout.write("\n".join(benchmark.nights.lines(found)))
+    def _measured(self, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+        clients = options["clients"]
+        if options["night"]:
+            return benchmark.nights.run(clients, self._say)
+        if options["crowd"]:
+            return benchmark.crowd.run(clients, folder=folder, say=self._say)
+        return benchmark.run(
+            clients,
+            folder=folder,
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            say=self._say,
+        )
 
     def _say(self, line: str) -> None:
         self.stderr.write(line)
