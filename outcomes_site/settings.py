@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "sessions_app.second_factor.SecondFactorMiddleware",
+    "sessions_app.presence.PresenceMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -224,6 +225,8 @@ MFA_TRUST_COOKIE_HTTPONLY = True
 MFA_TRUST_COOKIE_SAMESITE = "Lax"
 # The cast of the tests signs in without; the tests of the second factor switch it on.
 SECOND_FACTORS = not IS_TEST
+# Settings and exports ask who is there when the password is some minutes old; the tests likewise.
+ASK_AGAIN = not IS_TEST
 
 # Ten wrong passwords for one name from one address: fifteen minutes' rest. The address alone
 # never locks, for a whole clinic may stand behind one.
@@ -260,7 +263,7 @@ BREACHED_PASSWORDS_FILE = environment.path_of_file(
     example="/srv/outcomes/pwned-passwords.txt",
 )
 
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = 24 * 3600  # the policies by role end it sooner (sessions_app/presence.py)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True

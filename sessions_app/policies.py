@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_app import clinic_time
 
+ROLES = ("clinician", "supervisor", "director", "front_desk", "administrator")
 DEFAULTS: dict[str, Any] = {
     "former_assignment_days": 90,  # how long a past clinician still sees a client
     "review_budget_per_week": 6,  # review flags a supervisor can look at in a week
@@ -33,6 +34,19 @@ DEFAULTS: dict[str, Any] = {
     "second_factor_director": True,
     "second_factor_front_desk": True,
     "second_factor_administrator": True,
+    # A pause after which a sign-in rests until a PIN, passkey or password takes it up (minutes),
+    # and how long it lasts at most (hours). The strictest of a person's roles counts.
+    "idle_minutes_clinician": 15,
+    "idle_minutes_supervisor": 15,
+    "idle_minutes_director": 15,
+    "idle_minutes_front_desk": 15,
+    "idle_minutes_administrator": 10,
+    "sign_in_hours_clinician": 12,
+    "sign_in_hours_supervisor": 12,
+    "sign_in_hours_director": 12,
+    "sign_in_hours_front_desk": 12,
+    "sign_in_hours_administrator": 8,
+    "ask_again_minutes": 10,  # settings and exports: password or second factor within these
 }
 
 
@@ -58,6 +72,17 @@ WORDS: dict[str, Any] = {
     "second_factor_director": _("Directors sign in with a second factor"),
     "second_factor_front_desk": _("The front desk signs in with a second factor"),
     "second_factor_administrator": _("Administrators sign in with a second factor"),
+    "idle_minutes_clinician": _("Minutes after which a clinician's sign-in rests"),
+    "idle_minutes_supervisor": _("Minutes after which a supervisor's sign-in rests"),
+    "idle_minutes_director": _("Minutes after which a director's sign-in rests"),
+    "idle_minutes_front_desk": _("Minutes after which the front desk's sign-in rests"),
+    "idle_minutes_administrator": _("Minutes after which an administrator's sign-in rests"),
+    "sign_in_hours_clinician": _("Hours after which a clinician signs in anew"),
+    "sign_in_hours_supervisor": _("Hours after which a supervisor signs in anew"),
+    "sign_in_hours_director": _("Hours after which a director signs in anew"),
+    "sign_in_hours_front_desk": _("Hours after which the front desk signs in anew"),
+    "sign_in_hours_administrator": _("Hours after which an administrator signs in anew"),
+    "ask_again_minutes": _("Minutes after which settings and exports ask who is there"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "former_assignment_days": (0, 3650),
@@ -74,6 +99,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "closing_day": (1, 28),
     "return_reopens_days": (0, 3650),
     "alert_pass_minutes": (1, 1440),
+    **{f"idle_minutes_{role}": (1, 240) for role in ROLES},
+    **{f"sign_in_hours_{role}": (1, 24) for role in ROLES},
+    "ask_again_minutes": (1, 240),
 }
 
 

@@ -33,7 +33,8 @@ from sessions_app.keys import DOORS
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PLACE = "second factor"  # what a sealed secret is bound to
 MET = "second_factor_met"  # in the session: for whom the rule was found kept
-OPEN = ("/second-factor/", "/sign-in/", "/sign-out/", "/static/", "/healthz", "/readyz")
+OPEN = ("/second-factor/", "/sign-in/", "/sign-out/", "/static/", "/healthz", "/readyz",
+        "/presence/", "/unlock/", "/lock/")  # fmt: skip
 SECRETS = ("secret", "seed")  # of an app; of recovery codes
 
 

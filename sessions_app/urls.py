@@ -7,7 +7,17 @@ from django.urls import path, reverse_lazy
 from django.views.generic import RedirectView
 
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
-from sessions_app.views import absences, care, clients, keys, people, safety, schedule, sign_in
+from sessions_app.views import (
+    absences,
+    care,
+    clients,
+    keys,
+    people,
+    safety,
+    schedule,
+    sign_in,
+    sign_ins,
+)
 
 # allauth's pages by the names it calls them; the others of it aren't reachable.
 SIGN_IN_STEPS = [
@@ -49,6 +59,12 @@ urlpatterns = [
     *SIGN_IN_STEPS,
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
     path("sign-out/", sign_in.SignOut.as_view(), name="sign_out"),
+    path("my-sign-ins/", sign_ins.mine, name="sign_ins"),
+    path("my-sign-ins/pin/", sign_ins.set_pin, name="unlock_pin"),
+    path("my-sign-ins/end/", sign_ins.end, name="sign_in_end"),
+    path("presence/", sign_ins.state, name="presence"),
+    path("lock/", sign_ins.lock, name="lock"),
+    path("unlock/", sign_ins.unlock, name="unlock"),
     path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
     path("clients/", clients.index, name="clients"),
     path("clients/new/", clients.new, name="client_new"),
@@ -63,6 +79,7 @@ urlpatterns = [
     path("people/<int:pk>/invitation/", people.invitation, name="invitation"),
     path("people/<int:pk>/unlock/", people.unlock, name="account_unlock"),
     path("people/<int:pk>/second-factor/", people.second_factor_reset, name="factor_reset"),
+    path("people/<int:pk>/sign-ins/", sign_ins.of_person, name="sign_ins_of"),
     path("people/<int:pk>/close/", people.close_account, name="account_close"),
     path("people/<int:pk>/open/", people.reopen_account, name="account_open"),
     path("people/<int:pk>/roles/", people.give_role, name="role_give"),

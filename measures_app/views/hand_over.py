@@ -25,7 +25,7 @@ from measures_app.feedback import feedback_on
 from measures_app.models import Administration
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
 from measures_app.views.links import chosen, links_page, registered_session_or_404
-from sessions_app import access, actions, audit, links
+from sessions_app import access, actions, audit, links, presence
 from sessions_app.context import ANONYMOUS, speaking_as
 from sessions_app.models import Respondent, User
 
@@ -65,6 +65,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
         "pin": make_password(form.cleaned_data["pin"]),
         "tries": 0,
         "done": False,
+        "began": presence.began_at(request),
     }
     request.session.flush()  # whoever holds the old cookie holds nothing
     request.session[HELD] = held
@@ -151,6 +152,7 @@ def come_back(request: HttpRequest, pk: int) -> HttpResponse:
     if right and user is not None:
         request.session.flush()
         login(request, user, backend=BACKEND)
+        presence.begin(request, user, began=held["began"])
         return redirect("session_picture", held["session"])
     tries = held["tries"] + 1
     audit.record("PIN refused", by=ANONYMOUS, tries=tries)

@@ -6,8 +6,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
+from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -41,6 +43,8 @@ def signed_in(user: User) -> str:
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    # The password was typed just now: exports don't ask again.
+    record_authentication(SimpleNamespace(session=session), user, "password")  # type: ignore[arg-type]
     session.create()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 
@@ -207,6 +211,7 @@ def pages() -> list[Page]:
         Page("scores", "clinician", _of_client("scores")),
         Page("practice", "clinician", _named("practice")),
         Page("messages", "clinician", _named("my_messages")),
+        Page("sign-ins", "clinician", _named("sign_ins")),
         Page("keys", "clinician", _named("keys")),
         Page("rules", "clinician", _named("rules")),
         Page("measures", "clinician", _named("measures")),

@@ -16,7 +16,7 @@ from reports_app.periods import Month, Months, Period, PeriodProblem, months_bac
 from reports_app.plots import trend_plot
 from reports_app.small import rates_svg
 from reports_app.trend import trends
-from sessions_app import access, audit, clinic_time, policies
+from sessions_app import access, audit, clinic_time, policies, presence
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
@@ -153,6 +153,7 @@ def _month_page(
 
 
 @access.needs("export_reports")
+@presence.recently("GET")
 def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
     """A period's file: kept, and the same to the byte when nothing changed."""
     if format not in FORMATS:
@@ -171,6 +172,7 @@ def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
 
 
 @access.needs("export_reports")
+@presence.recently("GET")
 def edition(request: HttpRequest, pk: int) -> HttpResponse:
     """A kept edition again, to the byte."""
     kept = get_object_or_404(ReportEdition.objects.select_related("run"), pk=pk)

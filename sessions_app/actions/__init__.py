@@ -52,7 +52,9 @@ from sessions_app.actions.people import (
 )
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
 from sessions_app.actions.sign_in import (
+    end_sign_in,
     reseal_second_factors,
+    set_unlock_pin,
     take_off_second_factor,
     unlock_account,
 )
@@ -84,6 +86,7 @@ __all__ = [
     "end_absence",
     "end_conference",
     "end_role",
+    "end_sign_in",
     "enrol_tablet",
     "erase_identity",
     "grant_role",
@@ -115,6 +118,7 @@ __all__ = [
     "set_duty",
     "set_meeting_format",
     "set_policy",
+    "set_unlock_pin",
     "start_on_tablet",
     "supervise",
     "take_off_agenda",

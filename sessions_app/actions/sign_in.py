@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.core.exceptions import ValidationError
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, lock_out, second_factor
+from sessions_app import access, audit, lock_out, presence, second_factor
 from sessions_app.context import user_of
 from sessions_app.models import User
 
@@ -30,6 +33,7 @@ def take_off_second_factor(*, user: User, by: Any) -> None:
     if user_of(by) == user:
         raise ValidationError("Another administrator takes off yours.")
     Authenticator.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(unlock_pin="")
     second_factor.end_sessions(user)
     audit.record("second factor taken off", subject_kind="user", subject=user.public_id, by=by)
 
@@ -42,3 +46,40 @@ def reseal_second_factors(*, by: Any) -> int:
     if count:
         audit.record("second factors resealed", by=by, count=count)
     return count
+
+
+@transaction.atomic
+def set_unlock_pin(*, user: User, pin: str, by: Any) -> None:
+    """Choose the PIN that takes up a sign-in of one's own that rests; an empty one takes it off.
+
+    Raises `ValidationError` for one that is guessed at once.
+    """
+    if user_of(by) != user:
+        raise PermissionDenied("Each person chooses their own PIN.")
+    if pin and not presence.PIN.match(pin):
+        raise ValidationError({"pin": _("Four to eight digits.")})
+    steps = {int(b) - int(a) for a, b in pairwise(pin)}
+    if pin and len(steps) == 1 and steps <= {-1, 0, 1}:
+        raise ValidationError({"pin": _("This one is guessed at once: choose another.")})
+    user.unlock_pin = make_password(pin) if pin else ""
+    user.save(update_fields=["unlock_pin"])
+    what = "unlock PIN set" if pin else "unlock PIN taken off"
+    audit.record(what, subject_kind="user", subject=user.public_id, by=by)
+
+
+@transaction.atomic
+def end_sign_in(*, user: User, handle: str, by: Any, spared: str = "") -> int:
+    """End one sign-in of a person, or with an empty handle all but the spared; how many.
+
+    One's own, or anybody's for whoever looks after accounts.
+    """
+    if user_of(by) != user:
+        access.require(by, "manage_people")
+    ended = 0
+    for row, _here in presence.sessions_of(user):
+        wanted = not handle or presence.handle_of(row.session_key) == handle
+        if wanted and row.session_key != spared:
+            row.delete()
+            ended += 1
+    audit.record("sign-ins ended", subject_kind="user", subject=user.public_id, by=by, count=ended)
+    return ended

@@ -30,6 +30,8 @@ class User(AbstractBaseUser):
     weekly_digest = models.BooleanField(default=True, db_default=True)
     # Where a text about an answer that can't wait goes, where the clinic sends texts.
     alert_phone = models.CharField(max_length=40, blank=True, default="", db_default="")
+    # Hash of the PIN that takes up a sign-in that rests; empty: none.
+    unlock_pin = models.CharField(max_length=128, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "email"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, clinic_time
+from sessions_app import access, actions, clinic_time, presence
 from sessions_app.actions.keys import LONGEST_DAYS, RIGHTS
 from sessions_app.forms import add_problems
 from sessions_app.models import ApiKey
@@ -33,6 +33,7 @@ class KeyForm(forms.Form):
 
 
 @access.needs(*RIGHTS, "manage_people")
+@presence.recently("POST")
 def index(request: HttpRequest) -> HttpResponse:
     form, text = KeyForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
@@ -57,6 +58,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @access.needs(*RIGHTS, "manage_people")
+@presence.recently("POST")
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     mine = Q() if access.may(request.user, "manage_people") else Q(user=request.user)
     key = get_object_or_404(ApiKey.objects.filter(mine), pk=pk)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, audit, clinic_time, policies
+from sessions_app import access, actions, audit, clinic_time, policies, presence
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import (
     AuditEvent,
@@ -153,6 +153,7 @@ def _invite(given: dict[str, Any], by: User) -> User:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 def index(request: HttpRequest) -> HttpResponse:
     """Who works with this, and as what? Invitations are links to hand over."""
     form = InviteForm(request.POST if request.method == "POST" else None)
@@ -205,6 +206,7 @@ def _people_page(
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def invitation(request: HttpRequest, pk: int) -> HttpResponse:
     """A new link for someone whose first was lost, or who forgot their password."""
@@ -216,6 +218,7 @@ def invitation(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def close_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody leaves: refused, with how many, while clients would be left with nobody."""
@@ -238,6 +241,7 @@ def _of(pk: int) -> User:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody typed wrong passwords and can't wait."""
@@ -248,6 +252,7 @@ def unlock(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody lost the phone or key that shows that it is them."""
@@ -261,6 +266,7 @@ def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def reopen_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody is back: their old roles only as far as they are chosen, and a new link."""
@@ -287,6 +293,7 @@ def _give(user: User, given: dict[str, Any], by: User) -> None:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def give_role(request: HttpRequest, pk: int) -> HttpResponse:
     """Another role for somebody who is here already."""
@@ -322,6 +329,7 @@ def _shown(value: Any) -> Any:
 
 
 @access.needs("manage_policies")
+@presence.recently("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     """What has this clinic decided? Policies in force, their past, and places of care."""
     form = PolicyForm(
@@ -363,6 +371,7 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 
 @access.needs("manage_people")
+@presence.recently("POST")
 @require_POST
 def end_grant(request: HttpRequest, pk: int) -> HttpResponse:
     grant = RoleGrant.objects.filter(pk=pk).select_related("user").first()

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessions_app import access, actions, clinic_time, policies, safety
+from sessions_app import access, actions, clinic_time, policies, presence, safety
 from sessions_app.forms import LANGUAGES, DayInput, add_problems, choose
 from sessions_app.models import Clinician, CrisisText, DutyTurn
 
@@ -41,6 +41,7 @@ class DutyForm(forms.Form):
 
 
 @access.needs("manage_policies")
+@presence.recently("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     """What happens when an answer can't wait?"""
     asked = request.POST.get("form")

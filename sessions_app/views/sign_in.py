@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app import audit, lock_out
+from sessions_app import audit, lock_out, presence
 from sessions_app.context import ANONYMOUS, person
 
 
@@ -53,6 +53,7 @@ class SignOut(auth_views.LogoutView):
 @receiver(user_logged_in)
 def signed_in(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None:
     lock_out.forget(user)
+    presence.begin(request, user)
     audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user))
 
 

@@ -39,6 +39,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/conferences/new/": ("sofia", 26),
     "/conferences/{conference}/": ("sofia", 40),  # the agenda's rows, and the queue to add from
     "/review/results/": ("sofia", 16),
+    "/my-sign-ins/": ("alice", 13),
     "/messages/": ("alice", 19),  # each number that the weekly mail would say
     # Courses still looking for what helps; own numbers beside the clinic's, log, shares.
     "/practice/": ("alice", 27),

@@ -89,6 +89,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/alerts/{alert}/": (200, 200, 404, 404, 404, 404),
     "/audit/": (404, 404, 404, 404, 200, 404),
     "/second-factor/": (200, 200, 200, 200, 200, 200),
+    "/my-sign-ins/": (200, 200, 200, 200, 200, 200),
     "/sign-in/": (302, 302, 302, 302, 302, 302),
     "/api/v1/clients/": (200, 200, 403, 200, 403, 200),
     "/api/v1/clients/{ana}/": (200, 200, 403, 200, 403, 404),
@@ -129,6 +130,9 @@ ELSEWHERE = {
     "second-factor/again/code/", "second-factor/again/passkey/", "people/<int:pk>/unlock/",
     "people/<int:pk>/second-factor/",
     "tablet/", "tablet/state/", "tablets/<int:pk>/retire/", "sessions/<int:pk>/tablet/",
+    # A sign-in that rests, and the list of one's own: tests/people/test_presence.py.
+    "presence/", "lock/", "unlock/", "my-sign-ins/pin/", "my-sign-ins/end/",
+    "people/<int:pk>/sign-ins/",
     "absences/<int:pk>/end/", "people/<int:pk>/open/", "people/<int:pk>/roles/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
 }  # fmt: skip

@@ -236,6 +236,10 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "take_off_second_factor": lambda c, by: sessions_app.actions.take_off_second_factor(
         user=c.ruth, by=by
     ),
+    "set_unlock_pin": lambda c, by: sessions_app.actions.set_unlock_pin(
+        user=c.adam, pin="5083", by=by
+    ),
+    "end_sign_in": lambda c, by: sessions_app.actions.end_sign_in(user=c.ruth, handle="", by=by),
     "open_episode": lambda c, by: sessions_app.actions.open_episode(
         client=c.ana, programme=c.therapy, opened_on=today(), lead=c.clinicians["bob"], by=by
     ),
@@ -419,6 +423,7 @@ RIGHTLY = {
          "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor",
+         "set_unlock_pin", "end_sign_in",
          "answer_rule_proposal"),
         "adam",
     ),

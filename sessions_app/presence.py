@@ -1,0 +1,322 @@
+"""Being there: a sign-in rests after a pause, is taken up again at the same page, and ends.
+
+How long a pause may be and how long a sign-in lasts is the clinic's policy by role (the strictest
+of a person's roles counts). A sign-in that rests keeps its session; nothing opens until whoever
+sits there shows that they are still the same person: by their PIN (on a device of their own), a
+passkey or the password. A form sent meanwhile is answered by a page that holds what was typed and
+sends it on. The same page asks again before settings and exports, where only password and second
+factor count, and only for some minutes.
+
+What is known stands in the session under one name: when it began, when it was last used, whether
+it rests, how often it was tried.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from allauth.account.internal.flows.login import (
+    get_authentication_records,
+    record_authentication,
+)
+from allauth.mfa.internal.flows.trust import is_trusted_browser
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm
+from allauth.mfa.webauthn.internal.auth import begin_authentication
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.models import Session as StoredSession
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from sessions_app import access, audit, policies, second_factor
+
+HERE = "presence"
+TRIES = 5
+NOTED_EVERY = 30  # seconds: a session isn't written at each request
+SHOWN, CREDENTIAL = "unlock_with", "unlock_credential"  # fields of the page that asks
+PIN = re.compile(r"[0-9]{4,8}\Z")
+# Doors that open while a sign-in rests, and those that a page asks by itself: nobody is there.
+OPEN = {"unlock", "presence", "account_logout", "sign_out", "account_login", "sign_in",
+        "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
+        "healthz", "readyz", "metrics"}  # fmt: skip
+BY_ITSELF = {"presence", "import_state", "look_back_state", "tablet_state", "case_file_state"}
+
+now = time.time  # the tests' hand on the clock
+
+
+def limits_of(user: Any) -> tuple[int, int]:
+    """(seconds of a pause, seconds of a whole sign-in) by the strictest of the person's roles."""
+    in_force = policies.all_on()
+    roles = access.roles(user) or {access.ADMINISTRATOR}
+    return (
+        min(in_force[f"idle_minutes_{role}"] for role in roles) * 60,
+        min(in_force[f"sign_in_hours_{role}"] for role in roles) * 3600,
+    )
+
+
+def begin(request: HttpRequest, user: Any, *, began: float | None = None) -> None:
+    """Somebody signed in; `began` where they come back to a sign-in of before."""
+    idle, whole = limits_of(user)
+    request.session[HERE] = {
+        "began": began or now(),
+        "seen": now(),
+        "idle": idle,
+        "whole": whole,
+        "agent": agent_of(request),
+    }
+
+
+def began_at(request: HttpRequest) -> float:
+    return float(request.session.get(HERE, {}).get("began", now()))
+
+
+def agent_of(request: HttpRequest) -> str:
+    """The browser and the system in two words; nothing more of a device is kept."""
+    text = request.headers.get("User-Agent", "")
+    browsers = (("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+    systems = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"),
+               ("Windows", "Windows"), ("Mac OS", "Mac"), ("Linux", "Linux"))  # fmt: skip
+    named = [next((word for sign, word in known if sign in text), "") for known in
+             (browsers, systems)]  # fmt: skip
+    return " · ".join(filter(None, named))
+
+
+def rest(request: HttpRequest) -> None:
+    """Lock: from here on the sign-in rests."""
+    request.session[HERE] = request.session.get(HERE, {}) | {"rests": now()}
+
+
+def seconds_left(request: HttpRequest) -> dict[str, int]:
+    """Until the pause is too long, and until the sign-in is over."""
+    here = request.session.get(HERE, {})
+    return {
+        "rests_in": int(here.get("seen", now()) + here.get("idle", 0) - now()),
+        "ends_in": int(here.get("began", now()) + here.get("whole", 0) - now()),
+    }
+
+
+class PresenceMiddleware:
+    """Keeps to the time-outs, and takes up a sign-in that rests."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        # After the form token was looked at, so that no other site tries PINs.
+        if not request.user.is_authenticated or hasattr(request, "api_key"):
+            return None
+        name = request.resolver_match.url_name if request.resolver_match else ""
+        if HERE not in request.session:
+            begin(request, request.user)
+        here = request.session[HERE]
+        if now() - here["began"] > here["whole"]:
+            return _over(request)
+        if not here.get("rests") and now() - here["seen"] > here["idle"]:
+            rest(request)
+        if name in OPEN:
+            return None
+        if SHOWN in request.POST or CREDENTIAL in request.POST:
+            answer = take_up(request)
+            if answer is not None:
+                return answer
+        elif resting(request):
+            return ask(request)
+        if name not in BY_ITSELF and now() - here["seen"] > NOTED_EVERY:
+            begin(request, request.user, began=here["began"])  # a changed policy holds from here
+        return None
+
+
+def resting(request: HttpRequest) -> bool:
+    """Whether nothing opens; a passkey or password shown on allauth's own page ends it too."""
+    since = request.session[HERE].get("rests")
+    if not since:
+        return False
+    records = get_authentication_records(request, request.user)
+    if records and records[-1]["at"] > since:
+        _awake(request)
+        return False
+    return True
+
+
+def _over(request: HttpRequest) -> HttpResponse:
+    audit.record("sign-in over", subject_kind="user", subject=request.user.public_id)  # type: ignore[union-attr]  # signed in
+    request.session.flush()
+    if wants_json(request):
+        return JsonResponse({"detail": _("Your sign-in is over: sign in again.")}, status=403)
+    return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
+
+
+def wants_json(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/fhir/")) or (
+        "application/json" in request.headers.get("Accept", "")
+    )
+
+
+# --- asking, and what is shown -------------------------------------------------------------------
+
+
+def own_device(request: HttpRequest) -> bool:
+    """Where a PIN is enough: a device the person said is theirs, or no second factor is asked."""
+    user = request.user
+    return is_trusted_browser(request, user) or not second_factor.has_one(user)
+
+
+def takes_pin(request: HttpRequest) -> bool:
+    return bool(request.user.unlock_pin) and own_device(request)  # type: ignore[union-attr]  # signed in
+
+
+def passkey_options(request: HttpRequest) -> dict[str, Any] | None:
+    keys = Authenticator.objects.filter(
+        user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN
+    ).exists()
+    return begin_authentication(request.user) if keys else None
+
+
+def ask(request: HttpRequest, *, again: bool = False, problem: str = "") -> HttpResponse:
+    """The page that asks who sits there; what was typed comes along and is sent on."""
+    if wants_json(request):
+        why = _("Your sign-in rests after a pause: open a page and take it up again.")
+        return JsonResponse({"detail": problem or why}, status=403)
+    kept = [
+        (name, value)
+        for name, values in request.POST.lists()
+        for value in values
+        if name not in (SHOWN, CREDENTIAL, "csrfmiddlewaretoken")
+    ]
+    context = {
+        "again": again,
+        "problem": problem,
+        "kept": kept,
+        "files": bool(request.FILES),
+        "sends_on": request.method == "POST",
+        "to": request.get_full_path(),
+        "takes_pin": not again and takes_pin(request),
+        "options": passkey_options(request),
+        "resting": True,  # base.html shows no places and starts no clock
+    }
+    return render(request, "people/unlock.html", context, status=422 if problem else 403)
+
+
+def show(request: HttpRequest) -> str:
+    """Look at what was shown, and take the sign-in up; why not, else an empty text."""
+    with_pin = not request.POST.get("again") and takes_pin(request)
+    given, credential = request.POST.get(SHOWN, ""), request.POST.get(CREDENTIAL, "")
+    user = request.user
+    how = ""
+    if credential:
+        form = AuthenticateWebAuthnForm({"credential": credential}, user=user)
+        how = "passkey" if form.is_valid() else ""
+    elif with_pin and PIN.match(given) and check_password(given, user.unlock_pin):  # type: ignore[union-attr]  # signed in
+        how = "PIN"
+    elif given and check_password(given, user.password):
+        how = "password"
+    if not how:
+        return _counted(request, with_pin)
+    if how != "PIN":
+        method = "password" if how == "password" else "mfa"
+        record_authentication(request, user, method=method, reauthenticated=True)
+    _awake(request)
+    audit.record("unlocked", subject_kind="user", subject=user.public_id, how=how)  # type: ignore[union-attr]  # signed in
+    return ""
+
+
+def _awake(request: HttpRequest) -> None:
+    begin(request, request.user, began=request.session[HERE]["began"])
+
+
+def _counted(request: HttpRequest, with_pin: bool) -> str:
+    """One wrong try more, counted one by one however many come at once; the fifth signs out."""
+    key = request.session.session_key
+    row = StoredSession.objects.select_for_update().filter(pk=key).first()
+    tries = (row.get_decoded().get(HERE, {}).get("tries", 0) if row else TRIES) + 1
+    audit.record("unlock refused", tries=tries)
+    if tries >= TRIES:
+        request.session.flush()
+        return "over"
+    request.session[HERE] = request.session[HERE] | {"tries": tries}
+    request.session.save()  # before the row is let go
+    what = _("That isn't your PIN or password.") if with_pin else _("That isn't your password.")
+    return what + " " + _("%(left)s tries are left.") % {"left": TRIES - tries}
+
+
+def take_up(request: HttpRequest) -> HttpResponse | None:
+    """What a form brought along to unlock; None when it may go on to where it was sent."""
+    again = bool(request.POST.get("again"))
+    problem = show(request)
+    if problem == "over":
+        return redirect_to_login("/")
+    if problem:
+        return ask(request, again=again, problem=problem)
+    rest_of_it = request.POST.copy()
+    for name in (SHOWN, CREDENTIAL, "again"):
+        rest_of_it.pop(name, None)
+    request.POST = rest_of_it  # type: ignore[assignment]  # what the form's own fields are
+    return None
+
+
+# --- once more before settings and exports -------------------------------------------------------
+
+
+def recent(request: HttpRequest) -> bool:
+    """Whether password or second factor was shown within the clinic's minutes."""
+    if not settings.ASK_AGAIN:
+        return True
+    records = get_authentication_records(request, request.user)
+    minutes = policies.get("ask_again_minutes")
+    return bool(records) and now() - records[-1]["at"] < minutes * 60
+
+
+def recently(*methods: str) -> Any:
+    """View decorator, within `access.needs`: who sits there showed it within the last minutes."""
+
+    def decorate(view: Any) -> Any:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method in methods and not recent(request):
+                return ask(request, again=True)
+            return view(request, *args, **kwargs)
+
+        guarded.asks_again = methods
+        return guarded
+
+    return decorate
+
+
+# --- where a person is signed in -----------------------------------------------------------------
+
+
+def handle_of(session_key: str) -> str:
+    """What a page may call a session: its key is what opens it."""
+    return salted_hmac("sessions_app.presence", session_key).hexdigest()[:24]
+
+
+def sessions_of(user: Any) -> Iterator[tuple[StoredSession, dict[str, Any]]]:
+    """The person's live sessions on the server, each with what is known of it.
+
+    Sessions live a day at most: walking them all is a few milliseconds for a large clinic.
+    """
+    for row in StoredSession.objects.filter(expire_date__gte=timezone.now()).iterator():
+        data = row.get_decoded()
+        if data.get(SESSION_KEY) == str(user.pk):
+            yield row, data.get(HERE, {})
+
+
+def back_to(request: HttpRequest, path: str) -> HttpResponse:
+    """To a page of this site, or home."""
+    return redirect(path if url_has_allowed_host_and_scheme(path, None) else "/")

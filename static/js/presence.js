@@ -1,0 +1,114 @@
+// While somebody types, the sign-in is kept; after a pause the page is covered, not left: what was
+// typed is still there when the PIN, a passkey or the password takes it up again.
+"use strict";
+
+const cover = document.getElementById("resting");
+const ask = cover.querySelector("form");
+const problem = cover.querySelector(".errorlist");
+const withKey = cover.querySelector("[data-passkey]");
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+const TELL_MS = 60000; // typing is told to the server once a minute
+const SOON = 300; // seconds before the end at which a page says so
+
+let told = Date.now();
+let options = null;
+let clock = null;
+
+async function call(url, body) {
+  const headers = { Accept: "application/json" };
+  if (body) headers["X-CSRFToken"] = token();
+  const answer = await fetch(url, { method: body ? "POST" : "GET", headers, body, cache: "no-store" });
+  return answer.json();
+}
+
+function say(text) {
+  problem.hidden = !text;
+  problem.firstElementChild.textContent = text;
+}
+
+async function close() {
+  clearTimeout(clock);
+  if (cover.open) return;
+  cover.showModal();
+  const way = await call(cover.dataset.unlock).catch(() => ({}));
+  options = way.passkey ?? null;
+  withKey.hidden = !options;
+}
+
+function warn() {
+  if (document.getElementById("ends-soon")) return;
+  const line = document.createElement("p");
+  line.id = "ends-soon";
+  line.className = "card ask";
+  line.setAttribute("role", "status");
+  line.textContent = cover.dataset.soon;
+  document.getElementById("main").prepend(line);
+}
+
+// Asked of the server, which knows of other pages of the same sign-in.
+async function look() {
+  try {
+    const left = await call(cover.dataset.state);
+    if (left.over) location.assign(left.sign_in);
+    else if (left.rests || left.rests_in <= 0) close();
+    else {
+      if (left.ends_in < SOON) warn();
+      clock = setTimeout(look, (Math.min(left.rests_in, Math.max(left.ends_in - SOON + 1, 60)) + 1) * 1000);
+    }
+  } catch {
+    clock = setTimeout(look, TELL_MS);
+  }
+}
+
+function typing() {
+  if (cover.open || Date.now() - told < TELL_MS) return;
+  told = Date.now();
+  call(cover.dataset.state, new FormData()).then((left) => left.rests && close()).catch(() => {});
+}
+
+async function show(name, value) {
+  const body = new FormData();
+  body.append(name, value);
+  const answer = await call(cover.dataset.unlock, body).catch(() => ({ problem: cover.dataset.away }));
+  if (answer.over) location.assign(answer.sign_in);
+  say(answer.problem ?? "");
+  if (answer.problem || answer.over) return;
+  cover.close();
+  ask.reset();
+  look();
+}
+
+ask.addEventListener("submit", (event) => {
+  event.preventDefault();
+  show("unlock_with", ask.elements.unlock_with.value);
+  ask.elements.unlock_with.value = "";
+});
+
+withKey.addEventListener("click", async () => {
+  try {
+    if (!window.webauthnJSON) {
+      await new Promise((done, broken) => {
+        const script = document.createElement("script");
+        script.src = cover.dataset.passkeys;
+        script.onload = done;
+        script.onerror = broken;
+        document.head.append(script);
+      });
+    }
+    show("unlock_credential", JSON.stringify(await window.webauthnJSON.get(options)));
+  } catch {
+    // Turned down, or no key at hand: the other way is open.
+  }
+});
+
+cover.addEventListener("cancel", (event) => event.preventDefault());
+document.addEventListener("keydown", typing);
+document.addEventListener("pointerdown", typing);
+document.addEventListener("visibilitychange", () => document.hidden || cover.open || look());
+
+document.querySelector("[data-lock]")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  call(event.target.action, new FormData()).then(close).catch(() => event.target.submit());
+});
+
+look();
