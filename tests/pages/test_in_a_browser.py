@@ -19,7 +19,7 @@ from sessions_app.context import acting_as
 from sessions_app.models import Session
 from sessions_app.second_factor import BACKEND
 from sessions_app.session_code import encode
-from tests.cast import BY, Clinic, build
+from tests.cast import BY, PASSWORD, Clinic, build
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -34,7 +34,7 @@ PAGES = {
         "/practice/", "/measures/", "/rules/", "/no-such-page/",
         "/measures/outcome-adult/", "/measures/plans/",
         "/clients/{ana}/scores/", "/scores/{score}/correct/",
-        "/clients/{ana}/ending/", "/messages/",
+        "/clients/{ana}/ending/", "/messages/", "/my-sign-ins/",
     ],
     "sofia": [
         "/review/", "/review/{ana}/", "/review/{boris}/", "/clients/{ana}/transfer/",
@@ -268,3 +268,28 @@ def test_from_the_code_on_paper_to_the_kept_scores_by_keyboard_alone(
     with acting_as(BY):
         rows = Administration.objects.filter(session=session)
         assert {float(row.total) for row in rows} == {27.0, 35.2}
+
+
+def test_leaving_the_desk_covers_the_page_and_coming_back_finds_what_was_typed(
+    site: Any, open_as: Any
+) -> None:
+    url, _clinic, places = site
+    page = open_as("alice")
+    page.goto(url + "/clients/{ana}/ending/".format(**places))
+    page.fill("[name=on]", "2026-01-31")
+    page.click("[data-lock] button")
+    page.wait_for_selector("#resting[open]")
+    assert page.evaluate(
+        "document.elementFromPoint(innerWidth / 2, 5).closest('dialog') !== null"
+    ), "nothing beneath the cover can be touched"
+    assert not _broken_rules(page)
+    other = page.context.new_page()
+    assert other.goto(url + "/caseload/").status == 403, "the server rests too"
+    page.fill("#resting [type=password]", "not this one at all")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=4 tries are left")
+    page.fill("#resting [type=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#resting:not([open])", state="attached")
+    assert page.input_value("[name=on]") == "2026-01-31"
+    assert other.goto(url + "/caseload/").status == 200
