@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from sessions_app import rates
 from sessions_app.actions import people
 from sessions_app.context import acting_as, system
 from sessions_app.models import Installation, RoleGrant, User
@@ -98,6 +99,8 @@ def _opens(token: str) -> bool:
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """The form; with any other token, or once there are people, it is as if it weren't there."""
     if not _opens(token):
+        if wait := rates.wait_for(rates.UNKNOWN_TOKENS, rates.address_of(request)):
+            return rates.slow_down(request, wait)
         raise Http404
     form = FirstAdministratorForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

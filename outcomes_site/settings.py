@@ -236,6 +236,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "sessions_app.lock_out.locked_out"
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "sessions_app.lock_out.hashed_name"
+AXES_CLIENT_IP_CALLABLE = "sessions_app.rates.address_of"
 AXES_RESET_ON_SUCCESS = False  # done by lock_out.forget, which knows the hashed name
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail is the record
 AXES_VERBOSE = False
@@ -277,6 +278,8 @@ _tls = IS_PRODUCTION and environment.flag("TLS", default=True)
 SECURE_SSL_REDIRECT = _tls
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _tls else None
+# How many proxies of the clinic's own pass requests on; beyond them nobody's word counts.
+TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", default=int(_tls), low=0, high=5)
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _tls else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _tls
 SECURE_HSTS_PRELOAD = _tls

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from sessions_app import clinic_time
+from sessions_app import clinic_time, rates
 from sessions_app.context import acting_as
 from sessions_app.models import ApiKey
 
@@ -61,6 +61,8 @@ class KeyMiddleware:
         if scheme.lower() != "bearer" or not request.path.startswith(DOORS):
             return self.get_response(request)
         key = holder(text.strip())
+        if key is None and (wait := rates.wait_for(rates.UNKNOWN_KEYS, rates.address_of(request))):
+            return rates.slow_down(request, wait)
         if key is None and not request.path.startswith(DOORS[0]):
             request.user = AnonymousUser()  # this door says no in its own way
             return self.get_response(request)

@@ -225,6 +225,14 @@ def live_site(committed_database: CommittedDatabase) -> Iterator[str]:
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet() -> None:
+    """How often a door was tried is no test's concern but its own."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @dataclass
 class Worker:
     """A real Celery worker, and its log for when a test is puzzled."""

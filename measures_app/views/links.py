@@ -26,7 +26,7 @@ from measures_app.views.answering import (
     kept_back,
 )
 from measures_app.views.tablets import tablets_for
-from sessions_app import access, actions, clinic_time, links, texting
+from sessions_app import access, actions, clinic_time, links, rates, texting
 from sessions_app.actions.links import reach_of
 from sessions_app.context import acting_as
 from sessions_app.models import EntryLink, Episode, Respondent, Session
@@ -165,6 +165,12 @@ def close_link(request: HttpRequest, pk: int) -> HttpResponse:
 def respondent(request: HttpRequest, token: str) -> HttpResponse:
     """The one form that the link opens. Opening uses nothing up; sending twice is sending once."""
     link_id = links.find(token)
+    if link_id is None:
+        wait = rates.wait_for(rates.UNKNOWN_TOKENS, rates.address_of(request))
+    else:
+        wait = rates.wait_for(rates.ONE_LINK, str(link_id))
+    if wait:
+        return rates.slow_down(request, wait, respondent=True)
     found = None if link_id is None else asked_by(link_id)
     if found is None:
         return render(request, "entry/link_closed.html", status=404)

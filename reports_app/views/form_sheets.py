@@ -13,7 +13,7 @@ from measures_app.due import due_at
 from measures_app.models import Measure
 from reports_app import form_sheets
 from reports_app.paper import PaperUnavailable
-from sessions_app import access, audit
+from sessions_app import access, audit, rates
 from sessions_app.models import Session
 from sessions_app.session_code import NoSessionCode, decode
 
@@ -97,5 +97,7 @@ def by_code(request: HttpRequest) -> HttpResponse:
             form.add_error("code", _("There is no such session among your clients'."))
         except NoSessionCode as problem:
             form.add_error("code", str(problem))
+        if wait := rates.wait_for(rates.UNKNOWN_CODES, str(request.user.pk)):
+            return rates.slow_down(request, wait)
     status = UNPROCESSABLE if form.errors else 200
     return render(request, "entry/by_code.html", {"form": form}, status=status)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, audit, clinic_time, policies, presence
+from sessions_app import access, actions, audit, clinic_time, policies, presence, rates
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import (
     AuditEvent,
@@ -322,6 +322,14 @@ class Welcome(auth_views.PasswordResetConfirmView):
 
     template_name = "people/welcome.html"
     success_url = reverse_lazy("sign_in")
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        answer = super().dispatch(*args, **kwargs)
+        if not self.validlink:
+            wait = rates.wait_for(rates.UNKNOWN_TOKENS, rates.address_of(self.request))
+            if wait:
+                return rates.slow_down(self.request, wait)
+        return answer
 
 
 def _shown(value: Any) -> Any:

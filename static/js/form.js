@@ -103,7 +103,10 @@ const pause = () =>
 async function send(body) {
   for (;;) {
     try {
-      return await fetch(location.href, { method: "POST", body });
+      const answer = await fetch(location.href, { method: "POST", body });
+      // Asked to wait: what was marked stays here meanwhile.
+      if (answer.status !== 429 && answer.status !== 503) return answer;
+      throw answer;
     } catch {
       state.textContent = form.dataset.waiting;
       await pause();
