@@ -23,6 +23,7 @@ from outcomes_site.benchmark.parts import BenchProblem
 from outcomes_site.local import processes, supervisor
 
 WARM_UP = 2
+ELSEWHERE = ("/sign-in/", "/second-factor/")
 PATIENCE = 60.0  # seconds, of one request and of the start
 
 
@@ -31,6 +32,12 @@ class Answer:
     status: int
     ms: float
     size: int
+    to: str = ""  # where a redirect leads
+
+    @property
+    def is_let_in(self) -> bool:
+        """Neither refused nor led to where one has to prove who one is."""
+        return self.status < 400 and not self.to.startswith(ELSEWHERE)
 
 
 class Browser:
@@ -64,7 +71,8 @@ class Browser:
             size = len(response.read())
         finally:
             line.close()
-        return Answer(response.status, (time.perf_counter() - began) * 1000, size)
+        took = (time.perf_counter() - began) * 1000
+        return Answer(response.status, took, size, response.headers.get("Location", ""))
 
 
 @contextmanager
@@ -122,8 +130,9 @@ def measure(
             cookie = page.cookie(person, number) if page.cookie else person.cookie
             answer = browser.ask(page.path(person, number), cookie, body, is_form=page.is_form)
             last[page.name] = answer
-            if answer.status >= 400:
-                raise BenchProblem(f"{page.name} answered {answer.status} to a {page.role}.")
+            if not answer.is_let_in:
+                said = f"{answer.status} {answer.to}".strip()
+                raise BenchProblem(f"{page.name} answered {said} to a {page.role}.")
             if number >= WARM_UP:
                 health.append(calm)
                 times[page.name].append(answer.ms)

@@ -45,12 +45,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sent:
-    """What a server said to an entry: 302 keeps it, 0 is no answer at all."""
+    """What a server said to an entry; status 0 is no answer at all."""
 
     key: str
     status: int
     ms: float
     after: float  # seconds since the start
+    to: str = ""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """What was kept leads to its picture; somebody not let in is led elsewhere."""
+        return self.status == 302 and self.to.endswith("/picture/")
 
 
 @dataclass(frozen=True)
@@ -145,18 +151,18 @@ def send(port: int, entry: Entry, began: float = 0.0) -> Sent:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    at = time.perf_counter()
+    at, to = time.perf_counter(), ""
     try:
         line.request("POST", entry.path, body=urlencode(entry.body), headers=headers)
         answer = line.getresponse()
         answer.read()
-        status = answer.status
+        status, to = answer.status, answer.headers.get("Location", "")
     except (OSError, http.client.HTTPException):
         status = 0
     finally:
         line.close()
     now = time.perf_counter()
-    return Sent(entry.key, status, (now - at) * 1000, at - began)
+    return Sent(entry.key, status, (now - at) * 1000, at - began, to)
 
 
 def enter(port: int, all_of_them: Sequence[Sequence[Entry]], *, every: float) -> list[Sent]:
@@ -188,18 +194,18 @@ def judge(all_of_them: Sequence[Sequence[Entry]], said: Sequence[Sent], before: 
     Returns
     -------
     dict
-        ``sent``, ``refused`` (any answer but 302), ``p50_ms``, ``p95_ms``, ``slowest_ms``,
-        ``lost`` (acknowledged and not in the records) and ``doubled`` (sessions in the records
-        beyond those acknowledged).
+        ``sent``, ``refused`` (answers that kept nothing) and ``refused_with`` (which), ``p50_ms``,
+        ``p95_ms``, ``slowest_ms``, ``lost`` (acknowledged and not in the records) and ``doubled``
+        (sessions in the records beyond those acknowledged).
     """
     p50, p95 = np.percentile([one.ms for one in said], [50, 95])
-    acknowledged = {one.key for one in said if one.status == 302}
+    acknowledged = {one.key for one in said if one.is_acknowledged}
     held, after = kept(acknowledged), counts()
-    refused = sorted({one.status for one in said if one.status != 302})
+    refused = sorted({f"{one.status} {one.to}".strip() for one in said if not one.is_acknowledged})
     return {
         "clinicians": len(all_of_them),
         "sent": len(said),
-        "refused": sum(one.status != 302 for one in said),
+        "refused": sum(not one.is_acknowledged for one in said),
         "refused_with": refused,
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),

@@ -22,7 +22,7 @@ from outcomes_site.benchmark.parts import BenchProblem
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as, system
 from sessions_app.models import Assignment, Clinician, Episode, Session, User
-from sessions_app.second_factor import BACKEND
+from sessions_app.second_factor import BACKEND, MET
 
 BY = system("bench")
 SHOWN = 40  # clients of a clinician whose pages are opened in turn
@@ -45,6 +45,7 @@ def signed_in(user: User) -> str:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     # The password was typed just now: exports don't ask again.
     record_authentication(SimpleNamespace(session=session), user, "password")  # type: ignore[arg-type]
+    session[MET] = user.pk  # as of somebody who has set it up
     session.create()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 
