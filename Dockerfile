@@ -27,4 +27,4 @@ RUN python manage.py collectstatic --no-input \
 USER outcomes
 EXPOSE 8000
 
-CMD ["gunicorn", "outcomes_site.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", "--threads", "2", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--forwarded-allow-ips", "*"]
+CMD ["gunicorn", "outcomes_site.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", "--threads", "2", "--worker-tmp-dir", "/dev/shm", "--config", "python:outcomes_site.serving", "--no-control-socket", "--forwarded-allow-ips", "*"]

@@ -8,7 +8,9 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import worker_ready
+from celery.signals import setup_logging, worker_ready
+
+from outcomes_site import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outcomes_site.settings")
 
@@ -56,6 +58,14 @@ app.conf.beat_schedule = {
     },
     "take up a night that was left": {"task": "night.sweep", **MINUTELY},
 }
+
+
+@setup_logging.connect
+def write_the_sites_lines(**rest: Any) -> None:
+    """Without a word of ours the worker would write its own, with what tasks were given."""
+    from logging.config import dictConfig
+
+    dictConfig(logs.configuration("WARNING"))
 
 
 @worker_ready.connect

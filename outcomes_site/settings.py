@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from outcomes_site import environment
+from outcomes_site import environment, logs
 from outcomes_site.database import APP
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -91,6 +91,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "outcomes_site.logs.RequestLog",
     "outcomes_site.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -276,7 +277,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # Health data travels over TLS; `up` and the tests speak plain HTTP on loopback.
 _tls = IS_PRODUCTION and environment.flag("TLS", default=True)
 SECURE_SSL_REDIRECT = _tls
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _tls else None
 # How many proxies of the clinic's own pass requests on; beyond them nobody's word counts.
 TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", default=int(_tls), low=0, high=5)
@@ -371,18 +372,7 @@ TEXT_SENDER = environment.text(
     default="sessions_app.texting.not_set_up",
 )
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
-        # What the PDF engine says of each step and font is nobody's news.
-        "weasyprint": {"level": "ERROR"},
-        "fontTools": {"level": "ERROR"},
-        # What was refused stands in the audit trail.
-        "axes": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.configuration()
+
+# Whoever may read /metrics from another machine; without one, this machine alone may.
+METRICS_KEY = environment.value("METRICS_KEY") or ""

@@ -80,6 +80,7 @@ def web_command(port: int) -> list[str]:
         *command,
         "--workers", "2", "--threads", "4", "--timeout", "60", "--graceful-timeout", "10",
         "--no-control-socket", "--log-level", "warning",
+        "--config", "python:outcomes_site.serving",
     ]  # fmt: skip
 
 

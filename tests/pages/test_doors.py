@@ -114,7 +114,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 # Doors that are not in the table: open to all, or only answering to POST (tested beside it).
 ELSEWHERE = {
-    "readyz", "api/schema/", "keys/<int:pk>/revoke/", "welcome/<uidb64>/<token>/", "sign-out/",
+    "readyz", "metrics", "api/schema/", "keys/<int:pk>/revoke/", "welcome/<uidb64>/<token>/",
+    "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/", "people/<int:pk>/close/",
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",

@@ -45,10 +45,17 @@ def test_postgres_is_of_the_same_major_as_the_one_tested_with(compose):
     assert int(re.match(r"\d+", tag)[0]) == postgres.find_server().major
 
 
+def _docker_command():
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    return [[line] for line in lines if line.startswith("CMD")]
+
+
 def test_the_commands_are_those_that_run_here(compose):
     services = compose["services"]
     local_web = supervisor.web_command(8000)[2:4]
     assert services["web"]["command"][:2] == local_web == ["gunicorn", "outcomes_site.wsgi"]
+    for command in (services["web"]["command"], supervisor.web_command(8000), *_docker_command()):
+        assert "python:outcomes_site.serving" in " ".join(command)
     local_worker = supervisor.worker_command(Path("timetable"))
     assert local_worker[2:6] == ["celery", "-A", "outcomes_site.celery", "worker"]
     for name in ("worker", "beat"):
