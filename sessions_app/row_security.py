@@ -8,10 +8,20 @@ condition would be made for each row). They say again what access.py says.
 A set of rows reaches a policy as a bit string, bit n saying whether row n is in it: `id IN
 (SELECT ...)` makes a hash table of the set for each table of each statement, which for a front
 desk with 20,000 clients was most of a page's time, and the planner takes it for made anew on
-each look at an index, so that it read whole tables instead.
+each look at an index, so that it read whole tables instead. Where a function asks for the few
+rows of a set by their index, the set is an array: the planner takes any function for a thousand
+rows, and reads a table to the end for those.
 """
 
 from __future__ import annotations
+
+CLINICAL_CLIENTS = """
+CREATE OR REPLACE FUNCTION outcomes_clinical_clients() RETURNS SETOF bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+    SELECT DISTINCT e.client_id FROM sessions_app_episode e
+    WHERE e.id = ANY (ARRAY(SELECT outcomes_clinical_episodes()))
+$$;
+"""
 
 FUNCTIONS = """
 CREATE FUNCTION outcomes_actor() RETURNS text LANGUAGE plpgsql STABLE AS $$
@@ -82,12 +92,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     WHERE e.client_id IN (SELECT client_id FROM direct)
       AND (NOT p.restricted OR e.id IN (SELECT episode_id FROM direct)
            OR e.programme_id IN (SELECT outcomes_granted_programmes(NULL)))
-$$;
-
-CREATE FUNCTION outcomes_clinical_clients() RETURNS SETOF bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
-    SELECT DISTINCT e.client_id FROM sessions_app_episode e
-    WHERE e.id IN (SELECT outcomes_clinical_episodes())
 $$;
 
 CREATE FUNCTION outcomes_desk_sites() RETURNS SETOF bigint
@@ -195,7 +199,8 @@ SETS = (
 )
 
 FUNCTIONS += (
-    _as_bits(*SETS[:3])
+    CLINICAL_CLIENTS
+    + _as_bits(*SETS[:3])
     + """
 -- Clients known only to programmes the desk doesn't see: absent for it.
 CREATE FUNCTION outcomes_desk_hidden_clients() RETURNS SETOF bigint
