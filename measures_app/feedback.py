@@ -6,15 +6,16 @@ clinician's, on the client page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from measures_app.charts import course_both, figure_table, number
 from measures_app.expected import Reading
-from measures_app.measures import definition_of
+from measures_app.measures import current_version, definition_of
 from measures_app.models import Administration, Measure
 from measures_app.picture import Picture, pictures_of
 from sessions_app.models import Respondent, Session
@@ -24,18 +25,18 @@ from sessions_app.models import Respondent, Session
 class Feedback:
     """One series as the client sees it."""
 
+    title: str  # in the language that is being spoken
     picture: Picture
     sentence: str
     svg: str
     table: list[dict[str, str]]
 
-    @property
-    def title(self) -> str:
-        return str(self.picture.series.measure.title)
 
+def client_sentence(reading: Reading, *, expected: bool = True) -> str:
+    """Where the last score stands, in one plain sentence to the client.
 
-def client_sentence(reading: Reading) -> str:
-    """Where the last score stands, in one plain sentence to the client."""
+    Without `expected` it is told from the start alone, not from what was expected.
+    """
     s = reading.series
     if len(s.scores) < 2:
         return _("This is where you start: from the next time on we see how it goes.")
@@ -43,11 +44,12 @@ def client_sentence(reading: Reading) -> str:
         if s.criteria is not None and s.criteria.better == "lower":
             return _("Higher than at the start: worth talking about.")
         return _("Lower than at the start: worth talking about.")
-    if reading.standing == "worse":
+    standing = reading.standing if expected else ""
+    if standing == "worse":
         return _("Not yet what one would expect from where you started: worth talking about.")
-    if reading.standing == "better":
+    if standing == "better":
         return _("Better than expected from where you started.")
-    if reading.standing == "within":
+    if standing == "within":
         return _("About what was expected from where you started.")
     return _("%(first)s at the start, %(last)s now.") % {
         "first": number(s.scores[0]),
@@ -114,16 +116,32 @@ class Together:
     alliance: str
 
 
-def feedback_on(session: Session) -> Together:
-    """The client's own series of the session's episode, without events, decisions or forecast."""
+def _title(measure: Measure) -> str:
+    words = definition_of(current_version(measure)).words(get_language() or "")
+    return str(words.get("title") or measure.title)
+
+
+def feedback_on(session: Session, *, expected: bool = True) -> Together:
+    """The client's own series of the session's episode, without events, decisions or forecast.
+
+    `expected` is `Respondent.sees_expected`: some clients are better served without the band.
+    """
     found = []
     for picture in pictures_of(session.episode, bare=True):
+        measure = picture.series.measure
         if picture.series.relation != Respondent.Relation.SELF:
             continue
-        figure = picture.figure
+        title = _title(measure)
+        figure = replace(picture.figure, title=title)
+        if not expected:
+            figure = replace(figure, expected=())
         found.append(
             Feedback(
-                picture, client_sentence(picture.reading), course_both(figure), figure_table(figure)
+                title,
+                replace(picture, figure=figure),
+                client_sentence(picture.reading, expected=expected),
+                course_both(figure),
+                figure_table(figure),
             )
         )
     return Together(found, alliance_sentence(session))

@@ -25,6 +25,7 @@ urlpatterns = [
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
     path("sessions/<int:pk>/links/", links.session_links, name="session_links"),
     path("sessions/<int:pk>/not-before/", links.ask_not_before, name="ask_not_before"),
+    path("sessions/<int:pk>/how-asked/", links.how_asked, name="how_asked"),
     path("meetings/<int:pk>/", meetings.meeting, name="meeting"),
     path("links/<int:pk>/close/", links.close_link, name="link_close"),
     path("sessions/<int:pk>/hand-over/", hand_over.start, name="hand_over_start"),

@@ -7,7 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from django.utils.translation import gettext_lazy as _
+from django.conf.locale import LANG_INFO
 
 from outcomes_site import environment, logs
 from outcomes_site.database import APP
@@ -343,8 +343,12 @@ CLINIC_TIME_ZONE = environment.text(
 )
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# English is written in the sources; each folder with a compiled catalogue is one language more.
+LANGUAGES = [
+    (code, LANG_INFO.get(code, {"name": code})["name"])
+    for code in ("en", *sorted(found.parts[-3] for found in LOCALE_PATHS[0].glob("*/*/django.mo")))
+]
 
 CELERY_TIMEZONE = CLINIC_TIME_ZONE  # the timetable's hours are the clinic's
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -15,7 +16,7 @@ from django.utils.translation import ngettext
 from sessions_app import clinic_time
 from sessions_app.models import Client, Clinician, Episode, Meeting, Programme, Site
 
-LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
+LANGUAGES = settings.LANGUAGES
 
 
 class DayInput(forms.DateInput):

@@ -45,6 +45,7 @@ class Answering:
     provenance: str
     in_the_room: bool  # somebody of the clinic is with them
     done: Callable[[bool, int], HttpResponse]
+    way_back: str = ""  # address of the page that gives a handed-over device back
 
 
 def asked_by(
@@ -133,7 +134,13 @@ def answer(request: HttpRequest, way: Answering) -> HttpResponse:
 
 def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
     def shown(form: RespondentForm, status: int = 200, **more: Any) -> HttpResponse:
-        context = {"form": form, "asked": way.asked, "crisis": _not_read_at_once(way, form), **more}
+        context = {
+            "form": form,
+            "asked": way.asked,
+            "crisis": _not_read_at_once(way, form),
+            "way_back": way.way_back,
+            **more,
+        }
         return render(request, "entry/respondent.html", context, status=status)
 
     if request.method != "POST":

@@ -223,7 +223,9 @@ def picture(request: HttpRequest, pk: int) -> HttpResponse:
         .filter(session=session)
         .select_related("measure", "respondent")
     )
-    together = feedback_on(session)
+    client = session.episode.client
+    expected = client.respondents.get(relation=Respondent.Relation.SELF).sees_expected
+    together = feedback_on(session, expected=expected)
     context = {
         "session": session,
         "client": session.episode.client,

@@ -16,10 +16,11 @@ from django.contrib.sessions.models import Session as StoredSession
 from django.core.validators import RegexValidator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
 from measures_app.feedback import feedback_on
 from measures_app.models import Administration
@@ -112,7 +113,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if held["done"] and request.method != "POST":
         return done(False, 200)
     provenance = Administration.Provenance.CLINIC_TABLET
-    return answer(request, Answering(link, session, person, asked, provenance, True, done))
+    way_back = reverse("hand_over_back", args=[pk])
+    return answer(
+        request, Answering(link, session, person, asked, provenance, True, done, way_back)
+    )
 
 
 def _end(
@@ -131,7 +135,7 @@ def _end(
     with translation.override(person.language if person else translation.get_language()):
         if person is not None and person.relation == Respondent.Relation.SELF:
             with speaking_as(links.holder_of(pk)):  # sees this respondent's answers alone
-                feedback = feedback_on(session)
+                feedback = feedback_on(session, expected=person.sees_expected)
         context = {
             "late": late,
             "feedback": feedback,
@@ -142,9 +146,39 @@ def _end(
         return render(request, "entry/handed_over.html", context, status=status)
 
 
-@require_POST
+def _tries_left(tries: int) -> str:
+    left = ngettext(
+        "That isn't the PIN. %(left)s try is left.",
+        "That isn't the PIN. %(left)s tries are left.",
+        tries,
+    )
+    return left % {"left": tries}
+
+
+def _ask_pin(request: HttpRequest, held: dict[str, Any], pin: PinForm, status: int) -> HttpResponse:
+    """Ask for the PIN: below what the client sees at the end, or alone while they still answer.
+
+    In their language, and with the crisis text where it stood: the device is in their hands.
+    """
+    pk = held["link"]
+    found = asked_by(pk, handed_over=True)
+    if found is None:
+        return _end(request, pk, None, late=False, status=status, pin=pin)
+    _link, session, person, asked = found
+    if held["done"]:
+        crisis = crisis_text_for(session, person, asked)
+        return _end(
+            request, pk, person, late=False, status=status, session=session, crisis=crisis, pin=pin
+        )
+    with translation.override(person.language):
+        return render(request, "entry/give_back.html", {"link": pk, "pin": pin}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
 def come_back(request: HttpRequest, pk: int) -> HttpResponse:
     """The PIN gives the clinician their own session again; five wrong ones end this one."""
+    if request.method == "GET":  # the client gives the device back without having sent
+        return _ask_pin(request, _held(request, pk), PinForm(), 200)
     held = _held_alone(request, pk)
     user = User.objects.filter(pk=held["user"], is_active=True).first()
     form = PinForm(request.POST)
@@ -161,6 +195,5 @@ def come_back(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("sign_in")
     _remember(request, held, tries=tries)
     request.session.save()  # before the row is let go
-    left = _("That isn't the PIN. %(left)s tries are left.") % {"left": TRIES - tries}
-    form.errors["pin"] = form.error_class([left])
-    return _end(request, pk, None, late=False, status=422, pin=form)
+    form.errors["pin"] = form.error_class([lazy(_tries_left, str)(TRIES - tries)])
+    return _ask_pin(request, held, form, 422)

@@ -6,6 +6,7 @@ from typing import Any
 
 import segno
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
@@ -49,6 +51,7 @@ def links_page(
         "client": session.client,
         "people": [(person, reach_of(person)) for person in people],
         "today": clinic_time.today(),
+        "languages": settings.LANGUAGES,
         "texting": texting.is_set_up(),
         "tablets": tablets_for(request.user, session),
         "kept_back": kept_back(session),
@@ -152,6 +155,28 @@ def ask_not_before(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("session_links", session.pk)
 
 
+class HowForm(forms.Form):
+    language = forms.ChoiceField(choices=settings.LANGUAGES)
+    sees_expected = forms.BooleanField(required=False)
+
+
+@access.needs("enter_scores", "record_attendance")
+@require_POST
+def how_asked(request: HttpRequest, pk: int) -> HttpResponse:
+    """In which language somebody is asked, and whether their picture shows the expected."""
+    session = registered_session_or_404(pk, request.user)
+    who, form = chosen(request, session), HowForm(request.POST)
+    if form.is_valid():
+        given = form.cleaned_data
+        if who.relation != Respondent.Relation.SELF:  # sees no picture
+            given["sees_expected"] = who.sees_expected
+        actions.choose_how_asked(respondent=who, by=request.user, **given)
+        messages.success(request, _("Kept."))
+    else:
+        messages.error(request, _("Choose one of the languages."))
+    return redirect("session_links", session.pk)
+
+
 @access.needs("enter_scores", "record_attendance")
 @require_POST
 def close_link(request: HttpRequest, pk: int) -> HttpResponse:
@@ -162,6 +187,7 @@ def close_link(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("session_links", link.session_id)
 
 
+@csrf_exempt  # the address is the only right there is: a phone that keeps no cookies may send too
 def respondent(request: HttpRequest, token: str) -> HttpResponse:
     """The one form that the link opens. Opening uses nothing up; sending twice is sending once."""
     link_id = links.find(token)

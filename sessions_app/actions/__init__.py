@@ -5,7 +5,7 @@ actor (`sessions_app.context.system("import")`). A `ValidationError` names the f
 """
 
 from sessions_app.actions.absences import end_absence, set_absence
-from sessions_app.actions.asking import ask_not_before, note_whereabouts
+from sessions_app.actions.asking import ask_not_before, choose_how_asked, note_whereabouts
 from sessions_app.actions.care import (
     assign_clinician,
     attend,
@@ -79,6 +79,7 @@ __all__ = [
     "book_session",
     "bring_in_duty",
     "call_conference",
+    "choose_how_asked",
     "choose_messages",
     "clear_tablet",
     "close_account",

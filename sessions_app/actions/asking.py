@@ -4,6 +4,7 @@ import json
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -35,6 +36,34 @@ def ask_not_before(*, respondent: Respondent, until: date | None, by: Any) -> Re
         subject=respondent.client.code,
         by=by,
         until=str(until or ""),
+    )
+    return respondent
+
+
+@transaction.atomic
+def choose_how_asked(
+    *, respondent: Respondent, language: str, sees_expected: bool, by: Any
+) -> Respondent:
+    """Choose in which language somebody is asked, and whether their picture shows the expected.
+
+    Answers keep the language that they were given in.
+    """
+    if not access.may(by, "record_attendance"):
+        access.require(by, "enter_scores")
+    if language not in dict(settings.LANGUAGES):
+        raise ValidationError({"language": "There are no words of ours in this language."})
+    respondent.language, respondent.sees_expected = language, sees_expected
+    respondent.save(update_fields=["language", "sees_expected"])
+    if respondent.relation == Respondent.Relation.SELF:
+        respondent.client.language = language
+        respondent.client.save(update_fields=["language"])
+    audit.record(
+        "how they are asked chosen",
+        subject_kind="client",
+        subject=respondent.client.code,
+        by=by,
+        language=language,
+        sees_expected=sees_expected,
     )
     return respondent
 

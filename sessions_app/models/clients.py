@@ -181,6 +181,8 @@ class Respondent(models.Model):
     # "Please don't ask until": asked nothing from the day it was said until this one.
     quiet_from = models.DateField(null=True, blank=True)
     quiet_until = models.DateField(null=True, blank=True)
+    # Whether the picture they look at shows what was expected from their start.
+    sees_expected = models.BooleanField(default=True, db_default=True)
 
     objects = ScopedManager.from_queryset(ScopedQuerySet)()
 

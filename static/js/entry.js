@@ -75,6 +75,13 @@ form.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => delete form.dataset.sent);
 
+// What was typed and isn't sent is asked about before the page goes.
+let typed = document.querySelector("main .errorlist") !== null;
+form.addEventListener("input", () => (typed = true));
+addEventListener("beforeunload", (event) => {
+  if (typed && !form.dataset.sent) event.preventDefault();
+});
+
 // What stood in the way is asked when somebody didn't come.
 const status = form.querySelector("[name=status]");
 const details = form.querySelector("details");

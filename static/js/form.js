@@ -43,7 +43,8 @@ function setUp(box) {
 
   // A tap in the middle changes nothing in the range and fires no input: the finger going up
   // does, wherever it has gone by then.
-  line.addEventListener("pointerdown", () => {
+  line.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return; // a menu was meant, no mark
     before = { kept: kept.value, line: line.value };
   });
   addEventListener("pointerup", (event) => {
@@ -77,75 +78,7 @@ function setUp(box) {
   show();
 }
 
-for (const box of document.querySelectorAll("[data-line]")) setUp(box);
-
-// Sending once, whatever the connection does: the same form goes again under the same key.
-
-const form = document.querySelector(".respondent-form");
-const state = form.querySelector("[data-state]");
-const AGAIN = 3000;
-const THANKS = 12000;
-let touched = false;
-let sending = false;
-
-form.addEventListener("marked", () => (touched = true));
-form.addEventListener("change", () => (touched = true));
-addEventListener("beforeunload", (event) => {
-  if (touched) event.preventDefault();
-});
-
-const pause = () =>
-  new Promise((done) => {
-    const timer = setTimeout(done, AGAIN);
-    addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
-  });
-
-async function send(body) {
-  for (;;) {
-    try {
-      const answer = await fetch(location.href, { method: "POST", body });
-      // Asked to wait: what was marked stays here meanwhile.
-      if (answer.status !== 429 && answer.status !== 503) return answer;
-      throw answer;
-    } catch {
-      state.textContent = form.dataset.waiting;
-      await pause();
-    }
-  }
-}
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  if (sending) return;
-  sending = true;
-  const body = new URLSearchParams(new FormData(form));
-  if (event.submitter?.name) body.append(event.submitter.name, event.submitter.value);
-  const answer = await send(body);
-  const text = await answer.text();
-  touched = false;
-  state.textContent = "";
-  // The answer is a whole page of this site: thanks, or this form with what is to be looked at.
-  const page = new DOMParser().parseFromString(text, "text/html");
-  document.title = page.title;
-  document.querySelector("main").replaceWith(page.querySelector("main"));
-  const again = document.querySelector(".respondent-form");
-  if (again) {
-    again.submit(); // something is to be looked at: the page comes anew, with its scripts
-  } else {
-    document.querySelector("main h1").tabIndex = -1;
-    document.querySelector("main h1").focus();
-    // A tablet at reception goes back to waiting by itself.
-    const then = document.querySelector("[data-then]");
-    if (then) setTimeout(() => location.assign(then.dataset.then), THANKS);
-  }
-});
-
-const ask = document.querySelector("[data-ask]");
-if (ask) ask.focus();
-
 // Each question can be heard in the browser's own voice; where it has none there is no button.
-
-const heard = document.querySelector("[data-aloud]");
 
 function wordsOf(question) {
   const label = question.querySelector("label, legend").innerText;
@@ -160,18 +93,98 @@ function speak(text) {
   speechSynthesis.speak(words);
 }
 
-if ("speechSynthesis" in window && heard) {
-  for (const question of document.querySelectorAll(".vas, .choice")) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button aloud";
-    button.textContent = heard.dataset.aloud;
-    const hidden = document.createElement("span");
-    hidden.className = "visually-hidden";
-    hidden.textContent = `, ${question.querySelector("label, legend").firstChild.textContent.trim()}`;
-    button.append(hidden);
-    button.addEventListener("click", () => speak(wordsOf(question)));
-    question.append(button);
-  }
-  addEventListener("pagehide", () => speechSynthesis.cancel());
+function giveVoice(question, name) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button aloud";
+  button.textContent = name;
+  const hidden = document.createElement("span");
+  hidden.className = "visually-hidden";
+  hidden.textContent = `, ${question.querySelector("label, legend").firstChild.textContent.trim()}`;
+  button.append(hidden);
+  button.addEventListener("click", () => speak(wordsOf(question)));
+  question.append(button);
 }
+
+const hasVoice = "speechSynthesis" in window;
+if (hasVoice) addEventListener("pagehide", () => speechSynthesis.cancel());
+
+// Sending once, whatever the connection does: the same form goes again under the same key. Until
+// an answer of this site has come, the marks stay on the page; a proxy's or a broken server's
+// page is no answer.
+
+const AGAIN = 3000;
+const THANKS = 12000;
+let touched = false;
+let sending = false;
+
+addEventListener("beforeunload", (event) => {
+  if (touched) event.preventDefault();
+});
+
+const pause = () =>
+  new Promise((done) => {
+    const timer = setTimeout(done, AGAIN);
+    addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+
+async function send(body, state, waiting) {
+  const headers = { "Accept-Language": document.documentElement.lang };
+  for (;;) {
+    try {
+      const answer = await fetch(location.href, { method: "POST", body, headers });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const here = answer.status < 500 && answer.status !== 429; // asked to wait: it goes again
+      if (here && page.querySelector("main h1")) return page;
+    } catch {
+      // no connection, or it broke off on the way
+    }
+    state.textContent = waiting;
+    await pause();
+  }
+}
+
+// The answer is a whole page: thanks, or this form with what is to be looked at.
+function show(page) {
+  document.title = page.title;
+  document.querySelector("main").replaceWith(page.querySelector("main"));
+  if (begin()) {
+    touched = true; // nothing of it is kept yet
+    document.querySelector("[data-ask], .wrong input:not([type=hidden])")?.focus();
+    return;
+  }
+  touched = false;
+  const heading = document.querySelector("main h1");
+  heading.tabIndex = -1;
+  heading.focus();
+  // A tablet at reception goes back to waiting by itself.
+  const then = document.querySelector("[data-then]");
+  if (then) setTimeout(() => location.assign(then.dataset.then), THANKS);
+}
+
+function begin() {
+  const form = document.querySelector(".respondent-form");
+  if (!form) return false;
+  for (const box of form.querySelectorAll("[data-line]")) setUp(box);
+  if (hasVoice) {
+    for (const question of form.querySelectorAll(".vas, .choice")) {
+      giveVoice(question, form.dataset.aloud);
+    }
+  }
+  form.addEventListener("marked", () => (touched = true));
+  form.addEventListener("change", () => (touched = true));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (sending) return;
+    sending = true;
+    const body = new URLSearchParams(new FormData(form));
+    if (event.submitter?.name) body.append(event.submitter.name, event.submitter.value);
+    const page = await send(body, form.querySelector("[data-state]"), form.dataset.waiting);
+    sending = false;
+    show(page);
+  });
+  return true;
+}
+
+begin();
+document.querySelector("[data-ask]")?.focus();

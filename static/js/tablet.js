@@ -2,16 +2,16 @@
 "use strict";
 
 const waits = document.querySelector("[data-state]");
-const said = waits.querySelector("[role=status]");
+const said = waits.querySelectorAll("[role=status]");
 const EVERY = 3000;
 
 async function look() {
   try {
     const answer = await fetch(waits.dataset.state, { cache: "no-store" });
-    said.textContent = "";
+    for (const one of said) one.textContent = "";
     if (!answer.ok || (await answer.json()).form !== null) return location.reload();
   } catch {
-    said.textContent = said.dataset.waiting;
+    for (const one of said) one.textContent = one.dataset.waiting;
   }
   setTimeout(look, EVERY);
 }

@@ -9,7 +9,9 @@ import pytest
 from django.test import Client as Browser
 
 from measures_app import measures
+from measures_app.actions import record_administration
 from measures_app.models import Administration
+from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
@@ -96,7 +98,8 @@ def test_five_wrong_pins_leave_only_the_sign_in(tablet: Browser) -> None:
     for left in (4, 3, 2, 1):
         page = tablet.post(f"{tablet.door}return/", {"pin": "0000"})
         assert page.status_code == 422
-        assert f"{left} tries are left" in page.content.decode()
+        tries = "try is" if left == 1 else "tries are"
+        assert f"{left} {tries} left" in page.content.decode()
     assert tablet.post(f"{tablet.door}return/", {"pin": "0000"})["Location"] == "/sign-in/"
     assert tablet.post(f"{tablet.door}return/", {"pin": PIN}).status_code == 404
     assert tablet.get("/caseload/").status_code == 302
@@ -122,3 +125,73 @@ def test_only_who_enters_scores_in_scope_hands_over(
     for who in ("bob", "ruth", "dora", "fred", "adam"):
         door = f"/sessions/{booked.pk}/hand-over/"
         assert browser_of(who).post(door, asked).status_code == 404
+
+
+def test_a_client_who_wont_answer_gives_the_device_back_and_nothing_is_kept(
+    tablet: Browser, booked: Session
+) -> None:
+    form = tablet.get(tablet.door).content.decode()
+    assert f'href="{tablet.door}return/"' in form
+    page = tablet.get(f"{tablet.door}return/").content.decode()
+    assert "Nothing was sent" in page
+    assert "Oliveira" not in page
+    assert tablet.post(f"{tablet.door}return/", {"pin": PIN}).status_code == 302
+    assert tablet.get("/today/").status_code == 200
+    with acting_as(BY):
+        assert not Administration.objects.filter(session=booked).exists()
+
+
+def test_a_wrong_pin_leaves_the_clients_page_as_it_was_in_their_language(
+    clinic: Clinic, tablet: Browser
+) -> None:
+    with acting_as(BY):
+        clinic.ana.respondents.update(language="es")
+    before = tablet.post(f"{tablet.door}return/", {"pin": "0000"}).content.decode()
+    assert "Ese no es el PIN. Quedan 4 intentos." in before
+    assert "Volver a las preguntas" in before
+    end = _send(tablet).content.decode()
+    after = tablet.post(f"{tablet.door}return/", {"pin": "12"}).content.decode()
+    assert "Ese no es el PIN. Quedan 3 intentos." in after
+    for part in ('<html lang="es"', "Gracias", "Este es su punto de partida", "<svg"):
+        assert part in end
+        assert part in after
+
+
+def test_a_client_may_look_at_their_picture_without_what_was_expected(
+    clinic: Clinic, booked: Session, tablet: Browser, browser_of: Sign
+) -> None:
+    with acting_as(BY):
+        for session, total in zip(clinic.sessions["ana"][:3], (18, 19, 17), strict=True):
+            record_administration(
+                episode=clinic.episodes["ana"], session=session, total=total, by=BY,
+                measure=measures.get_measure("outcome-adult"), provenance="paper",
+            )  # fmt: skip
+        run_night(clinic_time.today())
+        ana = clinic.ana.respondents.get().pk
+    expected = "expected from your start"
+    assert expected in _send(tablet).content.decode()
+    fred, door = browser_of("fred"), f"/sessions/{booked.pk}/how-asked/"
+    assert fred.post(door, {"respondent": ana, "language": "en"}).status_code == 302
+    page = tablet.get(tablet.door).content.decode()
+    assert expected not in page
+    assert "18 at the start, 24 now." in page
+    picture = browser_of("alice").get(f"/sessions/{booked.pk}/picture/").content.decode()
+    assert expected not in picture
+    for who in ("ruth", "bob", "dora", "adam"):
+        assert browser_of(who).post(door, {"respondent": ana}).status_code == 404
+
+
+def test_the_language_somebody_is_asked_in_is_chosen_by_the_desk_and_may_change(
+    clinic: Clinic, booked: Session, browser_of: Sign
+) -> None:
+    with acting_as(BY):
+        ana = clinic.ana.respondents.get().pk
+    fred, door = browser_of("fred"), f"/sessions/{booked.pk}/how-asked/"
+    page = fred.post(door, {"respondent": ana, "language": "tlh"}, follow=True).content.decode()
+    assert "Choose one of the languages." in page
+    fred.post(door, {"respondent": ana, "language": "es", "sees_expected": "on"})
+    with acting_as(BY):
+        _link, token = actions.make_link(
+            session=booked, respondent=clinic.ana.respondents.get(), by=clinic.alice
+        )
+    assert "Enviar" in Browser().get(f"/m/{token}/").content.decode()

@@ -9,35 +9,65 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client as Browser
 
 from measures_app import measures
+from measures_app.views.meetings import PersonForm
 from outcomes_site.catalogues import ROOT, CatalogueProblem, compile_words, read_words
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from sessions_app.forms import RegisterForm
 from tests.cast import BY, Clinic
 
 SOURCES = Path(__file__).resolve().parent.parent.parent
-CLIENT_FACING = (
-    "templates/entry/respondent.html", "templates/entry/_line.html", "templates/entry/_choice.html",
-    "templates/entry/thanks.html", "templates/entry/link_closed.html",
-    "templates/entry/handed_over.html", "templates/entry/_crisis.html",
-    "templates/entry/tablet.html", "templates/entry/tablet_over.html", "sessions_app/links.py",
-    "templates/entry/_seen_together.html",
-    "measures_app/feedback.py", "measures_app/respondents.py",
+TEMPLATES = SOURCES / "templates"
+BASE = "entry/base_respondent.html"
+# What is said to respondents by Python.
+SPEAKING = (
+    "sessions_app/links.py", "measures_app/feedback.py", "measures_app/respondents.py",
+    "measures_app/views/hand_over.py", "measures_app/charts/figures.py",
 )  # fmt: skip
-SAID = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')|\b_\(\s*"([^"]+)"\s*\)""")
+TEMPLATE_SAYS = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
+PYTHON_SAYS = re.compile(r"""\b(?:_|gettext_lazy)\(\s*"([^"]+)"\s*\)""")
+
+
+def client_facing() -> set[str]:
+    """Templates that begin with the respondent's base, and all that these include."""
+    sources = {
+        file.relative_to(TEMPLATES).as_posix(): file.read_text(encoding="utf-8")
+        for file in TEMPLATES.rglob("*.html")
+    }
+    found = {name for name, text in sources.items() if f'extends "{BASE}"' in text} | {BASE}
+    todo = list(found)
+    while todo:
+        for name in re.findall(r'{% include "([^"]+)"', sources[todo.pop()]):
+            if name not in found:
+                found.add(name)
+                todo.append(name)
+    return found
 
 
 def test_every_word_of_a_client_facing_page_is_in_every_catalogue() -> None:
     wanted = set()
-    for path in CLIENT_FACING:
-        for found in SAID.findall((SOURCES / path).read_text(encoding="utf-8")):
-            wanted.add(next(filter(None, found)))
-    assert len(wanted) > 35
+    for path in client_facing():
+        for said in TEMPLATE_SAYS.findall((TEMPLATES / path).read_text(encoding="utf-8")):
+            # Django looks a template's words up with each % twice.
+            wanted.add(next(filter(None, said)).replace("%", "%%"))
+    for path in SPEAKING:
+        wanted.update(PYTHON_SAYS.findall((SOURCES / path).read_text(encoding="utf-8")))
+    assert len(wanted) > 60
     for catalogue in ROOT.glob("*/LC_MESSAGES/django.po"):
         known = read_words(catalogue.read_text(encoding="utf-8"))
         assert sorted(wanted - set(known)) == [], catalogue
+
+
+def test_a_compiled_catalogue_is_all_that_a_further_language_needs() -> None:
+    there = {"en", *(file.parts[-3] for file in ROOT.glob("*/LC_MESSAGES/django.mo"))}
+    assert {code for code, _name in settings.LANGUAGES} == there
+    assert dict(settings.LANGUAGES)["es"] == "Spanish"
+    for form, name in ((RegisterForm, "language"), (PersonForm, "language")):
+        assert form.base_fields[name].choices == settings.LANGUAGES
 
 
 def test_the_compiled_catalogues_are_those_of_the_sources_and_read_by_gettext() -> None:

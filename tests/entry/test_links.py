@@ -106,6 +106,14 @@ def test_a_second_device_is_told_that_it_came_late(link: str) -> None:
     assert [score.total for score in _scores()] == [Decimal("18.5")]
 
 
+def test_a_phone_that_keeps_no_cookies_can_send(link: str) -> None:
+    """The address is the only right there is, so no cookie has to agree with it."""
+    phone = Phone(link)
+    phone.browser = Browser(enforce_csrf_checks=True)
+    assert phone.send(ITEMS).status_code == 200
+    assert len(_scores()) == 1
+
+
 def test_an_untouched_question_is_asked_about_once_and_may_stay_empty(link: str) -> None:
     phone = Phone(link)
     asked = phone.send({"individual": "6.4"})

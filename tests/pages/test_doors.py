@@ -136,6 +136,7 @@ ELSEWHERE = {
     "people/<int:pk>/sign-ins/",
     "absences/<int:pk>/end/", "people/<int:pk>/open/", "people/<int:pk>/roles/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
+    "sessions/<int:pk>/how-asked/",
 }  # fmt: skip
 
 

@@ -367,6 +367,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "ask_not_before": lambda c, by: sessions_app.actions.ask_not_before(
         respondent=c.ana.respondents.get(), until=today() + timedelta(days=30), by=by
     ),
+    "choose_how_asked": lambda c, by: sessions_app.actions.choose_how_asked(
+        respondent=c.ana.respondents.get(), language="es", sees_expected=False, by=by
+    ),
     "note_whereabouts": lambda c, by: sessions_app.actions.note_whereabouts(
         session=c.sessions["ana"][0], where="at home", call_back="555 02", by=by
     ),
@@ -430,7 +433,7 @@ RIGHTLY = {
     **dict.fromkeys(
         ("register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
          "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link", "send_link",
-         "ask_not_before",
+         "ask_not_before", "choose_how_asked",
          "note_opened", "enrol_tablet", "start_on_tablet", "clear_tablet", "retire_tablet"),
         "fred",
     ),
