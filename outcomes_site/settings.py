@@ -111,7 +111,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "outcomes_site.urls"
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "outcomes_site.form_writing.Renderer"
 WSGI_APPLICATION = "outcomes_site.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -11,13 +11,15 @@ it; for others they don't exist.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import wraps
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import EmptyResultSet, PermissionDenied
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import RawSQL
 
 from sessions_app import clinic_time, policies
 
@@ -153,12 +155,17 @@ def _granted_programmes(user: Any) -> list[int]:
 
 def clinical_episodes(user: Any) -> models.QuerySet[Any]:
     """Episodes whose scores the user may see: the whole course of the clients they treat."""
-    from sessions_app.models import Assignment, Episode
+    from sessions_app.models import Episode
 
     if getattr(user, "kind", None) == "system":
         return Episode.objects.all()
-    today = clinic_time.today()
-    since = today - timedelta(days=policies.get("former_assignment_days"))
+    return _episodes_in_scope(user, clinic_time.today(), policies.get("former_assignment_days"))
+
+
+def _episodes_in_scope(user: Any, today: date, former_days: int) -> models.QuerySet[Any]:
+    from sessions_app.models import Assignment, Episode
+
+    since = today - timedelta(days=former_days)
     direct = Assignment.objects.filter(
         Q(to_on=None) | Q(to_on__gte=since),
         clinician__in=my_clinicians(user),
@@ -178,6 +185,34 @@ def clinical_episodes(user: Any) -> models.QuerySet[Any]:
         | Q(programme_id__in=granted),
         whose,
     )
+
+
+_WRITTEN: dict[tuple[Any, ...], RawSQL | None] = {}
+MOST_WRITTEN = 2000
+
+
+def _clinical(user: Any, column: str) -> Any:
+    """A column of `clinical_episodes` as a sub-select that is written once and used again.
+
+    Setting the scope's seven tables down as SQL took longer than the database to answer it, two
+    or three times a page. All that the text depends on is its key; it holds no row of anybody's.
+    """
+    if getattr(user, "kind", None) == "system":
+        return clinical_episodes(user).values(column)
+    today, former_days = clinic_time.today(), policies.get("former_assignment_days")
+    granted = tuple(_granted_programmes(user))
+    key = (column, user.pk, today, former_days, roles(user), granted)
+    written = _WRITTEN.get(key, False)  # asked once: another thread may clear meanwhile
+    if written is False:
+        found = _episodes_in_scope(user, today, former_days).values(column)
+        try:
+            written = RawSQL(*found.query.sql_with_params())
+        except EmptyResultSet:  # no role that sees anything
+            written = None
+        if len(_WRITTEN) >= MOST_WRITTEN:
+            _WRITTEN.clear()
+        _WRITTEN[key] = written
+    return [] if written is None else written
 
 
 def conferences_of(user: Any) -> Q:
@@ -312,12 +347,13 @@ class ScopedQuerySet(models.QuerySet[M], Generic[M]):
     client_path: str | None = "client"
     episode_path: str | None = "episode"
 
-    def _scope_by(self, episodes: models.QuerySet[Any]) -> Q:
+    def _scope_by(self, column_of: Callable[[str], Any]) -> Q:
+        """Rows of episodes (by number) or of their clients; `column_of` says which."""
         if self._has_episode():
             path = self.episode_path
-            return Q(**{f"{path}__in" if path else "pk__in": episodes.values("pk")})
+            return Q(**{f"{path}__in" if path else "pk__in": column_of("pk")})
         path = self.client_path
-        return Q(**{f"{path}__in" if path else "pk__in": episodes.values("client_id")})
+        return Q(**{f"{path}__in" if path else "pk__in": column_of("client_id")})
 
     def _has_episode(self) -> bool:
         if self.episode_path == "":
@@ -328,17 +364,17 @@ class ScopedQuerySet(models.QuerySet[M], Generic[M]):
         """Clinical scope: rows with what was scored, noted or decided."""
         if getattr(user, "kind", None) == "system":
             return self.all()
-        return self.filter(self._scope_by(clinical_episodes(user)))
+        return self.filter(self._scope_by(partial(_clinical, user)))
 
     def registered_to(self, user: Any) -> ScopedQuerySet[M]:
         """Registry scope (names, diary): the desk's, and everything in clinical scope."""
         if getattr(user, "kind", None) == "system":
             return self.all()
-        clinical = self._scope_by(clinical_episodes(user))
+        clinical = self._scope_by(partial(_clinical, user))
         if FRONT_DESK not in roles(user):
             return self.filter(clinical)
         if self._has_episode():
-            return self.filter(clinical | self._scope_by(_desk_episodes(user)))
+            return self.filter(clinical | self._scope_by(_desk_episodes(user).values))
         path = self.client_path
         at_desk = Q(**{f"{path}__in" if path else "pk__in": _desk_clients(user).values("pk")})
         return self.filter(clinical | at_desk)

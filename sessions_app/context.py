@@ -34,6 +34,7 @@ class Actor:
 ANONYMOUS = Actor("anonymous")
 
 _current: ContextVar[Actor | None] = ContextVar("outcomes_actor", default=None)
+_unit: ContextVar[dict[str, Any] | None] = ContextVar("outcomes_unit", default=None)
 
 
 class NoActor(RuntimeError):
@@ -67,6 +68,16 @@ def current_actor() -> Actor:
     return actor
 
 
+def unit() -> dict[str, Any]:
+    """What was read once for the whole unit of work (the outermost `acting_as`), by name.
+
+    For what decides about the unit and is the same whoever acts in it: the clinic's policies.
+    Whoever writes such a thing forgets it here. Outside a unit nothing is remembered.
+    """
+    remembered = _unit.get()
+    return {} if remembered is None else remembered
+
+
 def _tell_postgres(actor: Actor | None) -> None:
     user_id = str(actor.user.pk) if actor and actor.user is not None else ""
     with connection.cursor() as cursor:
@@ -90,6 +101,7 @@ def acting_as(by: Any) -> Iterator[Actor]:
     actor = actor_of(by)
     outer = _current.get()
     known = outer == actor and connection.in_atomic_block
+    remembered = None if connection.in_atomic_block and outer is not None else _unit.set({})
     try:
         with transaction.atomic():
             token = _current.set(actor)
@@ -104,6 +116,8 @@ def acting_as(by: Any) -> Iterator[Actor]:
         # rights back. A transaction that is over, or broken, has nothing to hand back.
         if not known and connection.in_atomic_block and not connection.needs_rollback:
             _tell_postgres(outer)
+        if remembered is not None:
+            _unit.reset(remembered)
 
 
 @contextmanager
@@ -118,6 +132,9 @@ def speaking_as(by: Any) -> Iterator[Actor]:
             yield actor
         return
     actor, outer = actor_of(by), _current.get()
+    if actor == outer:
+        yield actor
+        return
     token = _current.set(actor)
     _tell_postgres(actor)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app import clinic_time
+from sessions_app.context import unit
 
 ROLES = ("clinician", "supervisor", "director", "front_desk", "administrator")
 DEFAULTS: dict[str, Any] = {
@@ -109,27 +110,34 @@ class UnknownPolicy(KeyError):
     """There is no policy by this name."""
 
 
-def get(key: str, on: date | None = None) -> Any:
-    """The value in force on a day (today when not given)."""
+NOTED = "policies"  # in the unit of work
+
+
+def _set() -> list[tuple[str, Any, date]]:
+    """Every policy ever set, oldest first: (key, value, first day); read once a unit of work."""
     from sessions_app.models import Policy
 
+    noted = unit()
+    if NOTED not in noted:
+        rows = Policy.objects.order_by("from_on", "id")
+        noted[NOTED] = list(rows.values_list("key", "value", "from_on"))
+    return list(noted[NOTED])
+
+
+def forget() -> None:
+    """A policy was set: the rest of the unit of work reads them anew."""
+    unit().pop(NOTED, None)
+
+
+def get(key: str, on: date | None = None) -> Any:
+    """The value in force on a day (today when not given)."""
     if key not in DEFAULTS:
         raise UnknownPolicy(key)
-    day = on or clinic_time.today()
-    row = Policy.objects.filter(key=key, from_on__lte=day).order_by("-from_on", "-id").first()
-    return DEFAULTS[key] if row is None else row.value
+    return all_on(on)[key]
 
 
 def all_on(day: date | None = None) -> dict[str, Any]:
-    """Every policy in force on a day, in one query."""
-    from sessions_app.models import Policy
-
+    """Every policy in force on a day."""
     day = day or clinic_time.today()
-    values = dict(DEFAULTS)
-    for key, value in (
-        Policy.objects.filter(key__in=DEFAULTS, from_on__lte=day)
-        .order_by("from_on", "id")
-        .values_list("key", "value")
-    ):
-        values[key] = value
-    return values
+    newest = {key: value for key, value, from_on in _set() if from_on <= day}
+    return {key: newest.get(key, default) for key, default in DEFAULTS.items()}

@@ -277,5 +277,6 @@ def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) ->
         from_on=from_on or clinic_time.today(),
         set_by=user_of(by),
     )
+    policies.forget()
     audit.record("policy set", subject_kind="policy", subject=key, by=by, value=value)
     return policy
