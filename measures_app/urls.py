@@ -21,6 +21,7 @@ urlpatterns = [
     path("clients/<code:code>/transfer/", leaving.transfer, name="transfer"),
     path("caseload/hand-over/", leaving.hand_over_caseload, name="caseload_hand_over"),
     path("today/", today.today, name="today"),
+    path("backlog/", today.backlog, name="backlog"),
     path("clients/<code:code>/sessions/new/", entry.new, name="session_new"),
     path("sessions/<int:pk>/", entry.edit, name="session_edit"),
     path("sessions/<int:pk>/links/", links.session_links, name="session_links"),

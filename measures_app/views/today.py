@@ -4,6 +4,8 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -11,10 +13,12 @@ from measures_app import alerts, followups
 from measures_app.due import due_today
 from measures_app.models import Administration, Measure
 from sessions_app import access, clinic_time, selectors
-from sessions_app.models import Assignment, EntryLink, Session
+from sessions_app.models import Assignment, EntryLink, Meeting, Session
 from sessions_app.views.schedule import day_of
 
-BACKLOG_SHOWN = 20
+BACKLOG_SHOWN = 5
+ROWS_A_PAGE = 50
+TOGETHER = (Meeting.Format.COUPLE, Meeting.Format.FAMILY, Meeting.Format.GROUP)
 
 
 def _links_of(sessions: list[Session], user: Any) -> dict[int, list[EntryLink]]:
@@ -28,6 +32,23 @@ def _links_of(sessions: list[Session], user: Any) -> dict[int, list[EntryLink]]:
     for (session_id, _respondent), link in newest.items():
         found.setdefault(session_id, []).append(link)
     return found
+
+
+def _unsaid(user: Any) -> QuerySet[Session]:
+    """Past sessions of one's own about which nobody has said anything, the newest first."""
+    waiting = selectors.unconfirmed(user, clinic_time.today()).order_by("-held_on", "-pk")
+    clinician = getattr(user, "clinician", None)
+    return waiting if clinician is None else waiting.filter(meeting__clinicians=clinician)
+
+
+@access.needs("record_sessions")
+def backlog(request: HttpRequest) -> HttpResponse:
+    """Which past sessions wait to be entered? Each is entered here, or told in one tap."""
+    keys = list(_unsaid(request.user).values_list("pk", flat=True))
+    page = Paginator(keys, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    sessions = {session.pk: session for session in selectors.who_comes(page.object_list)}
+    context = {"page": page, "sessions": [sessions[pk] for pk in page.object_list]}
+    return render(request, "entry/backlog.html", context)
 
 
 @access.needs("record_sessions")
@@ -51,7 +72,7 @@ def today(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "session": session,
-            "together": shared[session.meeting_id] > 1,
+            "together": shared[session.meeting_id] > 1 or session.meeting.format in TOGETHER,
             "taken": kinds.get(session.pk, set()),
             "links": sent.get(session.pk, ()),
             "open": [
@@ -62,14 +83,8 @@ def today(request: HttpRequest) -> HttpResponse:
         }
         for session in sessions
     ]
-    waiting = selectors.unconfirmed(request.user, clinic_time.today())
-    if clinician is not None:
-        waiting = waiting.filter(meeting__clinicians=clinician)
-    backlog = list(
-        waiting.select_related("client__identity", "client__key", "meeting").order_by("-held_on")[
-            : BACKLOG_SHOWN + 1
-        ]
-    )
+    waiting = _unsaid(request.user).select_related("client__identity", "client__key", "meeting")
+    newest = list(waiting[: BACKLOG_SHOWN + 1])
     due = []
     if clinician is not None:
         treated = Assignment.objects.filter(clinician=clinician, to_on=None).values("episode")
@@ -84,8 +99,8 @@ def today(request: HttpRequest) -> HttpResponse:
         "ahead": day > clinic_time.today(),
         "is_today": day == clinic_time.today(),
         "rows": rows,
-        "backlog": backlog[:BACKLOG_SHOWN],
-        "more_backlog": len(backlog) > BACKLOG_SHOWN,
+        "backlog": newest[:BACKLOG_SHOWN],
+        "more_backlog": len(newest) > BACKLOG_SHOWN,
         "statuses": Session.Status,
     }
     return render(request, "entry/today.html", context)

@@ -194,6 +194,7 @@ def pages() -> list[Page]:
     month = f"{clinic_time.today().replace(day=1) - timedelta(days=1):%Y-%m}"
     return [
         Page("today", "clinician", _named("today")),
+        Page("backlog", "clinician", _named("backlog")),
         Page("caseload", "clinician", _named("caseload")),
         Page("respondent's form", "respondent", respondents.opened),
         Page("respondent's answers", "respondent", respondents.sent, respondents.answers,

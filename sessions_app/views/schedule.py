@@ -164,7 +164,7 @@ def _book(
 @access.needs("record_attendance", "record_sessions")
 @require_POST
 def attendance(request: HttpRequest, pk: int) -> HttpResponse:
-    """One tap: arrived, did not come, cancelled. Returns to the day it was tapped on."""
+    """One tap: arrived, did not come, cancelled. Returns to the list it was tapped on."""
     session = Session.objects.registered_to(request.user).filter(pk=pk).first()
     if session is None:
         raise Http404
@@ -185,6 +185,18 @@ def attendance(request: HttpRequest, pk: int) -> HttpResponse:
             )
     except ValidationError as problem:
         messages.error(request, "; ".join(problem.messages))
+    else:
+        if request.POST.get("back") == "backlog":  # where it stands no longer
+            messages.success(
+                request,
+                _("Kept for %(day)s: %(what)s. That day's list can undo it.")
+                % {
+                    "day": date_format(session.held_on, "j F"),
+                    "what": session.get_status_display(),
+                },
+            )
+    if request.POST.get("back") == "backlog":
+        return redirect(f"{reverse('backlog')}?{_where(request, 'page')}")
     back = "today" if request.POST.get("back") == "today" else "schedule"
     where = "&".join(
         filter(None, [f"day={session.held_on.isoformat()}", _where(request, "site", "page")])

@@ -216,3 +216,40 @@ def test_a_file_that_is_no_diary_is_refused_where_it_was_chosen(
     for text in ("", "date,time,client\n", "\x00\x01", "date;time;client;clinician\n;;;\n"):
         assert _upload(fred, text).status_code == 422
     assert _all() == before
+
+
+def test_past_sessions_of_which_nothing_was_said_wait_on_a_page_with_a_tap_each(
+    clinic: Clinic, browser_of: Sign
+) -> None:
+    sessions = [_book(clinic, days=-days) for days in (3, 8, 4)]
+    others, to_come = _book(clinic, "dina", days=-3), _book(clinic, days=1)
+    alice = browser_of("alice")
+    page = alice.get("/backlog/").content.decode()
+    places = [page.index(f"/sessions/{s.pk}/attendance/") for s in sessions]
+    assert places[0] < places[2] < places[1]  # the newest first
+    for absent in (others, to_come, clinic.sessions["ana"][0]):
+        assert f"/sessions/{absent.pk}/" not in page
+    given = {"status": "no_show", "back": "backlog"}
+    after = alice.post(f"/sessions/{sessions[1].pk}/attendance/?page=1", given, follow=True)
+    assert after.redirect_chain == [("/backlog/?page=1", 302)]
+    assert f"/sessions/{sessions[1].pk}/" not in after.content.decode()
+    assert _status(sessions[1]) == ("no_show", "")
+    for session in (sessions[0], sessions[2]):
+        alice.post(f"/sessions/{session.pk}/attendance/", {"status": "late_cancel"})
+    assert "Nothing waits" in alice.get("/backlog/").content.decode()
+
+
+def test_a_long_backlog_is_read_in_pages_and_today_shows_its_newest(
+    clinic: Clinic, browser_of: Sign, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("measures_app.views.today.ROWS_A_PAGE", 2)
+    monkeypatch.setattr("measures_app.views.today.BACKLOG_SHOWN", 2)
+    sessions, alice = [_book(clinic, days=-days) for days in (2, 3, 4)], browser_of("alice")
+    shown = alice.get("/today/").content.decode()
+    assert [f"/sessions/{s.pk}/" in shown for s in sessions] == [True, True, False]
+    assert "All of them" in shown
+    pages = [alice.get(f"/backlog/?page={n}").content.decode() for n in (1, 2)]
+    assert [[f"/sessions/{s.pk}/" in page for s in sessions] for page in pages] == [
+        [True, True, False],
+        [False, False, True],
+    ]

@@ -165,6 +165,8 @@ def test_who_is_beside_a_client_is_asked_at_meetings_of_couples_and_families_alo
     session, people = beside
     alice, door = browser_of("alice"), f"/meetings/{session.meeting_id}/"
     assert "father" in alice.get(door).content.decode().partition('id="came')[0]
+    for page in ("/today/", f"/sessions/{session.pk}/"):  # a family of one client is one too
+        assert f'href="{door}"' in alice.get(page).content.decode()
     typed = alice.get(f"/sessions/{session.pk}/").content.decode()
     assert f"r{people['father'].pk}_" in typed  # from paper
     assert alice.post(door, {"do": "format", "format": "individual"}).status_code == 302

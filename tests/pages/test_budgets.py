@@ -23,6 +23,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     # What is due (plan, measures, courses, respondents, what was taken), decisions on their day,
     # answers that can't wait; which sessions, then who.
     "/today/": ("alice", 27),
+    "/backlog/": ("alice", 13),
     "/schedule/": ("fred", 16),  # which sessions, then who; sites to choose from; tablets
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
@@ -59,7 +60,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
 # Each page of who treats or supervises looks for an alert that nobody has seen.
 ON_EACH_PAGE = {"alice": 1, "sofia": 1}
 MANY = 6
-LISTS = ("/today/", "/schedule/", "/clients/", "/caseload/", "/review/")
+LISTS = ("/today/", "/backlog/", "/schedule/", "/clients/", "/caseload/", "/review/")
 # An episode's own course: worse at each session, so that the night has something to say.
 COURSE = ((60, 24.0), (40, 18.0), (20, 11.0))
 

@@ -23,6 +23,7 @@ from tests.cast import BY, ROLES, Clinic
 DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/": (302, 302, 302, 302, 302, 302),
     "/today/": (200, 404, 404, 404, 404, 200),
+    "/backlog/": (200, 404, 404, 404, 404, 200),
     "/schedule/": (200, 404, 404, 200, 404, 200),
     "/caseload/": (200, 200, 404, 404, 404, 200),
     "/caseload/hand-over/": (404, 200, 404, 404, 404, 404),
