@@ -20,6 +20,7 @@ from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.plans import RATERS, SELF, Line, Past, Plan, Taken, is_due
 from sessions_app import clinic_time
 from sessions_app.models import Episode, Meeting, Respondent, Session
+from sessions_app.prepared import Prepared
 
 ADULT = 18
 # Partners and other family answer about themselves, where they are in the meeting.
@@ -77,6 +78,32 @@ def age_of(episode: Episode, on: date) -> int:
     return ADULT if age is None else age
 
 
+ASKED = (
+    "client_id", "measure_id", "measure__purpose", "respondent_id", "episode_id", "session_id",
+    "taken_on", "not_taken", "provenance",
+)  # fmt: skip
+_ASKED = Prepared(
+    lambda clients: (
+        Administration.objects.current()
+        .filter(client__in=clients)
+        .order_by("taken_at", "pk")
+        .values_list(*ASKED)
+    )
+)
+_ATTENDED = Prepared(
+    lambda episodes: (
+        Session.objects.filter(
+            episode__in=episodes,
+            status=Session.Status.ATTENDED,
+            meeting__kind=Meeting.Kind.TREATMENT,
+        )
+        .order_by("held_on", "meeting__starts_at", "pk")
+        .values_list("pk", "episode_id", "held_on")
+    )
+)
+_PEOPLE = Prepared(lambda clients: Respondent.objects.filter(client__in=clients).order_by("pk"))
+
+
 class Desk:
     """Plan, measures and the past of some episodes, read once: what was or is due at sessions."""
 
@@ -91,22 +118,15 @@ class Desk:
         self._imported: set[int] = set()
         self._read_administrations(clients)
         self._visits: dict[int, list[tuple[int, date]]] = {}
-        attended = Session.objects.filter(
-            episode__in=episodes, status=Session.Status.ATTENDED,
-            meeting__kind=Meeting.Kind.TREATMENT,
-        ).order_by("held_on", "meeting__starts_at", "pk")  # fmt: skip
-        for pk, episode_id, day in attended.values_list("pk", "episode_id", "held_on"):
+        for pk, episode_id, day in _ATTENDED.rows(episodes):
             self._visits.setdefault(episode_id, []).append((pk, day))
         self._people: dict[int, list[Respondent]] = {}
-        for person in Respondent.objects.filter(client__in=clients).order_by("pk"):
+        for person in _PEOPLE.objects(clients):
             self._people.setdefault(person.client_id, []).append(person)
 
     def _read_administrations(self, clients: set[int]) -> None:
-        rows = Administration.objects.current().filter(client__in=clients)
-        for row in rows.order_by("taken_at", "pk").values(
-            "client_id", "measure_id", "measure__purpose", "respondent_id", "episode_id",
-            "session_id", "taken_on", "not_taken", "provenance",
-        ):  # fmt: skip
+        for values in _ASKED.rows(clients):
+            row = dict(zip(ASKED, values, strict=True))
             if row["not_taken"]:
                 place = (row["session_id"] or 0, row["measure_id"], row["respondent_id"])
                 self._not_taken[place] = row["not_taken"]

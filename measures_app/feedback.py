@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from measures_app.charts import course_both, figure_table, number
 from measures_app.expected import Reading
+from measures_app.kept import kept
 from measures_app.measures import current_version, definition_of
 from measures_app.models import Administration, Measure
-from measures_app.picture import Picture, pictures_of
+from measures_app.picture import Picture, pictures_in
+from measures_app.single import Course, course_of
 from sessions_app.models import Respondent, Session
 
 
@@ -73,18 +75,17 @@ def _moved_most(now: Administration, before: Administration) -> tuple[str, Decim
     return max(moves, key=lambda move: abs(move[1])) if moves else None
 
 
-def alliance_sentence(session: Session) -> str:
+def alliance_sentence(session: Session, course: Course) -> str:
     """The alliance at this session, and what moved since the time before; empty without one."""
-    asked = Administration.objects.scored().filter(
-        episode=session.episode_id,
-        measure__purpose=Measure.Purpose.ALLIANCE,
-        respondent__relation=Respondent.Relation.SELF,
-    )
-    newest_first = asked.select_related("version").order_by("-taken_at", "-pk")
-    now = newest_first.filter(session=session).first()
-    if now is None:
+    own = course.own_alliance
+    here = next((row for row in reversed(own) if row["session_id"] == session.pk), None)
+    if here is None:
         return ""
-    before = newest_first.filter(taken_at__lt=now.taken_at).first()
+    there = next((row for row in reversed(own) if row["taken_at"] < here["taken_at"]), None)
+    answered = Administration.objects.in_bulk([row["pk"] for row in (here, there) if row])
+    for row in answered.values():
+        row.version = kept().versions[row.version_id]
+    now, before = answered[here["pk"]], answered[there["pk"]] if there else None
     text = _("How we work together: %(total)s of %(high)s") % {
         "total": number(float(now.total or 0)),
         "high": number(float(now.version.high)),
@@ -127,7 +128,8 @@ def feedback_on(session: Session, *, expected: bool = True) -> Together:
     `expected` is `Respondent.sees_expected`: some clients are better served without the band.
     """
     found = []
-    for picture in pictures_of(session.episode, bare=True):
+    course = course_of(session.episode)
+    for picture in pictures_in(course, session.episode, bare=True):
         measure = picture.series.measure
         if picture.series.relation != Respondent.Relation.SELF:
             continue
@@ -144,4 +146,4 @@ def feedback_on(session: Session, *, expected: bool = True) -> Together:
                 figure_table(figure),
             )
         )
-    return Together(found, alliance_sentence(session))
+    return Together(found, alliance_sentence(session, course))

@@ -35,6 +35,7 @@ from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
 from sessions_app import bulk
+from sessions_app.prepared import Prepared
 
 CODE_VERSION = "growth-8"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
@@ -103,16 +104,23 @@ def all_in_use(
     as_of: date | None = None, measure_ids: Collection[int] | None = None
 ) -> dict[ModelKey, ExpectedChangeModel]:
     """The newest model of each measure, relation and variant (of all measures, or of some)."""
-    place = ("measure_id", "relation", "stratum")
-    rows = _stored(as_of)
-    if measure_ids is not None:
-        rows = rows.filter(measure__in=measure_ids)
-    newest = rows.order_by(*place, "-pk").distinct(*place).values_list("pk", "checksum")
-    known = list(newest)
+    if as_of is None and measure_ids is not None:
+        known = _IN_USE.rows(measure_ids)
+    else:
+        known = list(_newest(_stored(as_of), measure_ids))
     _read_models([row for row in known if row not in _MODELS])
     found = [_MODELS[row] for row in known]
     return {(row.measure_id, row.relation, row.stratum): row for row in found}
 
+
+def _newest(rows: Any, measure_ids: Collection[int] | None) -> Any:
+    place = ("measure_id", "relation", "stratum")
+    if measure_ids is not None:
+        rows = rows.filter(measure__in=measure_ids)
+    return rows.order_by(*place, "-pk").distinct(*place).values_list("pk", "checksum")
+
+
+_IN_USE = Prepared(lambda measure_ids: _newest(_stored(None), measure_ids))
 
 # Models can't be edited: what was read once stays true.
 _MODELS: dict[tuple[int, str], ExpectedChangeModel] = {}

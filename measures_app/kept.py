@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.db import connection
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 
 from measures_app.models import Measure, MeasurePlan, MeasureVersion, NormRow
+from sessions_app.context import forget, noted
 
+NOTED = "measures"
 # A version's whole document, which `definition_of` keeps read: not for each request again.
 LONG_TEXTS = ("definition", "source_text")
 
@@ -77,7 +82,11 @@ _last: tuple[str, Kept] | None = None
 
 
 def kept() -> Kept:
-    """What stands now, in the eyes of this transaction."""
+    """What stands now, in the eyes of this transaction; asked once in a unit of work."""
+    return noted(NOTED, _standing)
+
+
+def _standing() -> Kept:
     global _last
     with connection.cursor() as cursor:
         cursor.execute(STAMP)
@@ -87,3 +96,11 @@ def kept() -> Kept:
         last = (stamp, _read())
         _last = last
     return last[1]
+
+
+@receiver([post_save, post_delete], sender=Measure)
+@receiver([post_save, post_delete], sender=MeasureVersion)
+@receiver([post_save, post_delete], sender=NormRow)
+@receiver([post_save, post_delete], sender=MeasurePlan)
+def _changed(sender: Any, **rest: Any) -> None:
+    forget(NOTED)

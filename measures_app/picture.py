@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from measures_app.charts import CourseFigure, Event
 from measures_app.expected import Reading, read_course
 from measures_app.series import Series
-from measures_app.single import alliance_in, course_of
+from measures_app.single import Course, alliance_in, course_of
 from sessions_app.models import Assignment, CaseReview, Episode, Session
 
 EVENT_WORDS = {
@@ -148,7 +148,11 @@ def pictures_of(episode: Episode, *, bare: bool = False) -> list[Picture]:
 
     `bare` leaves out what the client isn't shown: events, decisions, and what may come.
     """
-    course = course_of(episode)
+    return pictures_in(course_of(episode), episode, bare=bare)
+
+
+def pictures_in(course: Course, episode: Episode, *, bare: bool = False) -> list[Picture]:
+    """The same of a course that was read already."""
     readings = read_course(course, ahead=not bare)
     readings.sort(
         key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)

@@ -165,8 +165,13 @@ def _whole_numbers(item: Any) -> list[float]:
     return [item.low + n * item.step for n in range(count + 1)]
 
 
-def session_of(link: EntryLink) -> Session:
-    """The link's session with all that decides what is asked; call as the system."""
-    return Session.objects.select_related(
-        "meeting", "episode__client__identity", "episode__client__key"
-    ).get(pk=link.session_id)
+WITH_SESSION = (
+    "respondent", "session__meeting", "session__episode__client__identity",
+    "session__episode__client__key",
+)  # fmt: skip
+
+
+def link_with_session(pk: int) -> EntryLink:
+    """A link, its respondent and session, with all that decides what is asked; as the system."""
+    found: EntryLink = EntryLink.objects.select_related(*WITH_SESSION).get(pk=pk)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -27,11 +27,12 @@ from measures_app.series import (
     known,
     visits_of,
 )
-from sessions_app.models import Episode, Session
+from sessions_app.models import Episode, Respondent, Session
+from sessions_app.prepared import Prepared
 
 COLUMNS = (
     "pk", "session_id", "session__status", "respondent_id", "respondent__relation",
-    "measure_id", "version_id", "norm_id", "taken_on", "total",
+    "measure_id", "version_id", "norm_id", "taken_on", "taken_at", "total",
 )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Course:
     episode_id: int
     days: list[date]
     series: list[Series]
+    own_alliance: list[dict[str, Any]]  # the client's scores of it as they stand, oldest first
 
     def of(self, purposes: Iterable[str] = CHANGE_PURPOSES) -> list[Series]:
         wanted = set(purposes)
@@ -63,12 +65,7 @@ class Course:
 
 def course_of(episode: Episode, as_of: date | None = None) -> Course:
     """An episode's sessions and series, as known on a day (None: now)."""
-    rows = list(
-        Administration.objects.filter(known(as_of), episode=episode, total__isnull=False)
-        .order_by("taken_at", "pk")
-        .values(*COLUMNS)
-    )
-    visits = list(visits_of(as_of).filter(episode=episode).values_list("pk", "held_on"))
+    rows, visits = _facts(episode, as_of)
     days = [day for _pk, day in visits]
     number = {pk: t for t, (pk, _day) in enumerate(visits, start=1)}
     there = kept()
@@ -91,7 +88,36 @@ def course_of(episode: Episode, as_of: date | None = None) -> Course:
         _series(key, _one_a_session(group), episode, catalogue, mid_care)
         for key, group in sorted(groups.items(), key=lambda entry: entry[0])
     ]
-    return Course(episode.pk, days, found)
+    own_alliance = [
+        row
+        for row in rows
+        if there.measures[row["measure_id"]].purpose == Measure.Purpose.ALLIANCE
+        and row["respondent__relation"] == Respondent.Relation.SELF
+    ]
+    return Course(episode.pk, days, found, own_alliance)
+
+
+def _scores(episodes: Collection[int], as_of: date | None = None) -> Any:
+    rows = Administration.objects.filter(known(as_of), episode__in=episodes, total__isnull=False)
+    return rows.order_by("taken_at", "pk").values_list(*COLUMNS)
+
+
+def _visits(episodes: Collection[int], as_of: date | None = None) -> Any:
+    return visits_of(as_of).filter(episode__in=episodes).values_list("pk", "held_on")
+
+
+_SCORES_NOW, _VISITS_NOW = Prepared(_scores), Prepared(_visits)
+
+
+def _facts(
+    episode: Episode, as_of: date | None
+) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
+    """An episode's scores, each by column, and its attended sessions (number, day)."""
+    if as_of is None:  # the picture that somebody waits for
+        scores, visits = _SCORES_NOW.rows([episode.pk]), _VISITS_NOW.rows([episode.pk])
+    else:
+        scores, visits = list(_scores([episode.pk], as_of)), list(_visits([episode.pk], as_of))
+    return [dict(zip(COLUMNS, row, strict=True)) for row in scores], visits
 
 
 def _forms_that_took_over(rows: list[dict[str, Any]], there: Kept) -> dict[tuple[int, int], date]:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.db import InternalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from sessions_app import clinic_time
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class Actor:
 ANONYMOUS = Actor("anonymous")
 
 _current: ContextVar[Actor | None] = ContextVar("outcomes_actor", default=None)
-_unit: ContextVar[dict[str, Any] | None] = ContextVar("outcomes_unit", default=None)
+_unit: ContextVar[dict[str, tuple[tuple[Any, ...], Any]] | None] = ContextVar(
+    "outcomes_unit", default=None
+)
 
 
 class NoActor(RuntimeError):
@@ -68,14 +72,29 @@ def current_actor() -> Actor:
     return actor
 
 
-def unit() -> dict[str, Any]:
-    """What was read once for the whole unit of work (the outermost `acting_as`), by name.
+def noted(name: str, read: Callable[[], T]) -> T:
+    """What `read` gives, asked once in a unit of work (the outermost `acting_as`).
 
-    For what decides about the unit and is the same whoever acts in it: the clinic's policies.
-    Whoever writes such a thing forgets it here. Outside a unit nothing is remembered.
+    For what is the same whoever acts in it and hardly ever changes: policies, measures, the plan.
+    Whoever writes such a thing calls `forget`. What was read within a savepoint isn't trusted
+    after it, as it may have been taken back. Outside a unit nothing is noted.
     """
-    remembered = _unit.get()
-    return {} if remembered is None else remembered
+    unit = _unit.get()
+    if unit is None:
+        return read()
+    here = tuple(connection.savepoint_ids)
+    if name in unit:
+        within, value = unit[name]
+        if here[: len(within)] == within:
+            return cast(T, value)
+    found = read()
+    unit[name] = (here, found)
+    return found
+
+
+def forget(name: str) -> None:
+    """The rest of the unit of work reads it anew."""
+    (_unit.get() or {}).pop(name, None)
 
 
 def _tell_postgres(actor: Actor | None) -> None:

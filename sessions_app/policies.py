@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app import clinic_time
-from sessions_app.context import unit
+from sessions_app.context import noted
 
 ROLES = ("clinician", "supervisor", "director", "front_desk", "administrator")
 DEFAULTS: dict[str, Any] = {
@@ -110,23 +110,15 @@ class UnknownPolicy(KeyError):
     """There is no policy by this name."""
 
 
-NOTED = "policies"  # in the unit of work
+NOTED = "policies"
 
 
 def _set() -> list[tuple[str, Any, date]]:
-    """Every policy ever set, oldest first: (key, value, first day); read once a unit of work."""
+    """Every policy ever set, oldest first: (key, value, first day)."""
     from sessions_app.models import Policy
 
-    noted = unit()
-    if NOTED not in noted:
-        rows = Policy.objects.order_by("from_on", "id")
-        noted[NOTED] = list(rows.values_list("key", "value", "from_on"))
-    return list(noted[NOTED])
-
-
-def forget() -> None:
-    """A policy was set: the rest of the unit of work reads them anew."""
-    unit().pop(NOTED, None)
+    rows = Policy.objects.order_by("from_on", "id")
+    return list(rows.values_list("key", "value", "from_on"))
 
 
 def get(key: str, on: date | None = None) -> Any:
@@ -139,5 +131,5 @@ def get(key: str, on: date | None = None) -> Any:
 def all_on(day: date | None = None) -> dict[str, Any]:
     """Every policy in force on a day."""
     day = day or clinic_time.today()
-    newest = {key: value for key, value, from_on in _set() if from_on <= day}
+    newest = {key: value for key, value, from_on in noted(NOTED, _set) if from_on <= day}
     return {key: newest.get(key, default) for key, default in DEFAULTS.items()}

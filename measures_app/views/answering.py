@@ -15,7 +15,7 @@ from django.utils import translation
 from measures_app import alerts
 from measures_app.actions import record_administration
 from measures_app.due import due_at
-from measures_app.respondents import Asked, RespondentForm, asked_of, session_of
+from measures_app.respondents import Asked, RespondentForm, asked_of, link_with_session
 from sessions_app import clinic_time, links, safety
 from sessions_app.context import Actor, acting_as, speaking_as, system
 from sessions_app.models import EntryLink, Respondent, Session
@@ -56,12 +56,11 @@ def asked_by(
     Read in one unit of work as the system, because age decides the variant.
     """
     with speaking_as(READER):
-        link = EntryLink.objects.select_related("respondent").get(pk=link_id)
+        link = link_with_session(link_id)
         if not links.is_open(link):
             return None
-        session = session_of(link)
-        asked = asked_of(session, link.respondent, handed_over=handed_over)
-        return link, session, link.respondent, asked
+        asked = asked_of(link.session, link.respondent, handed_over=handed_over)
+        return link, link.session, link.respondent, asked
 
 
 def kept_back(session: Session) -> list[tuple[Respondent, str]]:

@@ -106,7 +106,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     link, session, person, asked = found
 
     def done(late: bool, status: int) -> HttpResponse:
-        _remember(request, held, done=True)
+        if not held["done"]:
+            _remember(request, held, done=True)
+            request.session.save()  # with the answers, not in a transaction of its own
+            request.session.modified = False
         crisis = crisis_text_for(session, person, asked)
         return _end(request, pk, person, late=late, status=status, session=session, crisis=crisis)
 
@@ -114,9 +117,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         return done(False, 200)
     provenance = Administration.Provenance.CLINIC_TABLET
     way_back = reverse("hand_over_back", args=[pk])
-    return answer(
-        request, Answering(link, session, person, asked, provenance, True, done, way_back)
-    )
+    way = Answering(link, session, person, asked, provenance, True, done, way_back)
+    with speaking_as(links.holder_of(pk)):
+        return answer(request, way)
 
 
 def _end(

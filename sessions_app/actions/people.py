@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from sessions_app import access, audit, clinic_time, leaving, policies
-from sessions_app.context import user_of
+from sessions_app.context import forget, user_of
 from sessions_app.models import (
     Clinician,
     Policy,
@@ -277,6 +277,6 @@ def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) ->
         from_on=from_on or clinic_time.today(),
         set_by=user_of(by),
     )
-    policies.forget()
+    forget(policies.NOTED)
     audit.record("policy set", subject_kind="policy", subject=key, by=by, value=value)
     return policy
