@@ -21,6 +21,7 @@ PLACES = [
     ("review", _("Review"), {"review", "decide"}),
     ("practice", _("Practice"), {"record_sessions"}),
     ("clients", _("Clients"), {"see_registry"}),
+    ("waiting", _("Waiting"), {"register_clients"}),
     ("agency", _("Agency"), {"see_aggregates"}),
     ("reports", _("Reports"), {"export_reports"}),
     ("people", _("People"), {"manage_people"}),

@@ -320,24 +320,44 @@ def desk_sites(user: Any) -> models.QuerySet[Any]:
     return Site.objects.filter(pk__in=named)
 
 
+def _at_desk(user: Any) -> Q:
+    """Rows with a programme and a site, in the front desk's scope."""
+    programmes = [g.programme_id for g in grants_of(user) if g.role == FRONT_DESK]
+    granted = [p for p in programmes if p is not None]
+    return Q(programme_id__in=granted) | Q(programme__restricted=False, site__in=desk_sites(user))
+
+
 def _desk_episodes(user: Any) -> models.QuerySet[Any]:
     from sessions_app.models import Episode
 
-    programmes = [g.programme_id for g in grants_of(user) if g.role == FRONT_DESK]
-    granted = [p for p in programmes if p is not None]
-    return Episode.objects.filter(
-        Q(programme_id__in=granted) | Q(programme__restricted=False, site__in=desk_sites(user))
-    )
+    return Episode.objects.filter(_at_desk(user))
+
+
+def referrals_of(user: Any, *, desk: bool = True) -> Q:
+    """Which referrals a person sees: of episodes in their care; at the desk, of its sites."""
+    if getattr(user, "kind", None) == "system":
+        return Q()
+    clinical = Q(episode__in=clinical_episodes(user).values("pk"))
+    if desk and FRONT_DESK in roles(user):
+        return clinical | _at_desk(user)
+    return clinical
 
 
 def _desk_clients(user: Any) -> models.QuerySet[Any]:
-    """Clients at the desk's sites; those known only to a hidden programme don't exist here."""
-    from sessions_app.models import Client, Episode
+    """Clients at the desk's sites, in care or waiting.
+
+    Those known only to a hidden programme don't exist here.
+    """
+    from sessions_app.models import Client, Episode, Referral
 
     seen = _desk_episodes(user)
+    not_begun = Referral.objects.filter(episode=None)
     any_episode = Episode.objects.filter(client_id=OuterRef("pk"))
+    any_referral = not_begun.filter(client_id=OuterRef("pk"))
     return Client.objects.filter(
-        Q(pk__in=seen.values("client_id")) | (Q(site__in=desk_sites(user)) & ~Exists(any_episode))
+        Q(pk__in=seen.values("client_id"))
+        | Q(pk__in=not_begun.filter(_at_desk(user)).values("client_id"))
+        | (Q(site__in=desk_sites(user)) & ~Exists(any_episode) & ~Exists(any_referral))
     )
 
 

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "small_cell_limit": 8,  # counts below it stay blank in files that leave the clinic
     "closing_day": 10,  # of the next month: before it an edition is provisional
     "return_reopens_days": 60,  # a return within this reopens the episode
+    "waiting_limit_days": 42,  # from referral to being seen first: longer stands out on the list
     "clinician_numbers_for_directors": False,
     "alert_pass_minutes": 15,  # an answer that can't wait passes on after each
     # Whether a role signs in with a second factor. One role that must is enough.
@@ -66,6 +67,7 @@ WORDS: dict[str, Any] = {
     "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),
     "closing_day": _("Day of the next month on which a month closes"),
     "return_reopens_days": _("Days within which a return reopens the episode"),
+    "waiting_limit_days": _("Days from a referral within which somebody should be seen"),
     "clinician_numbers_for_directors": _("Directors see each clinician's numbers"),
     "alert_pass_minutes": _("Minutes after which an unseen alert passes to the next person"),
     "second_factor_clinician": _("Clinicians sign in with a second factor"),
@@ -99,6 +101,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "small_cell_limit": (1, 100),
     "closing_day": (1, 28),
     "return_reopens_days": (0, 3650),
+    "waiting_limit_days": (1, 730),
     "alert_pass_minutes": (1, 1440),
     **{f"idle_minutes_{role}": (1, 240) for role in ROLES},
     **{f"sign_in_hours_{role}": (1, 24) for role in ROLES},

@@ -17,6 +17,7 @@ from sessions_app.views import (
     schedule,
     sign_in,
     sign_ins,
+    waiting,
 )
 
 # allauth's pages by the names it calls them; the others of it aren't reachable.
@@ -70,6 +71,9 @@ urlpatterns = [
     path("clients/new/", clients.new, name="client_new"),
     path("clients/<code:code>/ending/", care.ending, name="ending"),
     path("clients/<code:code>/return/", care.returning, name="returning"),
+    path("waiting/", waiting.index, name="waiting"),
+    path("waiting/new/", waiting.new, name="referral_new"),
+    path("waiting/<int:pk>/", waiting.referral, name="referral"),
     path("schedule/", schedule.day, name="schedule"),
     path("schedule/upload/", schedule.upload, name="schedule_upload"),
     path("sessions/<int:pk>/attendance/", schedule.attendance, name="attendance"),

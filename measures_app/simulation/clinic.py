@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from measures_app.simulation import courses, diary, forms, people
+from measures_app.simulation import courses, diary, forms, people, referrals
 from measures_app.simulation.courses import Courses, Plan
 from measures_app.simulation.truth import ADULT, Truth
 
@@ -47,6 +47,7 @@ class SimulatedClinic:
     meetings: pd.DataFrame
     sessions: pd.DataFrame
     administrations: pd.DataFrame
+    referrals: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def codes(self, taken: frozenset[str]) -> list[str]:
         """The clients' codes: the seed's own, others only where those are taken."""
@@ -307,6 +308,7 @@ def generate(
         died
     ]
     answering = people.respondents(person, group, rng)
+    apart = np.random.default_rng([seed, clients, months, referrals.REFERRALS])
     held = diary.build(table, done, staff, until, rng)
     asked = forms.build(table, person, answering, held.sessions, done, truth, rng)
     return SimulatedClinic(
@@ -324,4 +326,5 @@ def generate(
         meetings=held.meetings,
         sessions=held.sessions,
         administrations=asked,
+        referrals=referrals.build(table, person["source"].to_numpy(), until, apart),
     )

@@ -19,6 +19,7 @@ from sessions_app.models import (
     Clinician,
     Episode,
     Installation,
+    Programme,
     RoleGrant,
     Session,
     Site,
@@ -32,6 +33,14 @@ TEAMS = ("Adults", "Young people and families")
 CLIENTS, MONTHS, SEED = 110, 12, 20
 TODAY_FROM, TODAY_MOST = 9, 2  # sessions of simulated clients a morning, each clinician
 ARRIVED = 3
+# New people on the waiting list: name, who referred, days ago, days ago of the first offer.
+WAITING = (
+    ("Noor Ahmadi", "doctor", 58, None),
+    ("Teo Marchetti", "self", 33, 6),
+    ("Brigid Walsh", "hospital", 21, None),
+    ("Samuel Osei", "family", 12, 4),
+    ("Lotte de Vries", "doctor", 3, None),
+)
 FRIDAY = 4
 
 Role = RoleGrant.Role
@@ -111,6 +120,7 @@ def load() -> dict[str, int]:
     told = store(tell(until, SITES, TEAMS), staff)
     _decisions(today)
     _arrivals(today)
+    _waiting_list(today)
     return {name: counts[name] + told[name] for name in counts if name != "clinicians"}
 
 
@@ -202,3 +212,19 @@ def _arrivals(today: date) -> None:
     of_alice = waiting.filter(meeting__clinicians__code="alice").order_by("meeting__starts_at")[:1]
     for session in {session.pk: session for session in [*first, *of_alice]}.values():
         actions.mark_arrived(session=session, by=BY)
+
+
+def _waiting_list(today: date) -> None:
+    """People who were referred and haven't been seen: beside those who come back."""
+    sites, programme = list(Site.objects.order_by("pk")), Programme.objects.earliest("pk")
+    for number, (name, source, received, offered) in enumerate(WAITING):
+        site = sites[number % len(sites)]
+        referral = actions.receive_referral(
+            client=actions.register_client(site=site, name=name, birth_year=1980, by=BY),
+            programme=programme,
+            received_on=today - timedelta(days=received),
+            source=source,
+            by=BY,
+        )
+        if offered is not None:
+            actions.offer_first(referral=referral, on=today - timedelta(days=offered), by=BY)

@@ -25,7 +25,7 @@ PROBLEMS = {
     CHILD: ("anxiety", "behaviour", "family", "school", "loss", "other", "other"),
 }
 FUNDERS = ("County contract", "Health plan", "Self-pay", "Foundation grant")
-SOURCES = ("family doctor", "self", "school", "hospital", "social services")
+SOURCES = ("doctor", "self", "school", "hospital", "social")
 
 
 def ages(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:

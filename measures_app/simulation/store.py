@@ -28,6 +28,7 @@ from sessions_app.models import (
     MeetingClinician,
     NameHash,
     Programme,
+    Referral,
     Respondent,
     Session,
     Site,
@@ -144,8 +145,8 @@ def _lists(table: Any, *names: str) -> list[list[Any]]:
 def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[bytes]]:
     table = clinic.clients
     keys = bulk.reserve_ids(Client, len(table))
-    birth, gender, language, source, site, registered, died = _lists(
-        table, "birth", "gender", "language", "source", "site", "registered_on", "deceased_on"
+    birth, gender, language, site, registered, died = _lists(
+        table, "birth", "gender", "language", "site", "registered_on", "deceased_on"
     )
     codes = clinic.codes(frozenset(Client.objects.values_list("code", flat=True)))
     bulk.copy_rows(
@@ -157,7 +158,6 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[byte
             "language",
             "birth_year",
             "gender",
-            "attributes",
             "deceased_on",
             "registered_at",
         ],
@@ -169,12 +169,12 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[byte
                 language[i],
                 int(_day(birth[i])[:4]),
                 gender[i],
-                {"referral_source": source[i]},
                 _date(died[i]),
                 _hour(registered[i], 9),
             )
             for i, key in enumerate(keys)
         ),
+        {"attributes": {}},
     )
     return keys, _identities(keys, table["name"].tolist(), birth)
 
@@ -291,6 +291,31 @@ def _episodes(
         ),
     )
     return keys
+
+
+def _referrals(clinic: SimulatedClinic, places: _Places, clients: range, episodes: range) -> None:
+    table = clinic.referrals
+    if table.empty:
+        return
+    rows = zip(
+        _ids(clients, table["client"]),
+        [places.programmes[number] for number in table["programme"].tolist()],
+        [places.sites[number] for number in table["site"].tolist()],
+        *_lists(table, "source", "funder", "outcome"),
+        *(
+            [_date(day) for day in table[name].tolist()]
+            for name in ("received_on", "offered_on", "outcome_on")
+        ),
+        [None if number < 0 else episodes[number] for number in table["episode"].tolist()],
+        [_hour(day, 10) for day in table["received_on"].tolist()],
+        strict=True,
+    )
+    bulk.copy_rows(
+        Referral,
+        ["client", "programme", "site", "source", "funder", "outcome", "received_on",
+         "first_offer_on", "outcome_on", "episode", "recorded_at"],
+        rows,
+    )  # fmt: skip
 
 
 def _diary(clinic: SimulatedClinic, places: _Places, clients: range, episodes: range) -> range:
@@ -433,6 +458,7 @@ def store(clinic: SimulatedClinic, staff: Sequence[Clinician] | None = None) -> 
     respondents = _respondents(clinic, clients)
     episodes = _episodes(clinic, places, clients, secrets)
     sessions = _diary(clinic, places, clients, episodes)
+    _referrals(clinic, places, clients, episodes)
     _administrations(clinic, places, (clients, respondents, episodes, sessions))
     counts = clinic.counts()
     audit.record("clinic simulated", subject_kind="clinic", by=BY, seed=clinic.seed, **counts)

@@ -228,6 +228,8 @@ def pages() -> list[Page]:
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),
         Page("schedule", "front_desk", _named("schedule")),
+        Page("waiting list", "front_desk", _named("waiting")),
+        Page("new referral", "front_desk", _named("referral_new")),
         Page("tablets", "front_desk", _named("tablets")),
         Page("clients, all", "front_desk", _named("clients")),
         Page("client search", "front_desk", _named("clients"), _searched, is_form=True),

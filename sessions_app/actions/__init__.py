@@ -50,6 +50,12 @@ from sessions_app.actions.people import (
     set_policy,
     supervise,
 )
+from sessions_app.actions.referrals import (
+    accept_referral,
+    close_referral,
+    offer_first,
+    receive_referral,
+)
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
 from sessions_app.actions.sign_in import (
     end_sign_in,
@@ -66,6 +72,7 @@ from sessions_app.actions.tablets import (
 )
 
 __all__ = [
+    "accept_referral",
     "add_clinician",
     "add_programme",
     "add_respondent",
@@ -84,6 +91,7 @@ __all__ = [
     "clear_tablet",
     "close_account",
     "close_episode",
+    "close_referral",
     "end_absence",
     "end_conference",
     "end_role",
@@ -100,7 +108,9 @@ __all__ = [
     "new_code",
     "note_opened",
     "note_whereabouts",
+    "offer_first",
     "open_episode",
+    "receive_referral",
     "record_case_review",
     "record_review_result",
     "record_session",

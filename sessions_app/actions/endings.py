@@ -8,12 +8,21 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import DateField, F, Max, Value
+from django.db.models.functions import Greatest
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.actions.care import assign_clinician, book_session
 from sessions_app.context import acting_as, system, user_of
-from sessions_app.models import Assignment, Client, Clinician, EntryLink, Episode, Session
+from sessions_app.models import (
+    Assignment,
+    Client,
+    Clinician,
+    EntryLink,
+    Episode,
+    Referral,
+    Session,
+)
 from sessions_app.signals import episode_ended
 
 
@@ -134,6 +143,11 @@ def _fall_silent(client: Client, on: date, by: Any) -> None:
             if other.opened_on > on or (last is not None and last > on):
                 raise ValidationError({"on": "The clinic saw this client after that day."})
             _end(other, on, Episode.Ending.DIED, by)
+        waiting = Referral.objects.waiting().filter(client=client)
+        waiting.update(
+            outcome=Referral.Outcome.WITHDRAWN,
+            outcome_on=Greatest(F("received_on"), Value(on, DateField())),
+        )
         links = EntryLink.objects.filter(client=client, revoked_at=None)
         closed = links.update(revoked_at=clinic_time.now())
         audit.record("fell silent", subject_kind="client", subject=client.code, by=by, links=closed)

@@ -36,6 +36,7 @@ from sessions_app.models.organisation import (
     Supervision,
     Team,
 )
+from sessions_app.models.referrals import Referral
 from sessions_app.models.safety import CrisisText, DutyTurn
 from sessions_app.models.users import ApiKey, User
 
@@ -66,6 +67,7 @@ __all__ = [
     "Outbox",
     "Policy",
     "Programme",
+    "Referral",
     "Respondent",
     "RoleGrant",
     "Session",

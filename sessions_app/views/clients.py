@@ -52,7 +52,7 @@ def new(request: HttpRequest) -> HttpResponse:
         body = {name: value for name, value in request.POST.items() if name in form.fields}
         try:
             before = replayed(key=given["key"], body=body, by=request.user)
-            twin = None if before or given["namesake"] else _twin(request, given)
+            twin = None if before or given["namesake"] else twin_of(request, given)
             if twin is not None:
                 form.add_error("namesake", _("There is %s already, of this name and birth date: "
                                              "is this somebody else?") % twin.code)  # fmt: skip
@@ -78,7 +78,7 @@ def new(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _twin(request: HttpRequest, given: dict[str, Any]) -> Client | None:
+def twin_of(request: HttpRequest, given: dict[str, Any]) -> Client | None:
     """A client in sight with the same name and birth date."""
     if given["birth_date"] is None:
         return None

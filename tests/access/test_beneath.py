@@ -39,6 +39,7 @@ from sessions_app.models import (
     Episode,
     ExternalId,
     NameHash,
+    Referral,
     Respondent,
     Session,
 )
@@ -59,7 +60,7 @@ CLINICAL = (
     CaseReview, Administration, Trajectory, Flag, FlagEvent, FollowUp, ItemAlert, EpisodeSummary,
     ConferenceCase,
 )  # fmt: skip
-REGISTRY = (Episode, Assignment, Session, EntryLink)
+REGISTRY = (Episode, Assignment, Session, EntryLink, Referral)
 OF_A_CLIENT = (Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent)
 
 
@@ -140,6 +141,14 @@ def full(clinic: Clinic) -> Clinic:
                 purpose="change",
                 opened_on=episode.opened_on,
                 as_of=today,
+            )
+            Referral.objects.create(
+                **about,
+                programme=episode.programme,
+                site=episode.site,
+                received_on=episode.opened_on,
+                outcome="accepted",
+                outcome_on=episode.opened_on,
             )
             EntryLink.objects.create(
                 **about,

@@ -27,6 +27,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/schedule/": ("fred", 16),  # which sessions, then who; sites to choose from; tablets
     "/clients/": ("fred", 11),  # the newest are found before what is known of them
     "/clients/new/": ("fred", 14),
+    "/waiting/": ("fred", 16),
+    "/waiting/new/": ("fred", 14),
     "/caseload/": ("alice", 23),  # who stands in for whom
     "/clients/{ana}/": ("alice", 38),  # how care may end, alerts
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
@@ -60,7 +62,9 @@ BUDGETS: dict[str, tuple[str, int]] = {
 # Each page of who treats or supervises looks for an alert that nobody has seen.
 ON_EACH_PAGE = {"alice": 1, "sofia": 1}
 MANY = 6
-LISTS = ("/today/", "/backlog/", "/schedule/", "/clients/", "/caseload/", "/review/")
+LISTS = (
+    "/today/", "/backlog/", "/schedule/", "/clients/", "/waiting/", "/caseload/", "/review/",
+)  # fmt: skip
 # An episode's own course: worse at each session, so that the night has something to say.
 COURSE = ((60, 24.0), (40, 18.0), (20, 11.0))
 
@@ -91,6 +95,9 @@ def _add_clients(clinic: Clinic, how_many: int) -> list[str]:
             opened_on=today - timedelta(days=70),
             lead=alice,
             by=BY,
+        )
+        actions.receive_referral(
+            client=client, programme=clinic.therapy, received_on=today - timedelta(days=n), by=BY
         )
         for days, total in COURSE:
             held = actions.record_session(

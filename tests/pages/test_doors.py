@@ -29,6 +29,9 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/caseload/hand-over/": (404, 200, 404, 404, 404, 404),
     "/clients/": (200, 200, 404, 200, 404, 200),
     "/clients/new/": (404, 404, 404, 200, 404, 404),
+    "/waiting/": (404, 404, 404, 200, 404, 404),
+    "/waiting/new/": (404, 404, 404, 200, 404, 404),
+    "/waiting/{referral}/": (404, 404, 404, 200, 404, 404),
     "/clients/{ana}/": (200, 200, 404, 404, 404, 404),
     "/clients/{ana}/case-review.pdf": (200, 200, 404, 404, 404, 404),
     "/clients/{ana}/sessions/new/": (200, 200, 404, 404, 404, 404),
@@ -162,8 +165,15 @@ def places(clinic: Clinic) -> dict[str, Any]:
         conference = actions.call_conference(
             held_on=clinic_time.today(), episodes=[clinic.episodes["ana"]], by=clinic.sofia
         )
+        referral = actions.receive_referral(
+            client=clinic.ana,
+            programme=clinic.therapy,
+            received_on=clinic_time.today(),
+            by=clinic.fred,
+        )
         run_night(clinic_time.today())
     return {
+        "referral": referral.pk,
         "conference": conference.pk,
         "meeting": clinic.sessions["ana"][0].meeting_id,
         "alert": alert.pk,

@@ -129,6 +129,9 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             clinician=clinic.clinicians["bob"], cover=clinic.clinicians["carol"],
             from_on=today + timedelta(days=5), by=clinic.adam,
         )  # fmt: skip
+        clinic.referral = sessions_app.actions.receive_referral(
+            client=clinic.boris, programme=clinic.therapy, received_on=today, by=clinic.fred
+        )
         clinic.review = sessions_app.actions.record_case_review(
             episode=clinic.episodes["ana"], decision="continue", by=clinic.sofia
         )
@@ -223,6 +226,18 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     ),
     "register_client": lambda c, by: sessions_app.actions.register_client(
         by=by, site=c.north, name="Ida Berg", external=("card", "1")
+    ),
+    "receive_referral": lambda c, by: sessions_app.actions.receive_referral(
+        client=c.ana, programme=c.therapy, received_on=today(), source="school", by=by
+    ),
+    "offer_first": lambda c, by: sessions_app.actions.offer_first(
+        referral=c.referral, on=today(), by=by
+    ),
+    "accept_referral": lambda c, by: sessions_app.actions.accept_referral(
+        referral=c.referral, opened_on=today(), lead=c.clinicians["bob"], by=by
+    ),
+    "close_referral": lambda c, by: sessions_app.actions.close_referral(
+        referral=c.referral, outcome="withdrawn", on=today(), by=by
     ),
     "add_respondent": lambda c, by: sessions_app.actions.add_respondent(
         client=c.ana, relation="carer", by=by
@@ -431,7 +446,8 @@ RIGHTLY = {
         "adam",
     ),
     **dict.fromkeys(
-        ("register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
+        ("receive_referral", "offer_first", "accept_referral", "close_referral",
+         "register_client", "add_respondent", "open_episode", "assign_clinician", "book_session",
          "set_attendance", "attend", "mark_arrived", "make_link", "revoke_link", "send_link",
          "ask_not_before", "choose_how_asked",
          "note_opened", "enrol_tablet", "start_on_tablet", "clear_tablet", "retire_tablet"),
