@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from measures_app import actions as measure_actions
 from measures_app import measures
@@ -15,6 +13,7 @@ from measures_app.definition_reader import parse_definition
 from measures_app.models import ItemAlert
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from tests.browsers import broken_rules
 from tests.cast import BY, Clinic, build
 from tests.entry.test_alerts import CRISIS, OURS, made_ready
 
@@ -32,22 +31,6 @@ def site(live_site: str) -> tuple[str, Clinic]:
         )
     made_ready(clinic)
     return live_site, clinic
-
-
-@pytest.fixture
-def phone(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(
-        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
-    )
-    yield context.new_page()
-    context.close()
-
-
-def _clean(page: Any) -> bool:
-    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": rules}})
-    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    return not found.response["violations"] and not wide
 
 
 @pytest.mark.parametrize(
@@ -70,7 +53,7 @@ def test_the_clinics_words_stand_before_the_form_and_at_once_after_the_answer(
     phone.goto(f"{url}/m/{token}/")
     words, heading = phone.get_by_text(CRISIS[language]), phone.locator("h1").first
     assert words.bounding_box()["y"] < heading.bounding_box()["y"]
-    assert _clean(phone)
+    assert broken_rules(phone) == []
     for line in phone.locator("[data-line] input[type=range]").all():
         line.tap()
     for choices in phone.locator("fieldset.choice").all():
@@ -80,6 +63,6 @@ def test_the_clinics_words_stand_before_the_form_and_at_once_after_the_answer(
     alarm.wait_for()
     assert CRISIS[language] in alarm.inner_text()
     assert alarm.bounding_box()["y"] < 200
-    assert _clean(phone)
+    assert broken_rules(phone) == []
     with acting_as(BY):
         assert ItemAlert.objects.count() == before + 1

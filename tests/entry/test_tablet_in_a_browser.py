@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from measures_app import actions as measure_actions
 from measures_app import measures
@@ -15,10 +13,10 @@ from measures_app.models import Administration
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
-from tests.cast import BY, PASSWORD, Clinic, build
+from tests.browsers import PHONE, broken_rules, tap_all
+from tests.cast import BY, Clinic, build
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # A voice that writes down what it would say.
 VOICE = """
 window.said = [];
@@ -47,35 +45,6 @@ def booked(site: tuple[str, Clinic]) -> Session:
         )
 
 
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Any]:
-    contexts = []
-
-    def make(**how: Any) -> Any:
-        how = {"viewport": {"width": 360, "height": 740}, "has_touch": True, **how}
-        contexts.append(browser.new_context(**how))
-        return contexts[-1].new_page()
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
-def _signed_in(page: Any, url: str, who: str) -> Any:
-    page.goto(f"{url}/sign-in/")
-    page.get_by_label("E-mail").fill(f"{who}@clinic.example")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main button[type=submit]").click()
-    page.wait_for_load_state()
-    return page
-
-
-def _clean(page: Any) -> list[Any]:
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    return list(found.response["violations"])
-
-
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_tablet_waits_takes_a_form_thanks_and_waits_again(
     site: tuple[str, Clinic], booked: Session, open_page: Any, language: str
@@ -83,24 +52,20 @@ def test_a_tablet_waits_takes_a_form_thanks_and_waits_again(
     url, clinic = site
     with acting_as(BY):
         clinic.ana.respondents.update(language=language)
-    device, desk = (_signed_in(open_page(), url, "fred") for _ in range(2))
+    device, desk = (open_page(url, clinic.fred, **PHONE) for _ in range(2))
     device.goto(f"{url}/tablets/")
     name = f"Door {language}"
     device.get_by_label("What the front desk calls it").fill(name)
     device.get_by_role("button", name="Let this device wait").tap()
     device.locator("[data-state]").wait_for()
-    assert _clean(device) == []
     desk.goto(f"{url}/sessions/{booked.pk}/links/")
     desk.get_by_role("button", name=f"Start on “{name}”").tap()
     device.locator(".respondent-form").wait_for()  # by itself, within seconds
     assert device.locator("html").get_attribute("lang") == language
-    assert _clean(device) == []
-    for line in device.locator("[data-line] input[type=range]").all():
-        line.tap()
+    assert tap_all(device) == 4
     device.locator(".respondent-form .primary").tap()
     device.locator("[data-then]").wait_for()
     assert device.locator("svg").count() == 0
-    assert _clean(device) == []
     device.locator("[data-then] a").tap()
     device.locator("[data-state]").wait_for()
     with acting_as(BY):
@@ -122,7 +87,7 @@ def test_each_question_is_heard_in_its_language_and_without_a_voice_there_is_no_
     with acting_as(BY):
         clinic.ana.respondents.update(language="es")
     address = _form(clinic, booked, url)
-    page = open_page()
+    page = open_page(**PHONE)
     page.add_init_script(VOICE)
     page.goto(address)
     buttons = page.get_by_role("button", name="Leer en voz alta")
@@ -132,8 +97,8 @@ def test_each_question_is_heard_in_its_language_and_without_a_voice_there_is_no_
     ((language, text),) = page.evaluate("said")
     assert language == "es"
     assert page.locator("[data-line] label").first.inner_text().split("\n")[0] in text
-    assert _clean(page) == []
-    mute = open_page()
+    assert broken_rules(page) == []
+    mute = open_page(**PHONE)
     mute.add_init_script(MUTE)
     mute.goto(address)
     assert mute.locator(".aloud").count() == 0
@@ -153,8 +118,7 @@ def test_the_note_begins_with_the_numbers_and_is_copied_and_kept_nowhere(
                 provenance="paper",
                 by=BY,
             )
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    _signed_in(page, url, "alice")
+    page = open_page(url, clinic.alice, **PHONE, permissions=["clipboard-read", "clipboard-write"])
     session = clinic.sessions["ana"][1]
     page.goto(f"{url}/sessions/{session.pk}/picture/")
     note = page.get_by_label("Note", exact=True)
@@ -171,4 +135,4 @@ def test_the_note_begins_with_the_numbers_and_is_copied_and_kept_nowhere(
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     page.reload()
     assert "She sleeps" not in note.input_value()
-    assert _clean(page) == []
+    assert broken_rules(page) == []
