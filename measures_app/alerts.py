@@ -134,10 +134,14 @@ def shown(alert: ItemAlert) -> Shown:
 
 def waiting(user: Any, episode: Episode | None = None) -> list[Shown]:
     """Alerts in someone's clinical scope about which nobody has said what was done."""
-    rows = ItemAlert.objects.visible_to(user).filter(done_at=None)
-    rows = rows.exclude(episode__ending=Episode.Ending.DIED)
+    undone = ItemAlert.objects.filter(done_at=None).exclude(episode__ending=Episode.Ending.DIED)
     if episode is not None:
-        rows = rows.filter(episode=episode)
+        undone = undone.filter(episode=episode)
+    # Row-level security says what is in scope; a page without an alert asks nothing more.
+    found = list(undone.values_list("pk", flat=True))
+    if not found:
+        return []
+    rows = ItemAlert.objects.visible_to(user).filter(pk__in=found)
     return [shown(row) for row in rows.select_related(*NEEDED).order_by("raised_at", "pk")]
 
 

@@ -17,7 +17,7 @@ from measures_app.charts import number
 from measures_app.expected import Reading, read_episode
 from measures_app.models import FollowUp, Trajectory
 from sessions_app import clinic_time
-from sessions_app.models import CaseReview, Meeting, Respondent, Session
+from sessions_app.models import CaseReview, Episode, Meeting, Respondent, Session
 
 
 def _order(reading: Reading) -> tuple[bool, int, int]:
@@ -98,21 +98,24 @@ class Due:
 
 
 def due_reviews(user: Any, today: date | None = None) -> QuerySet[CaseReview]:
-    """Decisions in scope whose follow-up has come and of which nothing is said yet.
+    """Decisions in scope whose follow-up has come and of which nothing is said yet."""
+    return _due(CaseReview.objects.visible_to(user), today)
 
-    A newer decision about the episode, or its ending, is what came of an older one.
-    """
+
+def due_of(episode: Episode, today: date | None = None) -> QuerySet[CaseReview]:
+    """The same of one episode, which is in scope already."""
+    return _due(CaseReview.objects.filter(episode=episode), today)
+
+
+def _due(reviews: QuerySet[CaseReview], today: date | None) -> QuerySet[CaseReview]:
+    """A newer decision about the episode, or its ending, is what came of an older one."""
     newest = CaseReview.objects.filter(episode=OuterRef("episode")).order_by("-recorded_at", "-pk")
-    return (
-        CaseReview.objects.visible_to(user)
-        .filter(
-            follow_up_on__lte=today or clinic_time.today(),
-            result_at=None,
-            episode__closed_on=None,
-            pk=Subquery(newest.values("pk")[:1]),
-        )
-        .order_by("follow_up_on", "pk")
-    )
+    return reviews.filter(
+        follow_up_on__lte=today or clinic_time.today(),
+        result_at=None,
+        episode__closed_on=None,
+        pk=Subquery(newest.values("pk")[:1]),
+    ).order_by("follow_up_on", "pk")
 
 
 def look(reviews: QuerySet[CaseReview]) -> list[Due]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -43,13 +44,14 @@ def _place(day: date, days: list[date]) -> float:
     return max(1.0, bisect_right(days, day) + 0.5)
 
 
-def _events(episode: Episode, days: list[date], before: int = 0) -> list[Event]:
-    """What happened beside the sessions, on the axis of a series that began `before` later."""
-    events = [replace(event, at=event.at - before) for event in _all_events(episode, days)]
-    return [event for event in events if event.at >= 1]
+def _moved(events: Iterable[Event], before: int) -> list[Event]:
+    """On the axis of a series that began `before` sessions later."""
+    moved = [replace(event, at=event.at - before) for event in events]
+    return [event for event in moved if event.at >= 1]
 
 
-def _all_events(episode: Episode, days: list[date]) -> list[Event]:
+def events_of(episode: Episode, days: list[date]) -> list[Event]:
+    """What happened beside the sessions held on these days."""
     found = []
     for session in episode.sessions.exclude(
         status__in=[Session.Status.ATTENDED, Session.Status.BOOKED]
@@ -78,10 +80,9 @@ def figure_of(
     episode: Episode,
     alliance: Series | None,
     days: list[date],
-    *,
-    bare: bool = False,
+    events: Iterable[Event] = (),
 ) -> CourseFigure:
-    """Describe one series with everything that is drawn beside it; `bare` without events."""
+    """Describe one series with everything that is drawn beside it."""
     s, criteria = reading.series, reading.series.criteria
     first = s.scores[0]
     zone = None
@@ -118,7 +119,7 @@ def figure_of(
         alliance=list(zip(alliance.t, alliance.scores, strict=True)) if alliance else (),
         alliance_cutoff=alliance.norm.cutoff if alliance and alliance.norm else None,
         alliance_high=alliance.high if alliance else 40.0,
-        events=[] if bare else _events(episode, days, s.before),
+        events=_moved(events, s.before),
         note=_("measured since %s") % date_format(s.dates[0], "j F Y") if s.mid_care else "",
         dates=_written_days(s, days),
     )
@@ -158,10 +159,11 @@ def pictures_in(course: Course, episode: Episode, *, bare: bool = False) -> list
         key=lambda r: (r.series.relation != "self", -len(r.series.t), r.series.measure.code)
     )
     alliance = alliance_in(course)
+    events = [] if bare or not readings else events_of(episode, course.days)
     found = []
     for reading in readings:
         s = reading.series
-        figure = figure_of(reading, episode, _alliance_beside(s, alliance), course.days, bare=bare)
+        figure = figure_of(reading, episode, _alliance_beside(s, alliance), course.days, events)
         # A form that took over says so better than "measured since".
         note = _changed_form(s, [r.series for r in readings if r is not reading])
         found.append(Picture(replace(figure, note=note or figure.note), reading))

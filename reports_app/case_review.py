@@ -198,12 +198,19 @@ def chosen_episode(
 
     For a review an open one with something to review goes first.
     """
-    episodes = list(
+    return _choose(_episodes(client, user), wanted, for_review=for_review)
+
+
+def _episodes(client: Client, user: Any) -> list[Episode]:
+    return list(
         Episode.objects.visible_to(user)
         .filter(client=client)
         .select_related("programme", "site")
         .order_by("-opened_on", "-pk")
     )
+
+
+def _choose(episodes: list[Episode], wanted: str | None, *, for_review: bool) -> Episode:
     if wanted:
         episodes = [episode for episode in episodes if str(episode.pk) == wanted]
     if not episodes:
@@ -211,7 +218,10 @@ def chosen_episode(
     open_ones = [episode for episode in episodes if episode.is_open]
     if for_review and len(open_ones) > 1:
         flagged = set(
-            Flag.objects.live().for_review().filter(client=client).values_list("episode", flat=True)
+            Flag.objects.live()
+            .for_review()
+            .filter(episode__in=open_ones)
+            .values_list("episode", flat=True)
         )
         open_ones.sort(key=lambda episode: episode.pk not in flagged)
     return (open_ones or episodes)[0]
@@ -247,12 +257,12 @@ def case_context(
     client: Client, user: Any, wanted: str | None = None, *, for_review: bool = False
 ) -> dict[str, Any]:
     """Everything that is said about a client, for page and paper alike."""
-    episode = chosen_episode(client, user, wanted, for_review=for_review)
+    there = _episodes(client, user)
+    episode = _choose(there, wanted, for_review=for_review)
     episode.client = client
     pictures = shown_pictures(episode)
-    flags = list(
-        Flag.objects.visible_to(user).live().filter(episode=episode).select_related("respondent")
-    )
+    # The episode is in scope, and with it everything that hangs on it.
+    flags = list(Flag.objects.live().filter(episode=episode).select_related("respondent"))
     reviews = list(
         CaseReview.objects.filter(episode=episode).select_related(
             "recorded_by", "result_by", "client__key"
@@ -267,7 +277,7 @@ def case_context(
     return {
         "client": client,
         "episode": episode,
-        "others": Episode.objects.visible_to(user).filter(client=client).exclude(pk=episode.pk),
+        "others": [other for other in there if other.pk != episode.pk],
         "lead": lead,
         "lead_is_new": lead is not None and lead.from_on > clinic_time.today() - NEWLY,
         "reached": _reached(episode, pictures),

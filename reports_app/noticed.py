@@ -13,18 +13,10 @@ from datetime import date
 from django.utils.translation import gettext as _
 
 from measures_app.models import Flag
+from measures_app.psychometrics.budget import WEIGHT
 from measures_app.sentences import flag_sentence, short_words
 
 GOOD_NEWS = "ready_to_finish"
-# What a look is likely to change: being worse now weighs most, a date alone least.
-WEIGHT = {
-    "deteriorated": 1.0,
-    "not_on_track": 0.8,
-    "lost_in_transfer": 0.7,
-    "no_progress": 0.6,
-    "at_risk_of_stopping": 0.5,
-    "overdue": 0.5,
-}
 # Prompts and good news come after everything that asks for a review.
 AFTER = {GOOD_NEWS: -1, "alliance_falling": -2, "alliance_low": -3, "checkpoint": -4}
 
@@ -51,7 +43,9 @@ class Said:
 
 
 def _strength(flag: Flag) -> tuple[float, bool, int]:
-    weight = 2.0 if flag.kind == Flag.Kind.ITEM else WEIGHT.get(flag.rule, AFTER.get(flag.rule, 0))
+    weight = AFTER.get(flag.rule, WEIGHT.get(flag.rule, 0.0))
+    if flag.kind == Flag.Kind.ITEM:
+        weight = 2.0
     own = flag.respondent is None or flag.respondent.relation == "self"
     return (-weight, not own, flag.pk)
 

@@ -53,6 +53,12 @@ def style_sheet(name: str) -> str:
         return file.read()
 
 
+@lru_cache(maxsize=8)
+def _parsed(style: str) -> Any:
+    """A style sheet made ready once; a changed text is read anew."""
+    return _engine().CSS(string=style, url_fetcher=_refuse)
+
+
 def render_pdf(html: str, *, sheets: tuple[str, ...] = ("tokens.css", "paper.css")) -> bytes:
     """A tagged PDF of a page's HTML.
 
@@ -62,6 +68,6 @@ def render_pdf(html: str, *, sheets: tuple[str, ...] = ("tokens.css", "paper.css
         When the engine's libraries are missing.
     """
     engine = _engine()
-    styles = [engine.CSS(string=style_sheet(name), url_fetcher=_refuse) for name in sheets]
+    styles = [_parsed(style_sheet(name)) for name in sheets]
     document = engine.HTML(string=html, url_fetcher=_refuse)
     return bytes(document.write_pdf(stylesheets=styles, pdf_variant="pdf/ua-1"))

@@ -10,28 +10,33 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import TruncDate
+
 from measures_app.flagging import NOBODY_TOOK_IT
 from measures_app.models import Flag
 from measures_app.models.flags import FlagQuerySet
-from reports_app.models import EpisodeSummary
-from reports_app.noticed import GOOD_NEWS, WEIGHT
+from measures_app.psychometrics import budget as room
+from reports_app.noticed import GOOD_NEWS
 from reports_app.selectors import Row, rows_of
 from sessions_app import clinic_time
 from sessions_app.models import Episode
 
-MOST_FOLDED = 24  # beyond the week's room: rows a fold shows
+MOST_FOLDED = 12  # rows that a fold shows
+LATELY = 35  # days that the numbers above the list look back on
 
 
 @dataclass
 class Entry:
-    """One episode's live review flags, before anything is drawn."""
+    """One episode's flags that stand for review, before anything is drawn."""
 
     episode_id: int
     client_id: int
     rules: list[str] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
     noticed_on: date = date.max
     taken_up: bool = False
-    sessions: int = 0
+    benefit: float = 0.0
 
     @property
     def good_news(self) -> bool:
@@ -40,7 +45,7 @@ class Entry:
 
 @dataclass
 class Queue:
-    """What the queue page shows; `talk_total` and `good_total` count clients."""
+    """What the queue page shows; totals count clients, lists hold the rows of a fold at most."""
 
     talk: list[Row]
     beyond: list[Row]
@@ -50,99 +55,107 @@ class Queue:
     beyond_total: int
     put_off: list[Row] = field(default_factory=list)
     put_off_total: int = 0
+    waiting: list[Row] = field(default_factory=list)
+    waiting_total: int = 0
 
 
-def benefit_of(entry: Entry, today: date) -> float:
-    """Expected benefit of looking: how far a rule's reason weighs, more while care is young.
+def benefit_of(flag: Flag, today: date) -> float:
+    """Expected benefit of looking, as the night stored it; it climbs while nobody has taken it up.
 
-    The weight of the strongest rule, raised a little for each week nobody took it up so that
-    nothing stays open silently, and falling with the sessions already given: what is changed
-    early has more sessions to work in.
+    So nothing stays open silently: each week adds what a week of waiting below the line adds.
     """
-    weight = max((WEIGHT.get(rule, 0.0) for rule in entry.rules), default=0.0)
-    weeks = max(0, (today - entry.noticed_on).days) / 7
-    waiting = 0.0 if entry.taken_up else 0.05 * min(weeks, 6.0)
-    remaining = 1.0 / (1.0 + max(0, entry.sessions - 6) / 12)
-    return weight * remaining + waiting
+    found = flag.benefit
+    if found is None:  # raised before benefits were stored
+        found = room.WEIGHT.get(flag.rule, 0.0) * room.UNKNOWN
+    days = 0 if flag.owner_id else (today - flag.raised_on).days
+    return room.climbed(found, days)
 
 
-def _entries(live: Any, today: date) -> tuple[list[Entry], list[Entry]]:
-    """Episodes by what of theirs is awake, and those of which everything is put off."""
-    rows = live.order_by("pk").values_list(
-        "episode_id", "client_id", "rule", "raised_on", "owner_id", "snoozed_until"
-    )
-    awake, asleep = [], []
-    for *row, until in rows:
-        (asleep if until is not None and until > today else awake).append(row)
-    up = {client for _episode, client, *_rest in awake}
-    return _by_episode(awake), _by_episode([row for row in asleep if row[1] not in up])
+NEEDED = ("episode_id", "client_id", "rule", "state", "raised_on", "owner_id", "snoozed_until",
+          "benefit")  # fmt: skip
 
 
-def _by_episode(rows: list[Any]) -> list[Entry]:
+def _by_episode(flags: list[Flag], today: date) -> list[Entry]:
     found: dict[int, Entry] = {}
-    for episode, client, rule, raised_on, owner in rows:
-        entry = found.setdefault(episode, Entry(episode, client))
-        entry.rules.append(rule)
-        entry.noticed_on = min(entry.noticed_on, raised_on)
-        entry.taken_up |= owner is not None
-    attended = dict(
-        EpisodeSummary.objects.filter(episode__in=list(found)).values_list("episode", "attended")
-    )
-    for entry in found.values():
-        entry.sessions = attended.get(entry.episode_id, 0)
+    for flag in flags:
+        entry = found.setdefault(flag.episode_id, Entry(flag.episode_id, flag.client_id))
+        entry.rules.append(flag.rule)
+        entry.flags.append(flag.pk)
+        entry.noticed_on = min(entry.noticed_on, flag.raised_on)
+        entry.taken_up |= flag.owner_id is not None
+        entry.benefit = max(entry.benefit, benefit_of(flag, today))
     return list(found.values())
 
 
-def _one_a_client(entries: list[Entry], today: date) -> list[Entry]:
+def _one_a_client(entries: list[Entry]) -> list[Entry]:
     """By benefit; a client with flags in two episodes stands where the stronger one does."""
-    ordered = sorted(entries, key=lambda e: (-benefit_of(e, today), e.noticed_on, e.episode_id))
+    ordered = sorted(entries, key=lambda e: (-e.benefit, e.noticed_on, e.episode_id))
     chosen: dict[int, Entry] = {}
     for entry in ordered:
         chosen.setdefault(entry.client_id, entry)
     return list(chosen.values())
 
 
+def _of_others(flags: list[Flag], than: list[Flag], today: date) -> list[Entry]:
+    """Entries of clients who don't stand among the flags of another list."""
+    there = {flag.client_id for flag in than}
+    return _one_a_client(_by_episode([f for f in flags if f.client_id not in there], today))
+
+
 def queue_of(user: Any, budget: int) -> Queue:
     """The queue within a person's scope: this week's room, what lies beyond, the good news.
 
     What somebody has taken up stays in sight until it is decided, beyond the week's room too.
+    Behind it stand those put off and those that wait below the clinic's line.
     """
-    live = live_flags(user)
     today = clinic_time.today()
-    entries, asleep = _entries(live, today)
-    asleep = _one_a_client(asleep, today)
-    talk = _one_a_client([e for e in entries if not e.good_news], today)
+    standing = list(for_review(user).standing().only(*NEEDED).order_by("pk"))
+    live = [flag for flag in standing if flag.state != Flag.State.WAITING]
+    off = {f.pk for f in live if f.snoozed_until is not None and f.snoozed_until > today}
+    awake = [flag for flag in live if flag.pk not in off]
+    asleep = _of_others([flag for flag in live if flag.pk in off], awake, today)
+    waiting = _of_others([f for f in standing if f.state == Flag.State.WAITING], live, today)
+    entries = _by_episode(awake, today)
+    talk = _one_a_client([e for e in entries if not e.good_news])
     talking = {entry.client_id for entry in talk}
-    good = [e for e in entries if e.good_news and e.client_id not in talking]
-    good = _one_a_client(good, today)
+    good = _one_a_client([e for e in entries if e.good_news and e.client_id not in talking])
     now = [e for i, e in enumerate(talk) if i < budget or e.taken_up]
     in_sight = {entry.episode_id for entry in now}
     later = [e for e in talk if e.episode_id not in in_sight]
-    parts = [now, later[:MOST_FOLDED], good[:MOST_FOLDED], asleep[:MOST_FOLDED]]
+    folded = [part[:MOST_FOLDED] for part in (later, good, asleep, waiting)]
+    parts = [now, *folded]
     ids = [entry.episode_id for part in parts for entry in part]
-    rows = {row.episode.pk: row for row in rows_of(Episode.objects.filter(pk__in=ids), live)}
+    shown = {flag.pk for flag in live} | {pk for entry in folded[-1] for pk in entry.flags}
+    episodes = Episode.objects.filter(pk__in=ids)
+    rows = {row.episode.pk: row for row in rows_of(episodes, _flags(shown, standing, ids))}
     elsewhere = _elsewhere(entries, set(ids))
     for row in rows.values():
         row.elsewhere = elsewhere.get(row.episode.client_id, [])
-    talk_rows, beyond_rows, good_rows, put_off = (
+    talk_rows, beyond_rows, good_rows, put_off, waiting_rows = (
         [rows[entry.episode_id] for entry in part if entry.episode_id in rows] for part in parts
     )
     put_off.sort(key=lambda row: row.put_off_until)
     counts = len(talk), len(good), len(later)
-    return Queue(talk_rows, beyond_rows, good_rows, *counts, put_off, len(asleep))
+    return Queue(
+        talk_rows, beyond_rows, good_rows, *counts, put_off, len(asleep), waiting_rows, len(waiting)
+    )
+
+
+def _flags(shown: set[int], standing: list[Flag], ids: list[int]) -> QuerySet[Flag]:
+    """The flags of the rows that are shown: in scope already, so asked for by their keys."""
+    episodes = set(ids)
+    keys = [f.pk for f in standing if f.pk in shown and f.episode_id in episodes]
+    return Flag.objects.filter(pk__in=keys)
+
+
+def for_review(user: Any) -> FlagQuerySet:
+    """Review flags in scope of episodes that go on."""
+    return Flag.objects.visible_to(user).for_review().filter(episode__closed_on=None)
 
 
 def live_flags(user: Any) -> FlagQuerySet:
     """Review flags in scope that somebody is to look at: those of an ended episode no more."""
-    return Flag.objects.visible_to(user).live().for_review().filter(episode__closed_on=None)
-
-
-def waiting_below(user: Any) -> int:
-    """Clients with nothing but reasons below the clinic's line: they wait and climb."""
-    seen = Flag.objects.visible_to(user).for_review().filter(episode__closed_on=None)
-    up = seen.live().values("client")
-    waits = seen.filter(state=Flag.State.WAITING).exclude(client__in=up)
-    return waits.values("client").distinct().count()
+    return for_review(user).live()
 
 
 def _elsewhere(entries: list[Entry], shown: set[int]) -> dict[int, list[int]]:
@@ -154,32 +167,44 @@ def _elsewhere(entries: list[Entry], shown: set[int]) -> dict[int, list[int]]:
     return found
 
 
-def left_untaken(user: Any, days: int = 35) -> int:
-    """Clients whose flags lapsed lately because nobody took them up: not gone silently."""
-    since = clinic_time.today() - timedelta(days=days)
-    lapsed = Flag.objects.visible_to(user).filter(
-        state=Flag.State.LAPSED, closed_on__gte=since, close_reason__startswith=NOBODY_TOOK_IT
-    )
-    return lapsed.values("client").distinct().count()
+@dataclass(frozen=True)
+class Lately:
+    """What became of review flags in the last weeks.
+
+    `in_time` of the `raised` were taken up or decided within a week, good news not counted;
+    `untaken` clients' flags lapsed because nobody took them up: not gone silently.
+    """
+
+    raised: int
+    in_time: int
+    untaken: int
 
 
-def taken_up_share(user: Any, days: int = 35) -> tuple[int, int]:
-    """(taken up or decided within a week, raised) of review flags raised in the weeks before."""
+def lately(user: Any, days: int = LATELY) -> Lately:
+    """Counted in the database, in one statement: a clinic's weeks are thousands of flags."""
     today = clinic_time.today()
-    raised = (
+    since = today - timedelta(days=days)
+    judged = (
+        Q(raised_on__gte=since, raised_on__lte=today - timedelta(days=7))
+        & ~Q(rule=GOOD_NEWS)
+        & Flag.was_noticed()
+    )
+    nobody = Q(
+        state=Flag.State.LAPSED,
+        closed_on__gte=since,
+        close_reason__startswith=NOBODY_TOOK_IT,
+    )
+    week_on = F("raised_on") + timedelta(days=7)
+    in_time = Q(owned_on__lte=week_on) | Q(state=Flag.State.DECIDED, closed_on__lte=week_on)
+    counts = (
         Flag.objects.visible_to(user)
         .for_review()
-        .noticed()
-        .exclude(rule=GOOD_NEWS)
-        .filter(
-            raised_on__gte=today - timedelta(days=days), raised_on__lte=today - timedelta(days=7)
+        .filter(judged | nobody)
+        .annotate(owned_on=TruncDate("taken_up_at", tzinfo=clinic_time.zone()))
+        .aggregate(
+            raised=Count("pk", filter=judged),
+            in_time=Count("pk", filter=judged & in_time),
+            untaken=Count("client", filter=nobody, distinct=True),
         )
     )
-    in_time = 0
-    rows = list(raised.values_list("raised_on", "taken_up_at", "closed_on", "state"))
-    for raised_on, taken_up_at, closed_on, state in rows:
-        acted = [clinic_time.local_date(taken_up_at)] if taken_up_at else []
-        if state == Flag.State.DECIDED:
-            acted.append(closed_on)
-        in_time += bool(acted) and (min(acted) - raised_on).days <= 7
-    return in_time, len(rows)
+    return Lately(**counts)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,20 +44,23 @@ def _event(flag: Flag, before: str, why: str, by: Any) -> None:
 
 @transaction.atomic
 def take_up(*, episode: Episode, by: Any) -> list[Flag]:
-    """Say "I have this one": all open review flags of the episode are the person's now."""
-    flags = _in_review(episode, by)
+    """Say "I have this one": all that stands for review in the episode is the person's now.
+
+    What waited for room in the week is raised by it: whoever looks at a case looks at all of it.
+    """
+    flags = _in_review(episode, by, Flag.STANDING)
     _give(flags, by, "taken up", by)
     audit.record("taken up", subject_kind="client", subject=episode.client.code, by=by)
     return flags
 
 
-def _in_review(episode: Episode, by: Any) -> list[Flag]:
-    """The episode's live review flags, locked, for somebody who may deal with them."""
+def _in_review(episode: Episode, by: Any, states: Collection[str] = Flag.LIVE) -> list[Flag]:
+    """The episode's review flags, locked, for somebody who may deal with them."""
     if not access.may(by, "review"):
         access.require(by, "decide")
     flags = list(
         Flag.objects.select_for_update().filter(
-            episode=episode, kind=Flag.Kind.REVIEW, state__in=Flag.LIVE
+            episode=episode, kind=Flag.Kind.REVIEW, state__in=states
         )
     )
     if not flags:
@@ -71,18 +74,22 @@ def _give(flags: list[Flag], to: User, why: str, by: Any) -> None:
         if flag.owner_id == to.pk:
             continue
         before = flag.state
+        if before == Flag.State.WAITING:
+            flag.raised_on = clinic_time.today()
         flag.state, flag.owner, flag.taken_up_at = Flag.State.TAKEN_UP, to, clinic_time.now()
         flag.snoozed_until, flag.snooze_why_sealed = None, b""
         flag.save(
-            update_fields=["state", "owner", "taken_up_at", "snoozed_until", "snooze_why_sealed"]
-        )
+            update_fields=[
+                "state", "owner", "taken_up_at", "raised_on", "snoozed_until", "snooze_why_sealed",
+            ]
+        )  # fmt: skip
         _event(flag, before, why, by)
 
 
 @transaction.atomic
 def hand_to(*, episode: Episode, to: User, by: Any) -> list[Flag]:
     """Give a case to a colleague who may see the client; it is theirs from now on."""
-    flags = _in_review(episode, by)
+    flags = _in_review(episode, by, Flag.STANDING)
     if not access.people_seeing(episode).filter(pk=to.pk).exists():
         raise ValidationError({"to": f"{to} may not see this client."})
     if not access.may(to, "decide"):

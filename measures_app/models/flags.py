@@ -44,7 +44,7 @@ class FlagQuerySet(ScopedQuerySet["Flag"]):
 
     def noticed(self) -> FlagQuerySet:
         """Those that were raised: what only waited, and went or was decided waiting, left out."""
-        return self.exclude(state=Flag.State.WAITING).exclude(close_reason__startswith=WAITED)
+        return self.filter(Flag.was_noticed())
 
     def awake(self, day: date) -> FlagQuerySet:
         """Those that nobody has put off beyond a day."""
@@ -162,6 +162,11 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.state}"
+
+    @staticmethod
+    def was_noticed() -> Q:
+        """Raised, whatever became of it: neither waiting still nor over while it waited."""
+        return ~Q(state=Flag.State.WAITING) & ~Q(close_reason__startswith=WAITED)
 
     @property
     def snooze_why(self) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from django.db import connection
 
-from outcomes_site.benchmark import crowd, nights
+from measures_app.models import Flag
+from outcomes_site.benchmark import crowd, nights, papers
 from outcomes_site.benchmark.asking import measure, web
 from outcomes_site.benchmark.doors import BY, invite, pages
 from outcomes_site.benchmark.parts import (
@@ -57,14 +58,18 @@ def run(
     import_seconds, imported = command("import_scores", os.fspath(file))
     settle()
     cast = invite()
+    say("Making a conference's cases into one file ...")
+    file_of_cases = papers.measure(cast)
     say(f"Asking {len(pages())} pages, {rounds} rounds ...")
     with web(folder / "logs" / "web.log") as browser:
         connection.close()
         health, measured = measure(browser, cast, rounds, seconds)
     with acting_as(BY):
         held = Client.objects.count()
+        flags = Flag.objects.live().for_review().count()
     return {
         "clients": held,
+        "open_review_flags": flags,
         "processors": os.cpu_count(),
         "python": sys.version.split()[0],
         "load": {"seconds": round(load_seconds, 2), **loaded},
@@ -81,6 +86,7 @@ def run(
             "created": imported["created"],
         },
         "healthz": health,
+        "case_file": file_of_cases,
         "pages": measured,
         "over_target": [row["page"] for row in measured if row["p95_ms"] > TARGET_MS],
         "target_ms": TARGET_MS,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from measures_app import actions, alerts, decided, followups
 from reports_app.case_review import case_context, chosen_episode
 from reports_app.paper import missing
-from reports_app.queue import left_untaken, queue_of, taken_up_share, waiting_below
+from reports_app.queue import lately, queue_of
 from reports_app.review_forms import DecisionForm, HandToForm, PutOffForm, ResultForm
 from reports_app.views.clients import client_or_404
 from sessions_app import access, audit, policies
@@ -37,7 +37,6 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Who is worth a conversation this week?"""
     budget = int(policies.get("review_budget_per_week"))
     found = queue_of(request.user, budget)
-    in_time, raised = taken_up_share(request.user)
     due = followups.look(followups.due_reviews(request.user))
     rows = len(found.talk) + len(found.good) + len(due)
     audit.record("read", subject_kind="review queue", rows=rows)
@@ -45,10 +44,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "queue": found,
         "alerts": alerts.waiting(request.user),
         "budget": budget,
-        "in_time": in_time,
-        "raised": raised,
-        "untaken": left_untaken(request.user),
-        "waiting": waiting_below(request.user) if policies.get("notice_above") else 0,
+        "lately": lately(request.user),
         "due": due,
         "treats_shown": access.may(request.user, "review"),
     }
@@ -99,7 +95,7 @@ def _case_page(
     wanted = request.POST.get("episode") or request.GET.get("episode")
     context = case_context(client, user, wanted, for_review=True)
     episode = context["episode"]
-    due = followups.look(followups.due_reviews(user).filter(episode=episode))
+    due = followups.look(followups.due_of(episode))
     asks = any(group[0] != "" for group in context["noticed"])
     conference = _conference(request, episode)
     talked = CaseReview.Talked.TOGETHER if access.may(user, "review") else CaseReview.Talked.ALONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from measures_app.models import Flag
 from measures_app.sentences import class_words, flag_sentence
 from reports_app.noticed import said_of
-from reports_app.queue import Entry, benefit_of
+from reports_app.queue import benefit_of
 from sessions_app.models import Respondent
 
 NEVER = ("failed", "deteriorated", "dropout", "non-compliant", "missed")
@@ -74,15 +74,17 @@ def test_no_sentence_is_a_verdict() -> None:
         assert said.sentence != said.rule
 
 
-def test_a_flag_nobody_takes_up_climbs_and_a_long_course_sinks() -> None:
+def test_what_nobody_takes_up_climbs_each_week_and_what_somebody_has_stands_still() -> None:
     today = date(2026, 3, 30)
-    fresh = Entry(1, 1, ["no_progress"], today, sessions=6)
-    waiting = Entry(2, 2, ["no_progress"], date(2026, 3, 2), sessions=6)
-    taken = Entry(3, 3, ["no_progress"], date(2026, 3, 2), taken_up=True, sessions=6)
-    late = Entry(4, 4, ["no_progress"], today, sessions=30)
-    worse = Entry(5, 5, ["deteriorated", "no_progress"], today, sessions=6)
-    order = sorted((fresh, waiting, taken, late, worse), key=lambda e: -benefit_of(e, today))
-    assert [entry.episode_id for entry in order] == [5, 2, 1, 3, 4]
+
+    def worth(benefit: float | None, weeks: int, owner: int | None = None) -> float:
+        raised = today - timedelta(weeks=weeks)
+        flag = Flag(rule="no_progress", benefit=benefit, raised_on=raised, owner_id=owner)
+        return round(benefit_of(flag, today), 3)
+
+    assert [worth(0.30, weeks) for weeks in (0, 1, 4)] == [0.30, 0.32, 0.38]
+    assert worth(0.30, 4, owner=7) == 0.30
+    assert worth(None, 0) == 0.30  # raised before benefits were stored: one in two
 
 
 @pytest.mark.parametrize(

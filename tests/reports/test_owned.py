@@ -13,8 +13,9 @@ from django.test import Client as Browser
 from measures_app import actions as measure_actions
 from measures_app import flagging, followups, measures
 from measures_app.models import Flag, FlagEvent, FollowUp
+from measures_app.models.flags import WAITED
 from reports_app.nightly import run_night
-from reports_app.queue import left_untaken, queue_of
+from reports_app.queue import Lately, lately, queue_of
 from sessions_app import access, actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import CaseReview, Episode, User
@@ -173,10 +174,47 @@ def test_what_nobody_takes_up_lapses_after_the_clinics_time_with_its_reason(
         before = of_ana(flagged).count()
         run_night(TODAY)
         assert of_ana(flagged).count() == before, "raised again the night after"
-        assert left_untaken(flagged.sofia) == 1
+        assert lately(flagged.sofia).untaken == 1
     assert "1 left the list lately without anybody taking it up" in browser_text(
         browser_of("sofia"), "/review/"
     )
+
+
+def test_the_share_taken_up_within_a_week_counts_what_was_raised_and_looked_at_in_time(
+    flagged: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    """Raised 20 days ago: taken up on the seventh day counts, on the eighth it doesn't."""
+    with acting_as(BY):
+        ana = of_ana(flagged)
+        rules = set(ana.values_list("rule", flat=True))
+        assert len(rules) == 2
+        _raised(flagged, 20)
+        assert lately(flagged.sofia) == Lately(raised=2, in_time=0, untaken=0)
+        measure_actions.take_up(episode=flagged.episodes["ana"], by=flagged.sofia)
+        assert lately(flagged.sofia).in_time == 0, "today is the twentieth day"
+        ana.update(taken_up_at=clinic_time.at(later(-12), 0, 30))
+        assert lately(flagged.sofia).in_time == 0, "on the eighth day"
+        ana.update(taken_up_at=clinic_time.at(later(-13), 23, 30))
+        assert lately(flagged.sofia).in_time == 2
+        ana.filter(rule="overdue").update(close_reason=f"{WAITED}: the reason is gone")
+        assert lately(flagged.sofia) == Lately(raised=1, in_time=1, untaken=0)
+        _raised(flagged, 6)
+        assert lately(flagged.sofia).raised == 0, "its week isn't over"
+        _raised(flagged, 36)
+        assert lately(flagged.sofia).raised == 0, "long ago"
+        ana.update(close_reason="", taken_up_at=clinic_time.now())
+        _raised(flagged, 20)
+    text = browser_text(browser_of("sofia"), "/review/")
+    assert "0 of 2 noticed lately were taken up within a week" in text
+
+
+def test_a_decision_within_the_week_counts_as_looked_at(flagged: Clinic) -> None:
+    with acting_as(BY):
+        decided(flagged)
+        of_ana(flagged).update(raised_on=later(-14), closed_on=later(-7))
+        assert lately(flagged.sofia) == Lately(raised=2, in_time=2, untaken=0)
+        of_ana(flagged).update(closed_on=later(-6))
+        assert lately(flagged.sofia).in_time == 0
 
 
 def test_what_somebody_has_or_put_off_does_not_lapse(flagged: Clinic) -> None:

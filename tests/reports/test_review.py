@@ -216,6 +216,53 @@ def test_beyond_the_weeks_room_folds_and_what_is_taken_up_stays_in_sight(flagged
     assert len(clients) == len(set(clients)) == 4
 
 
+def test_the_list_stands_in_the_order_of_what_a_look_would_bring(flagged: Clinic) -> None:
+    """As the night stored it; a flag nobody has for four weeks overtakes one that is .05 above."""
+    with acting_as(BY):
+        episodes = _more(flagged, 3)
+        run_night(clinic_time.today())
+        worse = Flag.objects.filter(rule="deteriorated")
+        assert worse.count() == 4
+        Flag.objects.exclude(rule="deteriorated").update(benefit=0.0)
+        for episode, benefit in zip(episodes, (0.40, 0.45, 0.70), strict=True):
+            worse.filter(episode=episode).update(benefit=benefit)
+        worse.filter(episode=flagged.episodes["ana"]).update(benefit=0.50)
+        first, second, third = episodes
+
+        def order() -> list[Episode]:
+            return [row.episode for row in queue_of(flagged.sofia, 20).talk]
+
+        assert order() == [third, flagged.episodes["ana"], second, first]
+        weeks_ago = TODAY - timedelta(weeks=4)
+        worse.filter(episode=first).update(raised_on=weeks_ago)
+        assert order() == [third, flagged.episodes["ana"], first, second]
+
+
+def test_what_waits_below_the_line_is_shown_apart_and_raised_by_taking_it_up(
+    clinic: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    with acting_as(BY):
+        measures.sync_library()
+        actions.set_policy(key="notice_above", value=0.95, by=BY)
+        for session, total in zip(clinic.sessions["ana"], WORSE, strict=True):
+            score(clinic.episodes["ana"], session, "outcome-adult", total)
+        run_night(TODAY)
+        found = queue_of(clinic.sofia, 20)
+    assert (found.talk, found.waiting_total) == ([], 1)
+    assert found.waiting[0].client == clinic.ana
+    sofia, code = browser_of("sofia"), clinic.ana.code
+    assert f'aria-label="Take up {code}"' in sofia.get("/review/").content.decode()
+    assert sofia.post(f"/review/{code}/take-up/").status_code == 302
+    with acting_as(BY):
+        flags = list(Flag.objects.for_review().filter(episode=clinic.episodes["ana"]))
+        assert {(f.state, f.owner, f.raised_on) for f in flags} == {
+            ("taken_up", clinic.sofia, TODAY)
+        }
+        run_night(TODAY)
+        found = queue_of(clinic.sofia, 20)
+    assert (len(found.talk), found.waiting_total) == (1, 0)
+
+
 def test_a_supervisor_sees_their_clinicians_clients_only(
     flagged: Clinic, browser_of: Callable[[str], Browser]
 ) -> None:

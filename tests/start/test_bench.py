@@ -13,9 +13,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
-from outcomes_site.benchmark import doors
+from outcomes_site.benchmark import doors, papers
 from outcomes_site.benchmark.respondents import Respondents
 from outcomes_site.local.processes import CHECKOUT
+from reports_app import paper
 from sessions_app import actions
 from sessions_app.context import acting_as
 from sessions_app.models import Client
@@ -90,5 +91,9 @@ def test_a_small_run_measures_everything_and_leaves_nothing(tmp_path: Any) -> No
     assert {row["page"] for row in found["pages"]} == {page.name for page in doors.pages()}
     assert all(row["p95_ms"] > 0 and row["requests"] == 1 for row in found["pages"])
     assert found["night"]["seconds"] > 0
+    assert found["open_review_flags"] > 0
+    if not paper.missing():
+        assert found["case_file"]["cases"] == papers.CASES
+        assert found["case_file"]["largest_case_bytes"] < 300_000
     assert found["import"]["created"] == found["import"]["rows"] > 3000
     assert list(tmp_path.glob("outcomes-bench-*")) == []

@@ -89,13 +89,22 @@ class Command(BaseCommand):
         load, night, imported = found["load"], found["night"], found["import"]
         steps = ", ".join(f"{name} {value:.1f} s" for name, value in night["steps"].items())
         self.stdout.write(
-            f"{found['clients']} clients on {found['processors']} processors\n"
+            f"{found['clients']} clients and {found['open_review_flags']} open flags on "
+            f"{found['processors']} processors\n"
             f"  load    {load['seconds']:8.1f} s\n"
             f"  night   {night['seconds']:8.1f} s ({steps}); again {night['again_seconds']:.1f} s\n"
             f"  import  {imported['seconds']:8.1f} s for {imported['rows']} rows\n"
             f"  /healthz {found['healthz']['p50_ms']:.2f} ms (p50), "
             f"{found['healthz']['p95_ms']:.2f} ms (p95), {found['healthz']['requests']} requests\n"
         )
+        file = found["case_file"]
+        if file is not None:
+            self.stdout.write(
+                f"  {file['cases']} cases as one file {file['seconds']:.1f} s "
+                f"({file['processor_seconds']:.1f} s of the processor), "
+                f"{file['bytes'] / 1000:.0f} kB; the largest case alone "
+                f"{file['largest_case_bytes'] / 1000:.0f} kB"
+            )
         self.stdout.write(
             f"  {'page':24}{'role':16}{'p50 ms':>8}{'p95 ms':>8}{'p50 x':>8}{'p95 x':>8}{'kB':>8}"
         )
