@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Max
 
-from measures_app import prognosis
+from measures_app import prognosis, strata
 from measures_app.fitting import CODE_VERSION, ModelKey, all_in_use, growth_of
 from measures_app.models import Administration, ExpectedChangeModel, Trajectory
 from measures_app.psychometrics import growth
@@ -35,6 +35,7 @@ class Reading:
 
     series: Series
     model: ExpectedChangeModel | None
+    stratum: str = ""  # the part of the clinic it lies in, where the clinic's model has parts
     expected_t: list[int] = field(default_factory=list)
     expected_mean: list[float] = field(default_factory=list)
     expected_low80: list[float] = field(default_factory=list)
@@ -109,14 +110,16 @@ def read_series(
     """
     readings = []
     groups: dict[ModelKey, list[Reading]] = {}
+    places = strata.Places(models, (s.episode_id for s in found))
     for s in found:
-        model = None if s.mid_care else models.get(key_of(s))
-        reading = Reading(s, model)
+        key = places.model_key(key_of(s), s.episode_id)
+        model = None if s.mid_care else models.get(key)
+        reading = Reading(s, model, places.stratum(key_of(s), s.episode_id))
         if s.criteria is not None and len(s.scores) > 1:
             reading.change_class = classify_one(s.scores[0], s.scores[-1], s.criteria) or ""
         readings.append(reading)
         if model is not None:
-            groups.setdefault(key_of(s), []).append(reading)
+            groups.setdefault(key, []).append(reading)
     for key, members in groups.items():
         fitted = growth_of(models[key])
         _expect(members, fitted)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cache
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from django.db.models import Case, Count, IntegerField, Value, When
 
-from measures_app import prognosis, series
+from measures_app import prognosis, series, strata
 from measures_app.kept import kept
 from measures_app.models import (
     Administration,
@@ -34,6 +34,7 @@ from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
 from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
+from measures_app.strata import ModelKey
 from sessions_app import bulk
 from sessions_app.prepared import Prepared
 
@@ -45,18 +46,21 @@ REFIT_SHARE = 0.05
 REFIT_DAYS = 28
 HIDDEN = ("beta_covariance", "data", "follows", "taken_from")
 PRIORS = Path(__file__).parent / "priors.toml"
-ModelKey = tuple[int, str, str]  # measure, relation, variant: "" or a later scoring's version
 
 
 @dataclass
 class FitReport:
-    """What a night says of one measure: its data, its model, or why there is none."""
+    """What a night says of one measure: its data, its model, or why there is none.
+
+    `stratum` names a part of the clinic (see `strata`); "" is the whole of it.
+    """
 
     measure: str
     relation: str
     variant: str
     clients: int
     scores: int
+    stratum: str = ""
     model: ExpectedChangeModel | None = None
     problem: str = ""
     refitted: bool = False
@@ -67,6 +71,7 @@ class FitReport:
             "measure": self.measure,
             "relation": self.relation,
             "variant": self.variant,
+            "stratum": self.stratum,
             "clients": self.clients,
             "scores": self.scores,
             "model": self.model.label if self.model else None,
@@ -103,14 +108,19 @@ def latest_model(
 def all_in_use(
     as_of: date | None = None, measure_ids: Collection[int] | None = None
 ) -> dict[ModelKey, ExpectedChangeModel]:
-    """The newest model of each measure, relation and variant (of all measures, or of some)."""
+    """The newest model of each measure, relation and variant (of all measures, or of some).
+
+    Those of strata stand beside the whole clinic's while the clinic has such strata.
+    """
     if as_of is None and measure_ids is not None:
         known = _IN_USE.rows(measure_ids)
     else:
         known = list(_newest(_stored(as_of), measure_ids))
     _read_models([row for row in known if row not in _MODELS])
     found = [_MODELS[row] for row in known]
-    return {(row.measure_id, row.relation, row.stratum): row for row in found}
+    return strata.without_withdrawn(
+        {(row.measure_id, row.relation, row.stratum): row for row in found}
+    )
 
 
 def _newest(rows: Any, measure_ids: Collection[int] | None) -> Any:
@@ -135,13 +145,14 @@ def _read_models(wanted: list[tuple[int, str]]) -> None:
 def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: date) -> None:
     """Keep a growth model for the reporting year, on its first night with a model of own data.
 
-    Against a model that is fitted every night, a clinic that gets better can't be seen to.
+    Against a model that is fitted every night, a clinic that gets better can't be seen to. The
+    reference is the whole clinic's: its parts are compared on it.
     """
     if measure.purpose not in CHANGE_PURPOSES:
         return
     for report in reports:
         row = report.model
-        if row is None or row.clients < growth.PROVISIONAL:
+        if row is None or report.stratum or row.clients < growth.PROVISIONAL:
             continue
         place = {"relation": report.relation, "stratum": report.variant}
         kept = ExpectedChangeModel.objects.filter(measure=measure, **place)
@@ -242,9 +253,11 @@ def priors() -> dict[str, Prior]:
     return {code: Prior.from_dict(values) for code, values in content.items()}
 
 
-def _is_due(report: FitReport, as_of: date) -> bool:
+def _is_due(report: FitReport, as_of: date, kinds: strata.Kinds) -> bool:
     model = report.model
     if model is None or model.clients < SMALL_CLIENTS or model.code_version != CODE_VERSION:
+        return True
+    if strata.kinds_of(model) != kinds:
         return True
     before = int(model.parameters.get("taken_from", 0))
     grown = abs(report.scores - before) >= REFIT_SHARE * before
@@ -260,7 +273,7 @@ def _keep(
     return ExpectedChangeModel.objects.create(
         measure=measure,
         relation=report.relation,
-        stratum=report.variant,
+        stratum=strata.name(report.variant, report.stratum),
         checksum=_digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
         cutoff_on=as_of,
         parameters=parameters,
@@ -269,24 +282,41 @@ def _keep(
     )
 
 
-def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:
+def _fit_growth(
+    measure: Measure,
+    report: FitReport,
+    rows: pd.DataFrame,
+    as_of: date,
+    *,
+    kinds: strata.Kinds = (),
+    whole: ExpectedChangeModel | None = None,
+) -> None:
+    """Fit the whole clinic's model, noting its strata's `kinds`; or a stratum's, given `whole`."""
     code = rows.groupby(SERIES, sort=False).ngroup().to_numpy(dtype=np.int64)
     t, score = rows["t"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float)
     criteria, step = _judged_by(rows)
     courses = prognosis.courses_of(rows, as_of) if len(rows) else None
     learnt = courses.fingerprint() if courses else b""
-    data = _digest(code, t, score, learnt, criteria, CODE_VERSION)
+    beside = [*kinds, *([whole.checksum] if whole else [])]
+    data = _digest(code, t, score, learnt, criteria, CODE_VERSION, *beside)
     if report.model is not None and report.model.parameters.get("data") == data:
         return
-    # A later scoring is another scale: what is believed of the first doesn't hold for it.
-    prior = None if report.variant else priors().get(measure.code)
+    if whole is not None:
+        prior: Prior | None = Prior.of(growth_of(whole))
+    else:
+        # A later scoring is another scale: what is believed of the first doesn't hold for it.
+        prior = None if report.variant else priors().get(measure.code)
     try:
         fitted = growth.fit(code, t, score, prior=prior)
         weight = prior.weight if prior else 0.0
         parameters = {**fitted.to_dict(), "data": data, "prior_weight": weight}
         del parameters["seconds"]
+        if kinds:
+            parameters["strata"] = list(kinds)
         if courses is not None:
-            parameters["ending"] = prognosis.learn(courses, fitted, criteria, step, prior)
+            parameters["ending"] = prognosis.learn(
+                courses, fitted, criteria, step, prior, whole=whole
+            )
         report.model = _keep(
             measure,
             report,
@@ -302,6 +332,34 @@ def _fit_growth(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
         report.problem = str(problem) if known_kind else "the fit found no usable optimum"
         return
     report.refitted = True
+
+
+def _fit_strata(
+    measure: Measure, whole: FitReport, rows: pd.DataFrame, as_of: date, kinds: strata.Kinds
+) -> Iterator[FitReport]:
+    """Fit each part of the clinic that has enough clients, with the clinic's model as prior."""
+    if whole.model is None or not kinds or not len(rows):
+        return
+    places = strata.of_episodes(rows["episode_id"].unique().tolist(), kinds)
+    stratum = rows["episode_id"].map(places)
+    for part, own in rows.groupby(stratum, sort=True):
+        if not part:
+            continue
+        later = own[own.duplicated(SERIES)]
+        clients = int(later.groupby(SERIES, sort=False).ngroups)
+        report = FitReport(
+            whole.measure, whole.relation, whole.variant, clients, len(own), stratum=str(part)
+        )
+        written = strata.name(whole.variant, report.stratum)
+        report.model = latest_model(measure, whole.relation, written, as_of)
+        if clients >= strata.FEWEST_CLIENTS:
+            _fit_growth(measure, report, own, as_of, whole=whole.model)
+        elif report.model is None:
+            report.problem = (
+                f"{clients} clients with a second score, {strata.FEWEST_CLIENTS} are needed: "
+                "the whole clinic's model serves"
+            )
+        yield report
 
 
 def _judged_by(rows: pd.DataFrame) -> tuple[ChangeCriteria | None, float]:
@@ -341,10 +399,12 @@ def _fit_limits(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
 def fit_measure(measure: Measure, as_of: date) -> list[FitReport]:
     """Fit a measure's models as of a day, one for each relation; unchanged data changes none."""
     reports = _reports(measure, as_of)
+    change = measure.purpose in CHANGE_PURPOSES
+    kinds = strata.in_force(as_of) if change else ()
     due = []
     for (relation, variant), report in reports.items():
         report.model = latest_model(measure, relation, variant, as_of)
-        if _is_due(report, as_of):
+        if _is_due(report, as_of, kinds):
             due.append((relation, variant))
     if not due:
         return list(reports.values())
@@ -354,13 +414,17 @@ def fit_measure(measure: Measure, as_of: date) -> list[FitReport]:
         pk: variant_of(versions[pk]) for pk in frame["scoring"].unique().tolist() if pk in versions
     }
     frame["variant"] = frame["scoring"].map(roots).fillna("")
-    change = measure.purpose in CHANGE_PURPOSES
     if change:
         frame = for_modelling(frame)
+    found = list(reports.values())
     for key in due:
         rows = frame[(frame["relation"] == key[0]) & (frame["variant"] == key[1])]
-        (_fit_growth if change else _fit_limits)(measure, reports[key], rows, as_of)
-    return list(reports.values())
+        if change:
+            _fit_growth(measure, reports[key], rows, as_of, kinds=kinds)
+            found += _fit_strata(measure, reports[key], rows, as_of, kinds)
+        else:
+            _fit_limits(measure, reports[key], rows, as_of)
+    return found
 
 
 def fitted_measures() -> list[Measure]:

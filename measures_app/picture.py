@@ -10,6 +10,7 @@ from datetime import date
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from measures_app import strata
 from measures_app.charts import CourseFigure, Event
 from measures_app.expected import Reading, read_course
 from measures_app.series import Series
@@ -29,6 +30,7 @@ class Picture:
 
     figure: CourseFigure
     reading: Reading
+    part: str = ""  # of the clinic, where parts of it have models of their own
 
     @property
     def series(self) -> Series:
@@ -36,7 +38,14 @@ class Picture:
 
     @property
     def model_label(self) -> str:
-        return self.reading.model.label if self.reading.model else ""
+        """Which data the expected response comes from."""
+        model = self.reading.model
+        if model is None or not self.part:
+            return model.label if model else ""
+        words = {"data": model.label, "part": self.part}
+        if strata.parts_of(model.stratum)[1]:
+            return _("%(part)s: %(data)s, weighed with the whole clinic's") % words
+        return _("the whole clinic: %(data)s; too few yet in %(part)s alone") % words
 
 
 def _place(day: date, days: list[date]) -> float:
@@ -166,5 +175,6 @@ def pictures_in(course: Course, episode: Episode, *, bare: bool = False) -> list
         figure = figure_of(reading, episode, _alliance_beside(s, alliance), course.days, events)
         # A form that took over says so better than "measured since".
         note = _changed_form(s, [r.series for r in readings if r is not reading])
-        found.append(Picture(replace(figure, note=note or figure.note), reading))
+        part = strata.in_words(reading.stratum, {episode.programme_id: episode.programme.name})
+        found.append(Picture(replace(figure, note=note or figure.note), reading, part))
     return found

@@ -317,12 +317,17 @@ def learn(
     criteria: ChangeCriteria | None,
     step: float,
     prior: Prior | None,
+    *,
+    whole: ExpectedChangeModel | None = None,
 ) -> dict[str, Any]:
     """What stands beside a growth model: spread, hazards and recalibrations, as plain values.
 
-    Without thresholds (`criteria` None) no class can be foretold, and nothing stands there.
+    Without thresholds (`criteria` None) no class can be foretold, and nothing stands there. A
+    part of the clinic without enough endings of its own takes those of the `whole` clinic.
     """
     ended = int(courses.ended.sum())
+    if whole is not None and ended < FEWEST_CLIENTS:
+        return dict(whole.parameters.get("ending", {}))
     if criteria is None:
         return {"ended": ended}
     wide = with_spread(model, *courses.arrays())

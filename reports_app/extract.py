@@ -9,18 +9,12 @@ import pandas as pd
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from measures_app.models import Administration, Measure
+from measures_app.strata import AGE_BANDS, age_band
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Period
 from sessions_app.models import Programme, Respondent, Session
 
 OUTSIDE_OUTCOME = ("died", "assessment_only")
-AGE_BANDS = [
-    ("0-12", 0, 12),
-    ("13-17", 13, 17),
-    ("18-25", 18, 25),
-    ("26-64", 26, 64),
-    ("65+", 65, 200),
-]
 SUMMARY_COLUMNS = [
     "episode_id", "client_id", "programme__name", "purpose", "gender", "age_at_opening",
     "opened_on", "closed_on", "ending", "attended", "no_shows", "first_session_on",
@@ -88,13 +82,6 @@ def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
 
 def _within(period: Period, field: str) -> dict[str, Any]:
     return {f"{field}__gte": period.start, f"{field}__lte": period.end}
-
-
-def age_band(age: int | None) -> str:
-    """The report's age group; `not recorded` where the age isn't known."""
-    if age is None or pd.isna(age):
-        return "not recorded"
-    return next((name for name, low, high in AGE_BANDS if low <= age <= high), "not recorded")
 
 
 def attendance(period: Period, scope: Scope = CLINIC) -> dict[str, int]:

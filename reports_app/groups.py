@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from measures_app.models import Measure
 from measures_app.psychometrics.rates import BoundedRate, improvement_rate
 from measures_app.psychometrics.suppression import Sum, publish
-from reports_app.extract import AGE_BANDS, CLINIC, OUTSIDE_OUTCOME, Scope, age_band
+from measures_app.strata import AGE_BANDS, age_band
+from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Scope
 from reports_app.metrics import main_measures
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period

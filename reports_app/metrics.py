@@ -23,7 +23,8 @@ from measures_app.psychometrics.rates import (
     recovery_rate,
     wilson,
 )
-from reports_app.extract import OUTSIDE_OUTCOME, Extract, age_band
+from measures_app.strata import age_band
+from reports_app.extract import OUTSIDE_OUTCOME, Extract
 
 NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3

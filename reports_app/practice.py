@@ -23,7 +23,8 @@ from measures_app.models import Measure, MeasureVersion, NormRow
 from measures_app.psychometrics.multilevel import clinic_icc, clinician_effects, icc_of_sums
 from measures_app.psychometrics.norms import TWO_SIDED_95, direction
 from measures_app.psychometrics.rates import improvement_rate, wilson
-from reports_app.extract import AGE_BANDS, OUTSIDE_OUTCOME, age_band
+from measures_app.strata import AGE_BANDS, age_band
+from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary, PracticeEntry, SessionMonth
 from reports_app.still_looking import BETTER
 from sessions_app import clinic_time, policies

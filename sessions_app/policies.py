@@ -24,6 +24,9 @@ DEFAULTS: dict[str, Any] = {
     # Expected benefit of looking above which a reason reaches the queue at once; the others wait
     # and climb. 0: all at once. The back-test says which value keeps the weekly room.
     "notice_above": 0.0,
+    # Whether the expected change of parts of the clinic is fitted apart (both: of each pair).
+    "strata_by_programme": False,
+    "strata_by_age": False,
     "small_cell_limit": 8,  # counts below it stay blank in files that leave the clinic
     "closing_day": 10,  # of the next month: before it an edition is provisional
     "return_reopens_days": 60,  # a return within this reopens the episode
@@ -64,6 +67,8 @@ WORDS: dict[str, Any] = {
     "overdue_factor": _("Overdue after so many times the client's own rhythm"),
     "stopping_above": _("Chance of stopping from which a client is noticed (0 to 1)"),
     "notice_above": _("Benefit of looking from which a case is noticed at once (0: every case)"),
+    "strata_by_programme": _("Programmes with enough clients have an expected change of their own"),
+    "strata_by_age": _("Age groups with enough clients have an expected change of their own"),
     "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),
     "closing_day": _("Day of the next month on which a month closes"),
     "return_reopens_days": _("Days within which a return reopens the episode"),

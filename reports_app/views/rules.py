@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app import actions as measure_actions
-from measures_app import rule_sets, stopping
+from measures_app import fitting, rule_sets, stopping, strata
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
+from measures_app.models import ExpectedChangeModel, FlagRuleSet, Measure, NightlyRun, RuleProposal
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
@@ -33,6 +33,29 @@ def _told(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _models_in_use() -> list[tuple[ExpectedChangeModel, str]]:
+    """What is read with, and what the year's reports compare to; each with its part in words."""
+    rows = [*fitting.all_in_use().values()]
+    rows += ExpectedChangeModel.objects.filter(reference_year=clinic_time.today().year)
+    names = strata.programme_names()
+    measures = Measure.objects.in_bulk({row.measure_id for row in rows})
+    for row in rows:
+        row.measure = measures[row.measure_id]
+    rows.sort(key=lambda row: (row.measure.title, row.relation, row.stratum))
+    return [(row, strata.in_words(strata.parts_of(row.stratum)[1], names)) for row in rows]
+
+
+def _not_fitted(run: NightlyRun | None) -> list[dict[str, Any]]:
+    """What last night could not fit, and why; with the part of the clinic in words."""
+    rows = run.result.get("measures", []) if run else []
+    names = strata.programme_names() if rows else {}
+    return [
+        {**row, "part": strata.in_words(row.get("stratum", ""), names)}
+        for row in rows
+        if row["problem"]
+    ]
+
+
 @access.needs("see_rules")
 def rules(request: HttpRequest) -> HttpResponse:
     """How are clients noticed, and what would that have caught here?"""
@@ -42,7 +65,6 @@ def rules(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     in_force = policies.all_on()
     run = NightlyRun.objects.filter(state=NightlyRun.State.DONE, live=True).first()
-    models = ExpectedChangeModel.objects.select_related("measure").order_by("-pk")[:10]
     done, running = actions.newest_backtest(), actions.running_backtest()
     room = done.result["budget_per_week"] * done.result["supervisors"] if done else 0
     clinician = Clinician.objects.filter(user=request.user).first()
@@ -54,7 +76,9 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "in_force": in_force,
         "versions": FlagRuleSet.objects.all()[:20],
         "run": run,
-        "models": models,
+        "models": _models_in_use(),
+        "strata": strata.in_force(clinic_time.today()),
+        "not_fitted": _not_fitted(run),
         "stopping": stopping.latest(clinic_time.today()),
         "backtest": done.result if done else None,
         "backtest_on": done.finished_at if done else None,

@@ -15,9 +15,9 @@ import pytest
 from django.core.management import call_command
 
 from measures_app import measures
+from measures_app.strata import age_band
 from reports_app.editions import make_report
 from reports_app.explain import label_of
-from reports_app.extract import age_band
 from reports_app.nightly import run_night
 from reports_app.periods import Month
 from sessions_app import actions, clinic_time

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from measures_app.strata import age_band
 from reports_app import actions as report_actions
 from reports_app.editions import differences
-from reports_app.extract import CLINIC, age_band, attendance
+from reports_app.extract import CLINIC, attendance
 from reports_app.models import ReportEdition, ReportRun
 from reports_app.nightly import run_night
 from reports_app.periods import Month, Months, PeriodProblem, Range, parse_period

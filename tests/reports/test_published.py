@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from measures_app.psychometrics.suppression import Sum, possible_range
-from reports_app.extract import AGE_BANDS, CLINIC, SUMMARY_COLUMNS, Extract, Scope
+from measures_app.strata import AGE_BANDS
+from reports_app.extract import CLINIC, SUMMARY_COLUMNS, Extract, Scope
 from reports_app.metrics import Metric
 from reports_app.periods import Month
 from reports_app.published import (

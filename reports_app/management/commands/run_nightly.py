@@ -65,8 +65,9 @@ class Command(BaseCommand):
         )
         for row in result["measures"]:
             model = row["model"] or f"no model yet: {row['problem']}"
+            of = ", ".join(filter(None, (row["relation"], row["stratum"])))
             self.stdout.write(
-                f"  {row['measure']} ({row['relation']}): {row['clients']} clients, "
+                f"  {row['measure']} ({of}): {row['clients']} clients, "
                 f"{row['scores']} scores; {model}"
             )
         self.stdout.write(f"  {result['trajectories']} trajectories")
