@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -42,7 +43,11 @@ def age_band(age: int | None) -> str:
 
 def in_force(on: date) -> Kinds:
     """The kinds of strata the clinic has decided for."""
-    decided = policies.all_on(on)
+    return decided_in(policies.all_on(on))
+
+
+def decided_in(decided: Mapping[str, Any]) -> Kinds:
+    """The same, from policies that were read already."""
     return tuple(kind for kind, policy in KINDS.items() if decided[policy])
 
 
@@ -88,7 +93,10 @@ def in_words(stratum: str, programmes: Mapping[int, str]) -> str:
     return ", ".join(said)
 
 
-def programme_names() -> dict[int, str]:
+def programme_names(strata: Iterable[str]) -> dict[int, str]:
+    """Names to say strata with; nothing is asked where none is a programme's."""
+    if not any("programme " in stratum for stratum in strata):
+        return {}
     return dict(Programme.objects.values_list("pk", "name"))
 
 

@@ -4,15 +4,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app import actions as measure_actions
-from measures_app import fitting, rule_sets, stopping, strata
+from measures_app import rule_sets, stopping, strata
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import ExpectedChangeModel, FlagRuleSet, Measure, NightlyRun, RuleProposal
+from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
@@ -35,25 +36,32 @@ def _told(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _models_in_use() -> list[tuple[ExpectedChangeModel, str]]:
     """What is read with, and what the year's reports compare to; each with its part in words."""
-    rows = [*fitting.all_in_use().values()]
-    rows += ExpectedChangeModel.objects.filter(reference_year=clinic_time.today().year)
-    names = strata.programme_names()
-    measures = Measure.objects.in_bulk({row.measure_id for row in rows})
-    for row in rows:
-        row.measure = measures[row.measure_id]
-    rows.sort(key=lambda row: (row.measure.title, row.relation, row.stratum))
-    return [(row, strata.in_words(strata.parts_of(row.stratum)[1], names)) for row in rows]
+    place = ("measure_id", "relation", "stratum", "reference_year")
+    year = clinic_time.today().year
+    newest = (
+        ExpectedChangeModel.objects.filter(Q(reference_year=None) | Q(reference_year=year))
+        .select_related("measure")
+        .order_by(*place, "-pk")
+        .distinct(*place)
+    )
+    rows = list(newest)
+    keyed = {(row.measure_id, row.relation, row.stratum): row
+             for row in rows if row.reference_year is None}  # fmt: skip
+    used = {row.pk for row in strata.without_withdrawn(keyed).values()}
+    used |= {row.pk for row in rows if row.reference_year}
+    names = strata.programme_names(row.stratum for row in rows)
+    return [
+        (row, strata.in_words(strata.parts_of(row.stratum)[1], names))
+        for row in rows
+        if row.pk in used
+    ]
 
 
 def _not_fitted(run: NightlyRun | None) -> list[dict[str, Any]]:
     """What last night could not fit, and why; with the part of the clinic in words."""
-    rows = run.result.get("measures", []) if run else []
-    names = strata.programme_names() if rows else {}
-    return [
-        {**row, "part": strata.in_words(row.get("stratum", ""), names)}
-        for row in rows
-        if row["problem"]
-    ]
+    rows = [row for row in (run.result.get("measures", []) if run else []) if row["problem"]]
+    names = strata.programme_names(row.get("stratum", "") for row in rows)
+    return [{**row, "part": strata.in_words(row.get("stratum", ""), names)} for row in rows]
 
 
 @access.needs("see_rules")
@@ -77,7 +85,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "versions": FlagRuleSet.objects.all()[:20],
         "run": run,
         "models": _models_in_use(),
-        "strata": strata.in_force(clinic_time.today()),
+        "strata": strata.decided_in(in_force),
         "not_fitted": _not_fitted(run),
         "stopping": stopping.latest(clinic_time.today()),
         "backtest": done.result if done else None,

@@ -1,4 +1,4 @@
-"""Parts of the clinic with a model of their own: only where decided, and only from enough clients."""
+"""Parts of the clinic with a model of their own: where decided, and from enough clients on."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def test_each_programme_with_enough_clients_is_read_with_its_own(three_programme
     assert told[key["Walk-in"]]["model"] == "own data (n = 60)"
     assert "8 clients with a second score, 50 are needed" in told[key[FEW]]["problem"]
     walk_in, groups, few = (_reading(name) for name in (*GAIN, FEW))
-    assert walk_in.model and groups.model and few.model
+    assert walk_in.model
+    assert groups.model
+    assert few.model
     assert walk_in.model.stratum == "/" + key["Walk-in"]
     assert walk_in.model.parameters["prior_weight"] == 100
     assert few.model.stratum == ""

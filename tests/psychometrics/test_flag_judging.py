@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures_app.psychometrics.flag_judging import (
-    Course,
-    judge,
-    settings,
-    within_budget,
-)
+from measures_app.psychometrics.flag_judging import judge
 
 NAN = float("nan")
 
@@ -89,55 +84,3 @@ def test_shares_lie_within_their_intervals_and_between_zero_and_one(rows):
         if not math.isnan(share.value):
             assert 0 <= share.low <= share.value + 1e-12
             assert share.value <= share.high + 1e-12 <= 1 + 1e-9
-
-
-def test_a_flag_is_raised_on_passing_and_again_after_enough_sessions():
-    course = Course(t=(2, 3, 4, 5, 6, 9), p=(0.7, 0.8, 0.5, 0.7, 0.5, 0.9))
-    assert course.raised_at(0.6, silent_sessions=4) == [2, 9]
-    assert course.raised_at(0.6, silent_sessions=3) == [2, 5, 9]
-    assert course.raised_at(0.75, silent_sessions=4) == [3, 9]
-    assert course.raised_at(0.95, silent_sessions=4) == []
-
-
-def test_a_threshold_is_priced_in_flags_a_week():
-    courses = [Course((2, 3), (0.3, 0.9)), Course((2, 3), (0.5, 0.4)), Course((2,), (0.2,))]
-    low, high, none = settings(
-        courses, np.array([True, False, False]), 2.0, thresholds=[0.25, 0.6, 0.95]
-    )
-    assert (low.per_week, low.sensitivity, low.specificity, low.ppv) == (1.0, 1.0, 0.5, 0.5)
-    assert (high.per_week, high.sensitivity, high.specificity, high.ppv) == (0.5, 1.0, 1.0, 1.0)
-    assert (none.per_week, none.sensitivity) == (0.0, 0.0)
-    assert math.isnan(none.ppv)
-    assert within_budget([low, high, none], 0.6) == high
-    assert within_budget([low, high, none], 5) == low
-    assert within_budget([low], 0.5) is None
-
-
-def test_settings_need_endings_and_time():
-    with pytest.raises(ValueError, match="ending"):
-        settings([Course((2,), (0.5,))], np.array([], dtype=bool), 1, thresholds=[0.5])
-    with pytest.raises(ValueError, match="days"):
-        settings([], np.array([], dtype=bool), 0, thresholds=[0.5])
-
-
-def test_nobody_well_and_nobody_unwell_have_no_share():
-    (one,) = settings([Course((2,), (0.9,))], np.array([True]), 1, thresholds=[0.5])
-    (other,) = settings([Course((2,), (0.9,))], np.array([False]), 1, thresholds=[0.5])
-    assert math.isnan(one.specificity)
-    assert math.isnan(other.sensitivity)
-
-
-courses = st.lists(
-    st.lists(st.floats(0, 1), min_size=1, max_size=9).map(
-        lambda p: Course(tuple(range(2, 2 + len(p))), tuple(p))
-    ),
-    min_size=1,
-    max_size=20,
-)
-
-
-@given(courses, st.floats(0, 1), st.floats(0, 1))
-def test_a_higher_threshold_never_flags_another_episode(found, a, b):
-    low, high = sorted((a, b))
-    for course in found:
-        assert bool(course.raised_at(high, 4)) <= bool(course.raised_at(low, 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from measures_app.psychometrics.forecast import expected_response
+from measures_app.psychometrics.forecast import expected_response, forecast
 from measures_app.psychometrics.growth import fit
 from measures_app.psychometrics.prior import Prior
 
@@ -55,12 +55,69 @@ def test_one_client_is_enough_with_a_prior():
     assert 0 < band.low80[0, 0] < band.mean[0, 0] < band.high80[0, 0] < 63
 
 
-def test_a_stratum_takes_the_pooled_model_as_prior():
+def of_two_kinds(clients, apart, *, seed):
+    """Clients of two kinds, alternating; the second's change by `apart` more a unit of log t."""
+    client, t, score = scores(clients, 8, seed=seed)
+    second = client % 2 == 1
+    return client, t, score - apart * np.where(second & (t > 1), np.log(t), 0.0), second
+
+
+def some(rows, members):
+    """Rows of some clients, numbered anew."""
+    client, t, score = rows
+    kept = members[client]
+    return np.unique(client[kept], return_inverse=True)[1], t[kept], score[kept]
+
+
+def left_out(apart, *, seed, clients=240, folds=4):
+    """Squared errors at session 8 for clients left out: the pooled model's, and their kind's own.
+
+    From the first score alone, and given the first three.
+    """
+    client, t, score, second = of_two_kinds(clients, apart, seed=seed)
+    rows, kind, number = (client, t, score), second[t == 1], np.arange(clients)
+    table = score.reshape(clients, 8)
+    errors = {"pooled": [], "own": []}
+    for fold in range(folds):
+        learns = number % (2 * folds) // 2 != fold
+        pooled = fit(*some(rows, learns), starts=(0.5,))
+        for of in (False, True):
+            own = fit(*some(rows, learns & (kind == of)), prior=Prior.of(pooled), starts=(0.5,))
+            held = table[~learns & (kind == of)]
+            for name, model in (("pooled", pooled), ("own", own)):
+                start = expected_response(model, held[:, 0], [8.0]).mean[:, 0]
+                known = forecast(model, held[:, 0], [2, 3], held[:, 1:3], [8]).mean[:, 0]
+                errors[name].append([(start - held[:, 7]) ** 2, (known - held[:, 7]) ** 2])
+    return {name: np.concatenate(found, axis=1).mean(axis=1) for name, found in errors.items()}
+
+
+def test_strata_that_differ_are_foretold_better_each_by_its_own():
+    found = left_out(4.0, seed=12)
+    assert (found["own"] < 0.95 * found["pooled"]).all()
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+def test_strata_that_do_not_differ_lose_nothing_by_it(seed):
+    found = left_out(0.0, seed=seed)
+    assert (found["own"] < 1.03 * found["pooled"]).all()
+
+
+def test_a_tiny_stratum_stays_near_the_pooled_model_and_a_large_one_goes_its_own_way():
     pooled = fit(*scores(400, 8, seed=2))
-    stratum = fit(*scores(6, 5, seed=3), prior=Prior.of(pooled))
-    assert Prior.of(pooled).weight == 100
-    assert stratum.clients == 6
-    assert stratum.beta == pytest.approx(pooled.beta, abs=2)
+    prior = Prior.of(pooled)
+    assert prior.weight == 100
+    client, t, score = scores(1000, 8, seed=3)
+    rows, all_of_them = (client, t, score - 4.0 * np.log(t)), np.arange(1000)
+    at_8 = [
+        expected_response(fit(*some(rows, all_of_them < n), prior=prior), [18.0], [8.0]).mean[0, 0]
+        for n in (3, 30, 1000)
+    ]
+    before = expected_response(pooled, [18.0], [8.0]).mean[0, 0]
+    moved = (before - np.array(at_8)) / (4.0 * np.log(8))
+    assert 0 <= moved[0] < 0.1
+    assert moved[0] < moved[1] < moved[2]
+    assert 0.1 < moved[1] < 0.4  # thirty beside a hundred
+    assert 0.8 < moved[2] < 1.1
 
 
 WRITTEN = {

@@ -13,7 +13,8 @@ from measures_app.psychometrics.growth import fit
 from measures_app.psychometrics.hazards import PATH_COVARIATES, fit_hazards
 from measures_app.psychometrics.outlook import look_ahead
 
-pytestmark = pytest.mark.scale
+# Two hundred fits with their standard errors take minutes, longer on a machine with other work.
+pytestmark = [pytest.mark.scale, pytest.mark.timeout(3600)]
 CRITERIA = ChangeCriteria("lower", 7.59)
 
 
