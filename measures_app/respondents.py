@@ -17,6 +17,7 @@ from measures_app.forms import AnswerField, plain
 from measures_app.models import Administration
 from sessions_app import clinic_time
 from sessions_app.models import EntryLink, Respondent, Session
+from sessions_app.prepared import Prepared
 
 
 def people_of(session: Session) -> list[Respondent]:
@@ -165,13 +166,19 @@ def _whole_numbers(item: Any) -> list[float]:
     return [item.low + n * item.step for n in range(count + 1)]
 
 
-WITH_SESSION = (
-    "respondent", "session__meeting", "session__episode__client__identity",
-    "session__episode__client__key",
-)  # fmt: skip
+_LINK = Prepared(
+    lambda pks: EntryLink.objects.filter(pk__in=pks).select_related(
+        "respondent",
+        "session__meeting",
+        "session__episode__client__identity",
+        "session__episode__client__key",
+    )
+)
 
 
 def link_with_session(pk: int) -> EntryLink:
     """A link, its respondent and session, with all that decides what is asked; as the system."""
-    found: EntryLink = EntryLink.objects.select_related(*WITH_SESSION).get(pk=pk)
-    return found
+    found: list[EntryLink] = _LINK.objects([pk])
+    if not found:
+        raise EntryLink.DoesNotExist
+    return found[0]

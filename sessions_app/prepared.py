@@ -6,52 +6,74 @@ the database to answer it. What is asked stays a queryset; only its writing isn'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
 
 FEW = 4
 # Stand in for the numbers while the SQL is written; no row has these.
 _STAND_INS = [9_000_000_000_000_000_001 + place for place in range(FEW)]
 
 
-class Prepared:
-    """A query by row numbers: `build(numbers)` gives its queryset, with `...__in=numbers`.
+class _Written:
+    """One queryset's SQL, and the compiler that knows what its columns are."""
 
-    `rows` answers as `values_list` does, with the columns that `build` names by it; `objects` as
-    the model's own rows, of a queryset that joins and defers nothing. Columns whose Python value
-    isn't what the driver gives (JSON) don't belong here. Nothing but the numbers may differ
-    between two askings: not the day, the language or the person. For more than a few numbers the
-    queryset is asked as it is.
-    """
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        self.compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        self.sql, self.values = self.compiler.as_sql()
 
-    def __init__(self, build: Callable[[Collection[int]], QuerySet[Any]]) -> None:
-        self._build = build
-        self._written: dict[int, tuple[str, tuple[Any, ...], list[str], type[Model]]] = {}
-
-    def _ask(self, numbers: Collection[int]) -> tuple[list[Any], list[str], type[Model]]:
-        count = len(numbers)
-        if count not in self._written:
-            queryset = self._build(_STAND_INS[:count])
-            sql, values = queryset.query.sql_with_params()
-            names = [field.attname for field in queryset.model._meta.concrete_fields]
-            self._written[count] = sql, values, names, queryset.model
-        sql, values, names, model = self._written[count]
+    def ask(self, numbers: Collection[int]) -> Iterable[Any]:
         given = dict(zip(_STAND_INS, numbers, strict=False))
         with connection.cursor() as cursor:
             # By type too: to Python a flag is a number, and equal to one.
-            cursor.execute(sql, [given.get(v, v) if type(v) is int else v for v in values])
-            return cursor.fetchall(), names, model
-
-    def rows(self, numbers: Collection[int]) -> list[tuple[Any, ...]]:
-        if not 0 < len(numbers) <= FEW:
-            return list(self._build(numbers))
-        return self._ask(numbers)[0]
+            cursor.execute(
+                self.sql, [given.get(v, v) if type(v) is int else v for v in self.values]
+            )
+            found = cursor.fetchall()
+        return self.compiler.results_iter([found], tuple_expected=True)
 
     def objects(self, numbers: Collection[int]) -> list[Any]:
-        if not 0 < len(numbers) <= FEW:
-            return list(self._build(numbers))
-        rows, names, model = self._ask(numbers)
-        return [model.from_db(connection.alias, names, row) for row in rows]
+        """Rows as objects with what the queryset joined, as Django's ModelIterable makes them."""
+        select, info = self.compiler.select, self.compiler.klass_info
+        first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+        names = [column[0].target.attname for column in select[first:last]]
+        joined = get_related_populators(info, select, DEFAULT_DB_ALIAS)
+        found = []
+        for row in self.ask(numbers):
+            one = info["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
+            for populator in joined:
+                populator.populate(row, one)
+            found.append(one)
+        return found
+
+
+class Prepared:
+    """A query by a few row numbers: `build(numbers)` gives its queryset.
+
+    `rows` answers as `values_list` does, for a queryset that ends in it; `objects` with the
+    model's own objects and what is joined by `select_related`. Nothing but the numbers may
+    differ between two askings: not the day, the language or the person. With more numbers, or
+    none, the queryset is asked as it is.
+    """
+
+    def __init__(self, build: Callable[[Any], QuerySet[Any]]) -> None:
+        self._build = build
+        self._written: dict[int, _Written] = {}
+
+    def _for(self, count: int) -> _Written:
+        if count not in self._written:
+            self._written[count] = _Written(self._build(_STAND_INS[:count]))
+        return self._written[count]
+
+    def rows(self, numbers: Collection[int]) -> list[tuple[Any, ...]]:
+        if 0 < len(numbers) <= FEW:
+            return list(self._for(len(numbers)).ask(numbers))
+        return list(self._build(numbers))
+
+    def objects(self, numbers: Collection[int]) -> list[Any]:
+        if 0 < len(numbers) <= FEW:
+            return self._for(len(numbers)).objects(numbers)
+        return list(self._build(numbers))

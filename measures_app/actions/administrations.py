@@ -16,6 +16,7 @@ from measures_app.psychometrics.scoring import AnswerProblem
 from sessions_app import access, audit, clinic_time, outbox
 from sessions_app.context import user_of
 from sessions_app.models import Client, Episode, Respondent, Session
+from sessions_app.prepared import Prepared
 
 CHANGED = "episode_changed"
 
@@ -94,13 +95,18 @@ def _age(client: Client, on: date) -> int | None:
     return clinic_time.age_on(on, client.birth_year, identity.birth_date if identity else None)
 
 
-def _current_at(session: Session, measure: Measure, respondent: Respondent) -> Any:
-    return (
+_CURRENT = Prepared(
+    lambda place: (
         Administration.objects.current()
-        .filter(session=session, measure=measure, respondent=respondent)
+        .filter(session=place[0], measure=place[1], respondent=place[2])
+        .order_by("pk")
         .select_for_update()
-        .first()
     )
+)
+
+
+def _current_at(session: Session, measure: Measure, respondent: Respondent) -> Any:
+    return next(iter(_CURRENT.objects([session.pk, measure.pk, respondent.pk])), None)
 
 
 @transaction.atomic

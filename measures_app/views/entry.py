@@ -18,6 +18,7 @@ from measures_app.notes import starters
 from sessions_app import access, actions, audit, clinic_time
 from sessions_app.forms import add_problems
 from sessions_app.models import Episode, Respondent, Session
+from sessions_app.prepared import Prepared
 from sessions_app.submissions import KeyReused, once, replayed
 
 OK, UNPROCESSABLE, CONFLICT = 200, 422, 409
@@ -38,14 +39,18 @@ def _episode_of(code: str, user: Any) -> Episode:
     return episode
 
 
-def session_or_404(pk: int, user: Any) -> Session:
-    rows = Session.objects.select_related(
+_SESSION = Prepared(
+    lambda pks: Session.objects.filter(pk__in=pks).select_related(
         "meeting", "episode__client__identity", "episode__client__key", "episode__site"
     )
+)
+
+
+def session_or_404(pk: int, user: Any) -> Session:
     # Whether it may be seen, then what belongs to it: at once is more than the planner orders.
     if not Session.objects.visible_to(user).filter(pk=pk).exists():
         raise Http404
-    return rows.get(pk=pk)
+    return next(iter(_SESSION.objects([pk])))  # type: ignore[no-any-return]
 
 
 def _there(session: Session | None) -> list[Administration]:

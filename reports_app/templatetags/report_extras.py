@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -18,6 +18,19 @@ COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_
           "collateral_raters"}  # fmt: skip
 PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
          "severity_adjusted_effect_size"}  # fmt: skip
+
+
+FIGURE_ROW = (
+    '<tr><th scope="row" class="number">{}</th><td>{}</td><td class="number">{}</td>'
+    '<td class="number">{}</td><td class="number">{}</td><td class="number">{}</td></tr>'
+)
+
+
+@register.filter
+def figure_rows(rows: list[dict[str, str]]) -> SafeString:
+    """A figure's numbers (charts.figure_table), a table row a session."""
+    cells = ("session", "date", "score", "expected", "band", "alliance")
+    return format_html_join("", FIGURE_ROW, ([row[name] for name in cells] for row in rows))
 
 
 def _written(metric: Metric, value: float | None) -> str:
