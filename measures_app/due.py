@@ -320,3 +320,20 @@ def untaken_in(episode: Episode) -> dict[int, list[Untaken]]:
     treatment = sessions.filter(meeting__kind=Meeting.Kind.TREATMENT)
     found = {session.pk: desk.untaken_at(episode, session) for session in treatment}
     return {pk: untaken for pk, untaken in found.items() if untaken}
+
+
+def due_at_the_end(episode: Episode) -> tuple[Session | None, list[Due]]:
+    """The last session somebody came to, and what of the change measures is still due at it."""
+    attended = episode.sessions.filter(
+        status=Session.Status.ATTENDED, meeting__kind=Meeting.Kind.TREATMENT
+    )
+    rows = attended.select_related("meeting").order_by("held_on", "meeting__starts_at", "pk")
+    last = rows.last()
+    if last is None:
+        return None, []
+    desk = Desk([episode])
+    due = desk.due_at(episode, last.held_on, last, last=True)
+    there = {form.respondent.pk: desk.taken_at(last, form.respondent) for form in due}
+    return last, [
+        form for form in due if form.at_start and form.measure.pk not in there[form.respondent.pk]
+    ]

@@ -24,7 +24,7 @@ from measures_app.definitions import ItemDefinition
 from measures_app.due import Due
 from measures_app.models import Administration
 from sessions_app import clinic_time
-from sessions_app.forms import DayInput, TimeInput
+from sessions_app.forms import DayInput, EndingForm, TimeInput
 from sessions_app.models import Meeting, Session
 
 LINE_MM = 100
@@ -114,7 +114,89 @@ DETAILS = ("kind", "format", "telehealth", "obstacle", "where", "call_back", "ma
 CALLED_OFF = (Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
 
 
-class SessionForm(forms.Form):
+class AsksMeasures(forms.Form):
+    """The fields of due measures: answers or a total, or why it wasn't taken; all optional."""
+
+    due: list[Due]
+
+    def ask(self, due: list[Due]) -> None:
+        self.due = due
+        for form in due:
+            self._add(form)
+
+    def _add(self, due: Due) -> None:
+        words = due.words.get("items", {})
+        for item in due.definition.items:
+            self.fields[f"{due.key}_{item.id}"] = AnswerField(
+                item=item, label=words.get(item.id, {}).get("label", item.id)
+            )
+        if not due.definition.items:
+            whole = ItemDefinition(
+                "total", "choice", float(due.version.low), float(due.version.high),
+                float(due.version.step),
+            )  # fmt: skip
+            self.fields[f"{due.key}_total"] = AnswerField(item=whole, label=_("Total"))
+        self.fields[f"{due.key}_not_taken"] = forms.ChoiceField(
+            label=_("Not taken"),
+            required=False,
+            choices=[("", "–"), *[c for c in Administration.NotTaken.choices if c[0]]],
+        )
+
+    def answers_to(self, due: Due) -> dict[str, Any]:
+        """What was given to one due measure: answers, a total, why not; empty for nothing."""
+        given = self.cleaned_data
+        answers = {item.id: given.get(f"{due.key}_{item.id}") for item in due.definition.items}
+        reading: dict[str, Any] = {}
+        if any(value is not None for value in answers.values()):
+            reading["answers"] = answers
+        if given.get(f"{due.key}_total") is not None:
+            reading["total"] = given[f"{due.key}_total"]
+        if reading and given.get("manner"):
+            reading["manner"] = given["manner"]
+        if given.get(f"{due.key}_not_taken"):
+            reading["not_taken"] = given[f"{due.key}_not_taken"]
+        return reading
+
+    def refuse_both(self) -> list[Due]:
+        """The scored ones; a score and a reason why there is none exclude each other."""
+        scored = []
+        for due in self.due:
+            reading = self.answers_to(due)
+            if "answers" not in reading and "total" not in reading:
+                continue
+            scored.append(due)
+            if reading.get("not_taken"):
+                self.add_error(f"{due.key}_not_taken", _("It was either taken or not."))
+        return scored
+
+    def typed_for(self, due: Due) -> bool:
+        """Whether anything was typed for one measure."""
+        return any(
+            str(value).strip()
+            for name, value in self.data.items()
+            if name.startswith(f"{due.key}_")
+        )
+
+    def measure_groups(self) -> list[dict[str, Any]]:
+        """The measures' fields in order, for the template."""
+        return [
+            {
+                "due": due,
+                "marks": [
+                    self[name]
+                    for name in self.fields
+                    if name.startswith(f"{due.key}_") and not name.endswith("_not_taken")
+                ],
+                "not_taken": self[f"{due.key}_not_taken"],
+                "lines": any(item.kind == "vas" for item in due.definition.items),
+                "adds_up": _adds_up(due),
+                "high": due.version.high,
+            }
+            for due in self.due
+        ]
+
+
+class SessionForm(AsksMeasures):
     """A session as it was held, with the measures that were due."""
 
     key = forms.UUIDField(
@@ -181,55 +263,20 @@ class SessionForm(forms.Form):
                 **session.whereabouts,
             }
         super().__init__(*args, initial=initial, **kwargs)
-        self.due = due
         self.session = session
         if session is not None:
             for name in ("held_on", "time", "minutes", "kind", "format", "telehealth"):
                 self.fields[name].disabled = True
             del self.fields["another"]
-        for form in due:
-            self._add(form)
+        self.ask(due)
         first = next((f for f in self.fields.values() if isinstance(f, AnswerField)), None)
         if first is not None and not self.is_bound:
             first.widget.attrs["autofocus"] = True
-
-    def _add(self, due: Due) -> None:
-        words = due.words.get("items", {})
-        for item in due.definition.items:
-            self.fields[f"{due.key}_{item.id}"] = AnswerField(
-                item=item, label=words.get(item.id, {}).get("label", item.id)
-            )
-        if not due.definition.items:
-            whole = ItemDefinition(
-                "total", "choice", float(due.version.low), float(due.version.high),
-                float(due.version.step),
-            )  # fmt: skip
-            self.fields[f"{due.key}_total"] = AnswerField(item=whole, label=_("Total"))
-        self.fields[f"{due.key}_not_taken"] = forms.ChoiceField(
-            label=_("Not taken"),
-            required=False,
-            choices=[("", "–"), *[c for c in Administration.NotTaken.choices if c[0]]],
-        )
 
     def starts_at(self) -> datetime:
         given = self.cleaned_data
         time = given.get("time")
         return clinic_time.at(given["held_on"], *((time.hour, time.minute) if time else ()))
-
-    def answers_to(self, due: Due) -> dict[str, Any]:
-        """What was given to one due measure: answers, a total, why not; empty for nothing."""
-        given = self.cleaned_data
-        answers = {item.id: given.get(f"{due.key}_{item.id}") for item in due.definition.items}
-        reading: dict[str, Any] = {}
-        if any(value is not None for value in answers.values()):
-            reading["answers"] = answers
-        if given.get(f"{due.key}_total") is not None:
-            reading["total"] = given[f"{due.key}_total"]
-        if reading and given.get("manner"):
-            reading["manner"] = given["manner"]
-        if given.get(f"{due.key}_not_taken"):
-            reading["not_taken"] = given[f"{due.key}_not_taken"]
-        return reading
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -241,23 +288,11 @@ class SessionForm(forms.Form):
             self.add_error(
                 "status" if self.session else "held_on", _("The session lies in the future.")
             )
-        for due in self.due:
-            reading = self.answers_to(due)
-            scored = "answers" in reading or "total" in reading
-            first = next(name for name in self.fields if name.startswith(f"{due.key}_"))
-            if scored and reading.get("not_taken"):
-                self.add_error(f"{due.key}_not_taken", _("It was either taken or not."))
-            if scored and status != Session.Status.ATTENDED:
+        for due in self.refuse_both():
+            if status != Session.Status.ATTENDED:
+                first = next(name for name in self.fields if name.startswith(f"{due.key}_"))
                 self.add_error(first, _("A score needs a session that was attended."))
         return given
-
-    def typed_for(self, due: Due) -> bool:
-        """Whether anything was typed for one measure."""
-        return any(
-            str(value).strip()
-            for name, value in self.data.items()
-            if name.startswith(f"{due.key}_")
-        )
 
     def details_open(self) -> bool:
         """Whether the rarer facts of a session need to be seen at once."""
@@ -265,23 +300,21 @@ class SessionForm(forms.Form):
             self.session is not None and self.session.meeting.telehealth
         )
 
-    def measure_groups(self) -> list[dict[str, Any]]:
-        """The measures' fields in order, for the template."""
-        return [
-            {
-                "due": due,
-                "marks": [
-                    self[name]
-                    for name in self.fields
-                    if name.startswith(f"{due.key}_") and not name.endswith("_not_taken")
-                ],
-                "not_taken": self[f"{due.key}_not_taken"],
-                "lines": any(item.kind == "vas" for item in due.definition.items),
-                "adds_up": _adds_up(due),
-                "high": due.version.high,
-            }
-            for due in self.due
-        ]
+
+class LastMeasureForm(AsksMeasures, EndingForm):
+    """How care ended, with what was due at the last session and isn't in yet."""
+
+    def __init__(self, *args: Any, due: list[Due], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ask(due)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        self.refuse_both()
+        return given
+
+    def readings(self) -> list[tuple[Due, dict[str, Any]]]:
+        return [(due, self.answers_to(due)) for due in self.due]
 
 
 def _adds_up(due: Due) -> bool:

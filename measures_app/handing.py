@@ -27,8 +27,11 @@ def _course(picture: Picture) -> str:
     }
     if len(s.scores) == 1:
         return _("%(title)s: %(first)s of %(high)s, one score.") % words
+    if not picture.reading.standing and not s.mid_care:
+        # Nothing to hold it against: the sentence about it says the two scores itself.
+        return f"{s.measure.title}: {headline(picture.reading)}"
     line = _("%(title)s: %(first)s at the start, %(last)s now (of %(high)s).") % words
-    return f"{line} {headline(picture.reading)}".strip()
+    return f"{line} {headline(picture.reading)}"
 
 
 def _alliance(pictures: list[Picture]) -> str:

@@ -18,6 +18,7 @@ from measures_app.views import (
 
 urlpatterns = [
     path("alerts/<int:pk>/", alerts.alert, name="alert"),
+    path("clients/<code:code>/ending/", leaving.ending, name="ending"),
     path("clients/<code:code>/transfer/", leaving.transfer, name="transfer"),
     path("caseload/hand-over/", leaving.hand_over_caseload, name="caseload_hand_over"),
     path("today/", today.today, name="today"),

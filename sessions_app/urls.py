@@ -69,7 +69,6 @@ urlpatterns = [
     path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
     path("clients/", clients.index, name="clients"),
     path("clients/new/", clients.new, name="client_new"),
-    path("clients/<code:code>/ending/", care.ending, name="ending"),
     path("clients/<code:code>/return/", care.returning, name="returning"),
     path("waiting/", waiting.index, name="waiting"),
     path("waiting/new/", waiting.new, name="referral_new"),

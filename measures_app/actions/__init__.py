@@ -27,13 +27,14 @@ from measures_app.actions.rules import (
     propose_rule_change,
     set_own_checkpoint,
 )
-from measures_app.actions.sessions import record_session_with_measures
+from measures_app.actions.sessions import close_with_last_measures, record_session_with_measures
 
 __all__ = [
     "DecidedMeanwhile",
     "add_norm_row",
     "answer_rule_proposal",
     "close_alert",
+    "close_with_last_measures",
     "correct_administration",
     "decide",
     "hand_over_cases",

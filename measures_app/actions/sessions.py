@@ -49,6 +49,17 @@ def record_session_with_measures(
         )
     else:
         actions.set_attendance(session=session, status=status, obstacle=obstacle, by=by)
+    _keep(episode, session, readings, provenance, by)
+    return session
+
+
+def _keep(
+    episode: Episode,
+    session: Session,
+    readings: Sequence[tuple[Due, dict[str, Any]]],
+    provenance: str,
+    by: Any,
+) -> None:
     for due, reading in readings:
         if not reading:
             continue
@@ -68,7 +79,25 @@ def record_session_with_measures(
                 if hasattr(problem, "error_dict")
                 else problem.messages
             ) from None
-    return session
+
+
+@transaction.atomic
+def close_with_last_measures(
+    *,
+    episode: Episode,
+    on: date,
+    ending: str,
+    by: Any,
+    session: Session | None = None,
+    readings: Sequence[tuple[Due, dict[str, Any]]] = (),
+) -> Episode:
+    """End an episode, with what was still due at its last session: both are kept, or neither.
+
+    An ending never waits for a measure: readings may be empty, and after a death nothing is asked.
+    """
+    if session is not None:
+        _keep(episode, session, readings, Administration.Provenance.PAPER, by)
+    return actions.close_episode(episode=episode, on=on, ending=ending, by=by)
 
 
 def _refuse_second(episode: Episode, day: date) -> None:

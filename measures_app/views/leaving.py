@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from measures_app import actions
+from measures_app.due import due_at_the_end
+from measures_app.forms import LastMeasureForm
 from measures_app.handing import draft_of
 from sessions_app import access, audit, clinic_time, selectors
 from sessions_app import actions as care_actions
@@ -160,3 +162,38 @@ def transfer(request: HttpRequest, code: str) -> HttpResponse:
         request, _("%(name)s goes on with this client.") % {"name": form.cleaned_data["to"].name}
     )
     return redirect("review")
+
+
+@access.needs("close_episode")
+def ending(request: HttpRequest, code: str) -> HttpResponse:
+    """How did care end? A last measure is asked for, and never insisted on."""
+    episode = in_care(request, code)
+    if request.method != "POST":
+        audit.client_read(episode.client, "ending page")
+    last, due = due_at_the_end(episode)
+    form = LastMeasureForm(
+        request.POST if request.method == "POST" else None,
+        initial={"on": clinic_time.today(), "ending": request.GET.get("ending", "")},
+        due=due,
+    )
+    shown = turn(
+        request,
+        form,
+        "clients/ending.html",
+        {"client": episode.client, "episode": episode, "last": last},
+        lambda: actions.close_with_last_measures(
+            episode=episode,
+            on=form.cleaned_data["on"],
+            ending=form.cleaned_data["ending"],
+            session=last,
+            readings=form.readings(),
+            by=request.user,
+        ),
+    )
+    if shown is not None:
+        return shown
+    if form.cleaned_data["ending"] == Episode.Ending.DIED:
+        messages.success(request, _("Recorded. Nothing more is asked or sent."))
+    else:
+        messages.success(request, _("The episode has ended; its course stays readable."))
+    return redirect(f"{episode.client.get_absolute_url()}?episode={episode.pk}")

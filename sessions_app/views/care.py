@@ -1,4 +1,4 @@
-"""The turns in a course of care: it ends, it changes hands, somebody comes back."""
+"""The turns in a course of care: what its pages share, and somebody who comes back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from sessions_app import access, actions, audit, clinic_time, selectors
-from sessions_app.forms import EndingForm, ReturnForm, add_problems
+from sessions_app import access, actions, clinic_time, selectors
+from sessions_app.forms import ReturnForm, add_problems
 from sessions_app.models import Client, Episode
 
 UNPROCESSABLE = 422
@@ -51,32 +51,6 @@ def turn(
             return None
     status = UNPROCESSABLE if form.errors else 200
     return render(request, template, {"form": form, **context}, status=status)
-
-
-@access.needs("close_episode")
-def ending(request: HttpRequest, code: str) -> HttpResponse:
-    """How did care end?"""
-    episode = in_care(request, code)
-    if request.method != "POST":
-        audit.client_read(episode.client, "ending page")
-    form = EndingForm(
-        request.POST if request.method == "POST" else None,
-        initial={"on": clinic_time.today(), "ending": request.GET.get("ending", "")},
-    )
-    shown = turn(
-        request,
-        form,
-        "clients/ending.html",
-        {"client": episode.client, "episode": episode},
-        lambda: actions.close_episode(episode=episode, by=request.user, **form.cleaned_data),
-    )
-    if shown is not None:
-        return shown
-    if form.cleaned_data["ending"] == Episode.Ending.DIED:
-        messages.success(request, _("Recorded. Nothing more is asked or sent."))
-    else:
-        messages.success(request, _("The episode has ended; its course stays readable."))
-    return redirect(f"{episode.client.get_absolute_url()}?episode={episode.pk}")
 
 
 @access.needs("register_clients")

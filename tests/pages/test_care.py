@@ -145,6 +145,81 @@ def test_an_ending_says_in_one_sentence_what_was_reached(clinic, browser_of):
     assert page.context["reached"] in page.content.decode()
 
 
+def _due_at_the_end(clinic, browser):
+    """The fields of Ana's last measure on her ending page, by the item's name."""
+    page = browser.get(f"/clients/{clinic.ana.code}/ending/")
+    form = page.context["form"]
+    return [name for name in form.fields if name not in ("ending", "on")]
+
+
+def _scored_but_for_the_last(clinic):
+    with acting_as(BY):
+        measures.sync_library()
+        for session in clinic.sessions["ana"][:-1]:
+            score(clinic.episodes["ana"], session, "outcome-adult", 15.0)
+
+
+def _measures_at_the_last(clinic):
+    with acting_as(BY):
+        rows = Administration.objects.filter(session=clinic.sessions["ana"][-1])
+        return [(row.total, row.not_taken) for row in rows]
+
+
+def test_a_last_measure_is_typed_on_the_ending_page_and_counts_in_what_was_reached(
+    clinic, browser_of
+):
+    _scored_but_for_the_last(clinic)
+    alice = browser_of("alice")
+    fields = _due_at_the_end(clinic, alice)
+    marks = dict.fromkeys([name for name in fields if not name.endswith("_not_taken")], "75")
+    assert len(marks) == 4
+    given = {"ending": "agreed", "on": clinic_time.today().isoformat(), **marks}
+    page = alice.post(f"/clients/{clinic.ana.code}/ending/", given, follow=True)
+    assert page.context["reached"] == "15 at the start, 30 at the end: recovered."
+    assert _measures_at_the_last(clinic) == [(30, "")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("declined", [(None, "declined")]), ("", [])], ids=["a reason", "nothing"]
+)
+def test_an_ending_waits_for_no_measure(clinic, browser_of, reason, kept):
+    _scored_but_for_the_last(clinic)
+    alice = browser_of("alice")
+    why = next(name for name in _due_at_the_end(clinic, alice) if name.endswith("_not_taken"))
+    given = {"ending": "client_stopped", "on": clinic_time.today().isoformat(), why: reason}
+    assert alice.post(f"/clients/{clinic.ana.code}/ending/", given).status_code == 302
+    assert not _episode(clinic, "ana").is_open
+    assert _measures_at_the_last(clinic) == kept
+
+
+def test_a_wrong_mark_or_ending_keeps_what_was_typed_and_nothing_is_half_written(
+    clinic, browser_of
+):
+    _scored_but_for_the_last(clinic)
+    alice = browser_of("alice")
+    fields = _due_at_the_end(clinic, alice)
+    today = clinic_time.today()
+    early = (today - timedelta(days=400)).isoformat()
+    for on, mark, wrong in ((today.isoformat(), "750", fields[0]), (early, "75", "on")):
+        given = {"ending": "agreed", "on": on, fields[0]: mark}
+        answer = alice.post(f"/clients/{clinic.ana.code}/ending/", given)
+        assert answer.status_code == 422
+        assert list(answer.context["form"].errors) == [wrong]
+        assert f'value="{mark}"' in answer.content.decode()
+        assert _episode(clinic, "ana").is_open
+        assert _measures_at_the_last(clinic) == []
+
+
+def test_where_the_last_measure_is_in_or_nobody_came_nothing_is_asked(clinic, browser_of):
+    _scored_but_for_the_last(clinic)
+    with acting_as(BY):
+        score(clinic.episodes["ana"], clinic.sessions["ana"][-1], "outcome-adult", 20.0)
+    alice = browser_of("alice")
+    assert _due_at_the_end(clinic, alice) == []
+    page = alice.get(f"/clients/{clinic.ana.code}/ending/").content.decode()
+    assert "It is in: nothing more is asked." in page
+
+
 @pytest.mark.parametrize(
     ("totals", "said"),
     [

@@ -326,6 +326,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
             by=by,
         )
     ),
+    "close_with_last_measures": lambda c, by: measures_app.actions.close_with_last_measures(
+        episode=c.episodes["ana"], on=today(), ending="agreed", by=by
+    ),
     "take_up": lambda c, by: measures_app.actions.take_up(episode=c.episodes["ana"], by=by),
     "hand_to": lambda c, by: measures_app.actions.hand_to(
         episode=c.episodes["ana"], to=c.alice, by=by
@@ -459,7 +462,7 @@ RIGHTLY = {
                      "call_conference", "add_to_conference", "set_conference_case",
                      "move_conference_case", "take_off_agenda", "end_conference",
                      "ask_for_case_file"), "sofia"),
-    **dict.fromkeys(("close_episode", "choose_messages", "make_key",
+    **dict.fromkeys(("close_episode", "close_with_last_measures", "choose_messages", "make_key",
                      "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
