@@ -56,6 +56,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=5, minute=40),
         "options": {"expires": 12 * 3600},
     },
+    # Corrections by day: what reports keep of the months concerned is made again.
+    "count changed months again": {
+        "task": "months.refresh",
+        "schedule": 600.0,
+        "options": {"expires": 500},
+    },
     "take up a night that was left": {"task": "night.sweep", **MINUTELY},
 }
 

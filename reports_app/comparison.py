@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports_app.extract import extract
-from reports_app.metrics import PROVISIONAL, Metric, monthly_metrics
+from reports_app.figures import metrics_of
+from reports_app.metrics import PROVISIONAL, Metric
 from reports_app.periods import Period
 from reports_app.small import few_of
 from sessions_app import policies
@@ -62,8 +62,8 @@ def comparison(report: Report) -> Comparison:
     period, scope = report.period, report.of
     before, year = period.previous(), period.year
     now = _shown(report.metrics, limit)
-    then = _shown(monthly_metrics(extract(before, scope)), limit)
-    whole = now if year == period else _shown(monthly_metrics(extract(year, scope)), limit)
+    then = _shown(metrics_of(before, scope), limit)
+    whole = now if year == period else _shown(metrics_of(year, scope), limit)
     national = {measure for measure, _name in now} >= BOTH
     rows = [
         Compared(

@@ -16,11 +16,11 @@ from openpyxl.utils import get_column_letter
 
 from measures_app.charts import trend_svg
 from measures_app.steps import newest_night
-from reports_app import board
+from reports_app import board, figures
 from reports_app.comparison import comparison
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
-from reports_app.extract import CLINIC, Scope, extract
-from reports_app.metrics import COLUMNS, Metric, monthly_metrics
+from reports_app.extract import CLINIC, Scope
+from reports_app.metrics import COLUMNS, Metric
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
 from reports_app.published import Publication, publication, published_metrics
@@ -68,7 +68,7 @@ class Report:
 
 def make_report(period: Period, scope: Scope = CLINIC) -> Report:
     """Compute a period; call within a unit of work that may see the clinic's aggregates."""
-    return replace(make_empty(period, scope), metrics=monthly_metrics(extract(period, scope)))
+    return replace(make_empty(period, scope), metrics=figures.metrics_of(period, scope))
 
 
 def make_empty(period: Period, scope: Scope) -> Report:
@@ -245,7 +245,8 @@ def to_pdf(report: Report) -> bytes:
         if report.of.is_clinic:
             context["reviews"] = board.reviews_sentence(report.period)
     if not report.published and report.of.funder is None:  # single months are not rounded
-        trend = trends(report.period.last_month, report.of.programme, context["limit"])
+        counted = figures.months_of(report.of.programme)
+        trend = trends(report.period.last_month, counted, context["limit"])
         context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]
     return render_pdf(render_to_string("paper/monthly_report.html", context))
 

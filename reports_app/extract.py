@@ -45,6 +45,14 @@ class Scope:
         return ", ".join(parts) or "clinic"
 
     @property
+    def key(self) -> str:
+        """As kept figures are found by it, whatever the programme is called by then."""
+        parts = [f"programme:{self.programme.pk}"] if self.programme else []
+        if self.funder is not None:
+            parts.append(f"funder:{self.funder}")
+        return ",".join(parts)
+
+    @property
     def is_clinic(self) -> bool:
         return self.programme is None and self.funder is None
 

@@ -61,9 +61,11 @@ class Maker:
         self.month, self.scope, self.measure = month, scope, measure
 
     def __call__(self, metric: str, value: float | None = None, **rest: Any) -> Metric:
-        if value is not None and not np.isfinite(value):
-            value = None
-        return Metric(self.month, self.scope, self.measure, metric, value, **rest)
+        finite = {
+            name: None if isinstance(given, float) and not np.isfinite(given) else given
+            for name, given in {"value": value, **rest}.items()
+        }
+        return Metric(self.month, self.scope, self.measure, metric, **finite)
 
     def share(
         self, metric: str, count: int, of: int, note: str = "", coverage: float | None = None

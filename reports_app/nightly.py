@@ -26,7 +26,7 @@ from measures_app.fitting import CODE_VERSION, ModelKey
 from measures_app.histories import EpisodeFacts
 from measures_app.models import ExpectedChangeModel, Flag, Measure, NightlyRun, Step, Trajectory
 from measures_app.series import Ids, within
-from reports_app import session_months, summaries
+from reports_app import figures, summaries
 from reports_app.models import EpisodeSummary
 from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, system
@@ -220,7 +220,7 @@ def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
 def _months(run: NightlyRun, block: str) -> dict[str, Any]:
     watch = Stopwatch()
     with watch.part("summaries"):
-        counted = session_months.refresh()
+        counted = figures.refresh(run.as_of)
     return {"months": counted, "seconds": watch.seconds}
 
 

@@ -15,15 +15,16 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from django.db.models import Case, Count, F, FloatField, Q, StdDev, Sum, Value, When
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from measures_app.models import Measure, MeasureVersion, NormRow
-from measures_app.psychometrics.multilevel import clinic_icc, clinician_effects, icc_of_sums
-from measures_app.psychometrics.norms import TWO_SIDED_95, direction
+from measures_app.models import Measure, NormRow
+from measures_app.psychometrics.multilevel import clinician_effects
+from measures_app.psychometrics.norms import TWO_SIDED_95
 from measures_app.psychometrics.rates import improvement_rate, wilson
 from measures_app.strata import AGE_BANDS, age_band
+from reports_app import figures
 from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary, PracticeEntry, SessionMonth
 from reports_app.still_looking import BETTER
@@ -171,15 +172,6 @@ def for_whom(rows: list[dict[str, Any]]) -> list[tuple[str, list[Group]]]:
     ]
 
 
-def _units() -> dict[int, float]:
-    """By measure what turns a difference into SDs of all first scores, better positive."""
-    versions = MeasureVersion.objects.order_by("version").values_list("measure", "better")
-    signs = {pk: direction(better) for pk, better in versions}  # type: ignore[arg-type]
-    rows = EpisodeSummary.objects.exclude(first_score=None).exclude(measure=None).values("measure")
-    found = rows.annotate(sd=StdDev("first_score", sample=True)).order_by()
-    return {row["measure"]: signs[row["measure"]] / row["sd"] for row in found if row["sd"]}
-
-
 def _residual(row: dict[str, Any], units: dict[int, float]) -> float | None:
     """Last score minus the expected one; None where either isn't known."""
     if row["expected_last"] is None or not row["outcome_class"] or row["measure"] not in units:
@@ -189,28 +181,13 @@ def _residual(row: dict[str, Any], units: dict[int, float]) -> float | None:
 
 def own_effect(clinician: Clinician, rows: list[dict[str, Any]]) -> Effect:
     """The shrunken difference from what was expected, in SDs of first scores, better positive."""
-    units = _units()
-    unit = Case(
-        *(When(measure=pk, then=Value(size)) for pk, size in units.items()),
-        output_field=FloatField(),
-    )
-    residual = unit * (F("last_score") - F("expected_last"))
-    known = _ended().exclude(outcome_class="").exclude(expected_last=None)
-    sums = list(
-        known.filter(measure__in=units).exclude(clinician=None).annotate(r=residual)
-        .order_by().values("clinician")
-        .annotate(n=Count("pk"), total=Sum("r"), squares=Sum(F("r") * F("r")))
-        .values_list("n", "total", "squares")
-    )  # fmt: skip
+    spread = figures.spread()
+    units = spread.units
     own = [value for row in rows if (value := _residual(row, units)) is not None]
     if len(own) < TOO_FEW:
         return Effect(len(own))
-    n, total, squares = (np.array(column, dtype=float) for column in zip(*sums, strict=True))
-    icc = clinic_icc(icc_of_sums(n, total, squares), len(n))
-    mean = total.sum() / n.sum()
-    variance = max(1e-9, squares.sum() / n.sum() - mean**2)
     found = clinician_effects(
-        own, np.zeros(len(own), dtype=int), 1, icc=icc, between=icc * variance
+        own, np.zeros(len(own), dtype=int), 1, icc=spread.icc, between=spread.between
     )
     return Effect(
         len(own), float(found.effect[0]), float(found.low[0]), float(found.high[0]),
@@ -220,7 +197,7 @@ def own_effect(clinician: Clinician, rows: list[dict[str, Any]]) -> Effect:
 
 def over_time(rows: list[dict[str, Any]]) -> list[Year]:
     """Expected against seen by year of ending, each against its own year's frozen reference."""
-    units = _units()
+    units = figures.spread().units
     years: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["reference__reference_year"] and _residual(row, units) is not None:

@@ -65,14 +65,13 @@ SOME = MONTHS.format(
 )
 
 
-def rebuild() -> int:
-    """Replace all months; returns how many rows there are."""
-    _touched()
+def rebuild() -> set[date]:
+    """Replace all months; returns those that were noted as changed."""
+    sessions, episodes = _touched()
     SessionMonth.objects.all()._raw_delete(SessionMonth.objects.db)
     with connection.cursor() as cursor:
         cursor.execute(ALL)
-        written: int = cursor.rowcount
-    return written
+    return sessions | episodes
 
 
 def refresh() -> int:
@@ -80,19 +79,25 @@ def refresh() -> int:
 
     All of them are, where none is counted yet.
     """
+    return len(refreshed())
+
+
+def refreshed() -> set[date]:
+    """The same; returns the months of which anything changed, sessions or endings."""
     if not SessionMonth.objects.exists():
-        rebuild()
-        return SessionMonth.objects.values("month").distinct().count()
-    months = _touched()
-    _count_again(months)
-    return len(months)
+        noted = rebuild()
+        return noted | set(SessionMonth.objects.values_list("month", flat=True).distinct())
+    sessions, episodes = _touched()
+    _count_again(sessions)
+    return sessions | episodes
 
 
-def _touched() -> list[date]:
+def _touched() -> tuple[set[date], set[date]]:
     """Take the months noted so far: what is noted from here on is the next night's."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM reports_app_touchedmonth RETURNING month")
-        return sorted({month for (month,) in cursor.fetchall()})
+        cursor.execute("DELETE FROM reports_app_touchedmonth RETURNING month, sessions")
+        noted = set(cursor.fetchall())
+    return {m for m, sessions in noted if sessions}, {m for m, sessions in noted if not sessions}
 
 
 def _count_again(months: Collection[date]) -> None:

@@ -34,6 +34,27 @@ class Looking:
 
 
 @dataclass(frozen=True)
+class LookingCounts:
+    """The same numbers as `StillLooking`'s, without whom they are of: what the night keeps."""
+
+    checkpoint: int
+    measured: int
+    unmeasured: int
+    episodes: int
+    sessions: int
+    undecided: int
+    repeated: int
+
+    @property
+    def share(self) -> float | None:
+        return self.episodes / self.measured if self.measured else None
+
+    @property
+    def interval(self) -> Interval:
+        return wilson(self.episodes, self.measured)
+
+
+@dataclass(frozen=True)
 class StillLooking:
     """Counts of open `change` episodes past the second checkpoint; intervals are Wilson's 95 %."""
 
@@ -41,6 +62,13 @@ class StillLooking:
     measured: int = 0  # with two scores or more
     unmeasured: int = 0  # no second score: not known
     found: list[Looking] = field(default_factory=list)
+
+    @property
+    def counts(self) -> LookingCounts:
+        return LookingCounts(
+            self.checkpoint, self.measured, self.unmeasured, self.episodes, self.sessions,
+            self.undecided, self.repeated,
+        )  # fmt: skip
 
     @property
     def episodes(self) -> int:
@@ -61,11 +89,11 @@ class StillLooking:
 
     @property
     def share(self) -> float | None:
-        return self.episodes / self.measured if self.measured else None
+        return self.counts.share
 
     @property
     def interval(self) -> Interval:
-        return wilson(self.episodes, self.measured)
+        return self.counts.interval
 
 
 def _look(summaries: QuerySet[EpisodeSummary]) -> StillLooking:
@@ -108,10 +136,10 @@ def of_clinician(clinician: Clinician) -> StillLooking:
     return _look(EpisodeSummary.objects.filter(clinician=clinician))
 
 
-def of_clinic(programme: Programme | None = None) -> StillLooking:
+def of_clinic(programme: Programme | None = None) -> LookingCounts:
     """The clinic's, or a programme's; call as the system."""
     rows = EpisodeSummary.objects.all()
-    return _look(rows.filter(programme=programme) if programme else rows)
+    return _look(rows.filter(programme=programme) if programme else rows).counts
 
 
 def listed(looking: StillLooking, user: Any) -> list[tuple[Looking, Episode]]:

@@ -19,7 +19,7 @@ from measures_app.psychometrics.change import classify, has_outcome
 from measures_app.psychometrics.forecast import expected_response
 from measures_app.psychometrics.norms import direction
 from measures_app.series import Ids, attended, known, within
-from reports_app.models import EpisodeSummary
+from reports_app.models import EpisodeSummary, TouchedMonth
 from sessions_app import bulk
 from sessions_app.models import Assignment, Episode, Respondent, Session
 
@@ -31,6 +31,10 @@ FIELDS = [
     "started_clinical", "improvement_possible", "outcome_class", "class_so_far", "expected_last",
     "reference_id", "reached_expected", "first_alliance", "as_of", "made_from", "trajectories",
 ]  # fmt: skip
+# What of a summary no month's figures are made of.
+UNCOUNTED = {"clinician_id", "site_id", "class_so_far", "as_of", "made_from", "trajectories"}
+COUNTED = [name for name in FIELDS if name not in UNCOUNTED]
+BEGAN = ("programme_id", "funder", "opened_on")
 NOTHING: Mapping[int, str] = {}
 NO_REFERENCES = References({})
 PURPOSE_ORDER = {Measure.Purpose.OUTCOME: 0, Measure.Purpose.SYMPTOM: 1}
@@ -278,8 +282,23 @@ def rebuild(
     the caller has them already.
     """
     old = EpisodeSummary.objects.filter(within("episode_id", ids))
+    before = list(old.values_list(*COUNTED))
     old._raw_delete(old.db)
     rows = summary_rows(readings, as_of, ids, made_from, references=references, visits=visits)
     if rows:
         bulk.copy_rows(EpisodeSummary, FIELDS, rows)
+    places = [FIELDS.index(name) for name in COUNTED]
+    _touch(before, [tuple(row[place] for place in places) for row in rows])
     return len(rows)
+
+
+def _touch(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
+    """Note the months in which an episode began or ended that reads differently now."""
+    opened_on, closed_on = COUNTED.index("opened_on"), COUNTED.index("closed_on")
+    began = [COUNTED.index(name) for name in ("episode_id", *BEGAN)]
+    days = {row[closed_on] for row in set(before) ^ set(after)} - {None}
+    starts = ({(row[opened_on], *(row[i] for i in began)) for row in rows}
+              for rows in (before, after))  # fmt: skip
+    days |= {start[0] for start in set.symmetric_difference(*starts)}
+    months = {day.replace(day=1) for day in days}
+    TouchedMonth.objects.bulk_create(TouchedMonth(month=m, sessions=False) for m in months)

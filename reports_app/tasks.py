@@ -10,7 +10,8 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import actions, case_files, digest, nightly
+from reports_app import actions, case_files, digest, figures, nightly
+from reports_app.models import TouchedMonth
 from sessions_app import clinic_time, outbox
 from sessions_app.context import acting_as, system
 
@@ -51,6 +52,13 @@ def sweep_nights() -> None:
         nightly.help_with(run)
     elif nightly.is_due(clinic_time.now()):
         run_night()
+
+
+@shared_task(acks_late=True, name="months.refresh")
+def refresh_months() -> int:
+    """By day: count months again of which the night's figures hold no longer."""
+    with acting_as(system("night")):
+        return figures.refresh(clinic_time.today()) if TouchedMonth.objects.exists() else 0
 
 
 def _call_helpers(run: NightlyRun, due: int) -> None:

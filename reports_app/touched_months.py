@@ -1,4 +1,4 @@
-"""Triggers that say which months of sessions are to be counted again: SQL for the migration.
+"""Triggers that say which months are to be counted again: SQL for the migrations.
 
 They run once a statement on the rows it changed, as the tables' owner, so that a change is
 noted whoever may see what.
@@ -16,19 +16,30 @@ SESSIONS_OF: Final = {
         "sessions_app_session s JOIN changed c ON s.meeting_id = c.meeting_id"
     ),
     "sessions_app_episode": "sessions_app_session s JOIN changed c ON s.episode_id = c.id",
-    "measures_app_administration": ("sessions_app_session s JOIN changed c ON s.id = c.session_id"),
+    # Those who answer for a client are counted on the day they did, with a session or without.
+    "measures_app_administration": (
+        "(SELECT s.held_on FROM sessions_app_session s JOIN changed c ON s.id = c.session_id "
+        "UNION SELECT taken_on FROM changed WHERE session_id IS NULL) AS days"
+    ),
+    "sessions_app_client": "sessions_app_session s JOIN changed c ON s.client_id = c.id",
 }
 # A meeting or an episode is made before its sessions, and gone after them.
 EVENTS: Final = {
     "sessions_app_meeting": ("UPDATE",),
     "sessions_app_episode": ("UPDATE",),
+    "sessions_app_client": ("UPDATE",),
 }
 ALL: Final = ("INSERT", "UPDATE", "DELETE")
-# Of an episode only the place counts: the night itself doesn't write there, but endings do.
+# Of an episode only where it is and who pays count, of a client the age: endings write there too.
 UPDATED: Final = {
     "sessions_app_episode": (
         "SELECT n.* FROM new_rows n JOIN old_rows o ON o.id = n.id "
-        "WHERE (o.programme_id, o.site_id) IS DISTINCT FROM (n.programme_id, n.site_id)"
+        "WHERE (o.programme_id, o.site_id, o.funder) "
+        "IS DISTINCT FROM (n.programme_id, n.site_id, n.funder)"
+    ),
+    "sessions_app_client": (
+        "SELECT n.* FROM new_rows n JOIN old_rows o ON o.id = n.id "
+        "WHERE o.birth_year IS DISTINCT FROM n.birth_year"
     ),
 }
 BOTH: Final = "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows"
@@ -44,7 +55,7 @@ def _trigger(table: str, event: str) -> str:
     name = f"touched_months_{event.lower()}_{table}"
     rows = ROWS.get(event) or UPDATED.get(table, BOTH)
     return f"""
-CREATE FUNCTION {name}() RETURNS trigger
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
     INSERT INTO reports_app_touchedmonth (month)
@@ -52,7 +63,7 @@ BEGIN
     SELECT DISTINCT date_trunc('month', held_on)::date FROM {SESSIONS_OF[table]};
     RETURN NULL;
 END $$;
-CREATE TRIGGER touched_months_{event.lower()} AFTER {event} ON {table}
+CREATE OR REPLACE TRIGGER touched_months_{event.lower()} AFTER {event} ON {table}
 REFERENCING {REFERENCING[event]} FOR EACH STATEMENT EXECUTE FUNCTION {name}();
 """
 

@@ -1,4 +1,4 @@
-"""Two years of months as control charts: read from summaries in four queries, counted in bulk.
+"""Two years of months as control charts, of counts that the night makes.
 
 Where a month holds too few to be shown, the rate widens to rolling twelve months. A rate of
 outcome is one measure's: the one that most of the last year's endings have.
@@ -6,14 +6,14 @@ outcome is one measure's: the one that most of the last year's endings have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -25,7 +25,6 @@ from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Month, months_back
 from sessions_app import clinic_time
-from sessions_app.models import Programme
 
 SHOWN_MONTHS = 24
 FEWEST_SHOWN = 12  # a young clinic's empty months before are left out
@@ -33,6 +32,11 @@ LEAD_IN = 11  # months before the first shown one that its rolling year needs
 SESSION_COUNTS = (
     "scheduled", "attended", "no_shows", "late_cancels", "clinic_cancels", "both_measures",
 )  # fmt: skip
+OUTCOMES = ("ended", "judged", "better")  # of a measure: endings, with an outcome, improved
+BETTER = ("recovered", "improved")
+# A month as written -> counts by name, and "outcomes": those of OUTCOMES by measure.
+Counted = dict[str, dict[str, Any]]
+NOTHING: dict[str, Any] = {"outcomes": {}}
 
 
 @dataclass(frozen=True)
@@ -59,65 +63,43 @@ class Trends:
         ][::-1]
 
 
-def _number(day: date) -> int:
-    """A month as a number: dates written as text for comparing cost most of the page."""
-    return 12 * day.year + day.month
+def count_months() -> dict[int | None, Counted]:
+    """What happened in each month, by programme, None for the clinic: a pass over the summaries."""
+    found: dict[int | None, Counted] = defaultdict(dict)
 
+    def add(month: date, programme: int, counts: Mapping[str, int], measure: str | None) -> None:
+        for place in (programme, None):
+            row = found[place].setdefault(f"{month:%Y-%m}", {"outcomes": {}})
+            for name, n in counts.items():
+                row[name] = row.get(name, 0) + n
+            if measure is not None:
+                told = row["outcomes"].setdefault(measure, [0, 0, 0])
+                for i, name in enumerate(OUTCOMES):
+                    told[i] += counts[name]
 
-def _by_month(frame: pd.DataFrame, months: Sequence[Month], mask: Any = None) -> np.ndarray:
-    """Endings a month, of all rows or those of a mask."""
-    chosen = frame if mask is None else frame[mask]
-    first = _number(months[0].start)
-    places = chosen["month"].to_numpy(int) - first
-    return np.bincount(places, chosen["n"].to_numpy(int), minlength=len(months)).astype(int)
-
-
-def _ended(months: list[Month], programme: Programme | None) -> pd.DataFrame:
-    """Endings counted by month and by what was said of them: `n` a row, not a row an ending."""
-    rows = EpisodeSummary.objects.filter(
-        closed_on__gte=months[0].start, closed_on__lte=months[-1].end
-    )
-    if programme is not None:
-        rows = rows.filter(programme=programme)
-    columns = ["first", "measure__code", "outcome_class", "ending", "mid_care"]
+    held = SessionMonth.objects.order_by().values_list("month", "programme")
+    for month, programme, *sums in held.annotate(*(Sum(name) for name in SESSION_COUNTS)):
+        add(month, programme, dict(zip(SESSION_COUNTS, sums, strict=True)), None)
+    opened = EpisodeSummary.objects.order_by().annotate(first=TruncMonth("opened_on"))
+    for month, programme, n in opened.values_list("first", "programme").annotate(Count("pk")):
+        add(month, programme, {"opened": n}, None)
+    judged = Q(mid_care=False) & ~Q(ending__in=OUTSIDE_OUTCOME) & ~Q(outcome_class="")
+    ended = EpisodeSummary.objects.exclude(closed_on=None).order_by()
+    kinds = {
+        "ended": Q(),
+        "known": ~Q(ending="unknown"),
+        "agreed": Q(ending="agreed"),
+        "judged": judged,
+        "better": judged & Q(outcome_class__in=BETTER),
+    }
     counted = (
-        rows.order_by()
-        .annotate(first=TruncMonth("closed_on"))
-        .values_list(*columns)
-        .annotate(n=Count("pk"))
+        ended.annotate(first=TruncMonth("closed_on"))
+        .values_list("first", "programme", "measure__code")
+        .annotate(**{name: Count("pk", filter=which) for name, which in kinds.items()})
     )
-    frame = pd.DataFrame.from_records(counted, columns=[*columns, "n"])
-    frame["month"] = [_number(day) for day in frame["first"]]
-    return frame
-
-
-def _sessions(months: list[Month], programme: Programme | None) -> dict[str, np.ndarray]:
-    rows = SessionMonth.objects.filter(month__gte=months[0].start, month__lte=months[-1].end)
-    if programme is not None:
-        rows = rows.filter(programme=programme)
-    totals = {
-        row["month"]: row
-        for row in rows.order_by().values("month").annotate(**{n: Sum(n) for n in SESSION_COUNTS})
-    }
-    return {
-        name: np.array([(totals.get(month.start) or {}).get(name) or 0 for month in months])
-        for name in SESSION_COUNTS
-    }
-
-
-def _opened(months: list[Month], programme: Programme | None) -> np.ndarray:
-    rows = EpisodeSummary.objects.filter(
-        opened_on__gte=months[0].start, opened_on__lte=months[-1].end
-    )
-    if programme is not None:
-        rows = rows.filter(programme=programme)
-    counts = dict(
-        rows.order_by()
-        .annotate(month=TruncMonth("opened_on"))
-        .values_list("month")
-        .annotate(Count("pk"))
-    )
-    return np.array([counts.get(month.start, 0) for month in months])
+    for month, programme, measure, *counts in counted:
+        add(month, programme, dict(zip(kinds, counts, strict=True)), measure)
+    return dict(found)
 
 
 def figure_of(
@@ -176,46 +158,47 @@ def _words(points: list[TrendPoint], centre: float | None, rolling: bool) -> str
     return _("No month differs from the others by more than chance.")
 
 
-def _usual_measure(ended: pd.DataFrame, months: list[Month]) -> str:
-    last_year = {_number(month.start) for month in months[-12:]}
-    recent = ended[ended["month"].isin(last_year)]
-    counts = recent.groupby("measure__code")["n"].sum()  # by code: of equals the first
-    return str(counts.idxmax()) if len(counts) else ""
+def _usual_measure(counted: Counted, months: list[Month]) -> str:
+    """The one that most of the last year's endings have; by code: of equals the first."""
+    endings = Counter[str]()
+    for month in months[-12:]:
+        for code, (ended, _judged, _better) in counted.get(str(month), NOTHING)["outcomes"].items():
+            endings[code] += ended
+    return max(sorted(endings), key=lambda code: endings[code], default="")
 
 
-def trends(month: Month, programme: Programme | None, limit: int) -> Trends:
-    """Call within a unit of work that may see the clinic's aggregates."""
+def trends(month: Month, counted: Counted, limit: int) -> Trends:
+    """Charts of the two years up to a month, of what `count_months` counted of a scope."""
     months = months_back(month, SHOWN_MONTHS + LEAD_IN)
-    ended, held = _ended(months, programme), _sessions(months, programme)
-    code = _usual_measure(ended, months)
-    outcome = ended[
-        ~ended["ending"].isin(OUTSIDE_OUTCOME)
-        & ~ended["mid_care"].astype(bool)
-        & (ended["measure__code"] == code)
-        & (ended["outcome_class"] != "")
-    ]
-    known = ended[ended["ending"] != "unknown"]
-    better = outcome["outcome_class"].isin(["recovered", "improved"])
+    rows = [counted.get(str(m), NOTHING) for m in months]
+    code = _usual_measure(counted, months)
     measure = Measure.objects.filter(code=code).first()
-    expected = held["scheduled"] - held["clinic_cancels"]
+
+    def series(name: str) -> np.ndarray:
+        return np.array([row.get(name, 0) for row in rows])
+
+    told = [row["outcomes"].get(code, (0, 0, 0)) for row in rows]
     wanted = (
         (
             _("Reliably improved (%(measure)s)") % {"measure": measure.title if measure else "–"},
-            _by_month(outcome, months, better),
-            _by_month(outcome, months),
+            np.array([better for _ended, _judged, better in told]),
+            np.array([judged for _ended, judged, _better in told]),
+        ),
+        (_("Ended by agreement, of known endings"), series("agreed"), series("known")),
+        (
+            _("Did not come, of sessions expected"),
+            series("no_shows"),
+            series("scheduled") - series("clinic_cancels"),
         ),
         (
-            _("Ended by agreement, of known endings"),
-            _by_month(known, months, known["ending"] == "agreed"),
-            _by_month(known, months),
+            _("Both measures taken, of sessions held"),
+            series("both_measures"),
+            series("attended"),
         ),
-        (_("Did not come, of sessions expected"), held["no_shows"], expected),
-        (_("Both measures taken, of sessions held"), held["both_measures"], held["attended"]),
     )
-    opened, closed = _opened(months, programme), _by_month(ended, months)
     counts = [
-        MonthCounts(m, int(opened[i]), int(closed[i]), int(held["attended"][i]))
-        for i, m in enumerate(months)
+        MonthCounts(m, row.get("opened", 0), row.get("ended", 0), row.get("attended", 0))
+        for m, row in zip(months, rows, strict=True)
     ][LEAD_IN:]
     begun = next((i for i, c in enumerate(counts) if c.opened or c.ended or c.sessions), 0)
     first = min(begun, SHOWN_MONTHS - FEWEST_SHOWN)

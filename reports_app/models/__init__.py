@@ -2,12 +2,18 @@ from reports_app.models.entries import ContractTarget, MonthlyEntry
 from reports_app.models.files import CaseFile
 from reports_app.models.practice import PracticeEntry, PracticeShare
 from reports_app.models.reports import ReportEdition, ReportRun
-from reports_app.models.summaries import EpisodeSummary, SessionMonth, TouchedMonth
+from reports_app.models.summaries import (
+    EpisodeSummary,
+    KeptFigures,
+    SessionMonth,
+    TouchedMonth,
+)
 
 __all__ = [
     "CaseFile",
     "ContractTarget",
     "EpisodeSummary",
+    "KeptFigures",
     "MonthlyEntry",
     "PracticeEntry",
     "PracticeShare",

@@ -98,14 +98,35 @@ class SessionMonth(models.Model):
         return f"{self.month:%Y-%m} {self.programme_id}"
 
 
+class KeptFigures(models.Model):
+    """What a report says of a scope, kept while nothing that it is made of has changed.
+
+    `of` is a period as written ("2026-03"), or another thing that the night counts; `scope` is
+    `extract.Scope.key`.
+    """
+
+    of = models.CharField(max_length=24)
+    scope = models.CharField(max_length=120, blank=True, default="")
+    content = models.JSONField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["of", "scope"], name="figures_once")]
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.scope}"
+
+
 class TouchedMonth(models.Model):
-    """A month whose sessions changed since the night last counted it: written by triggers.
+    """A month of which something changed since it was last counted: by triggers, and the summaries.
 
     Whoever changes a session, its meeting or a score, and by whichever way, leaves a row in the
-    same transaction. Rows may repeat: nobody waits for anybody to write one.
+    same transaction. Rows may repeat: nobody waits for anybody to write one. Where `sessions` is
+    false, only episodes that began or ended in the month read differently.
     """
 
     month = models.DateField()
+    sessions = models.BooleanField(default=True, db_default=True)
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}"

@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from measures_app.charts import TrendPoint
 from measures_app.psychometrics.decisions import Estimate
 from reports_app.explain import LABELS, label_of, percent
 from reports_app.metrics import Metric
@@ -98,11 +99,47 @@ def share(value: float | None) -> str:
 
 
 @register.simple_tag
-def number_cell(words: str, label: str = "") -> SafeString:
-    """A number of a row; a narrow screen names it, and leaves out what can't be said."""
-    named = format_html(' data-label="{}"', label) if label else ""
-    return format_html(
-        '<td class="number{}"{}>{}</td>', " none" if words == "–" else "", named, words
+def metric_cells(metric: Metric) -> SafeString:
+    """A row's numbers; a narrow screen names them, and leaves out what can't be said."""
+    cells = (
+        ("", metric_value(metric)),
+        (_("95 % between"), metric_interval(metric)),
+        ("n", metric_n(metric)),
+        (_("Known"), percent(metric.coverage)),
+        (_("If all were known"), metric_bounds(metric)),
+    )
+    return format_html_join(
+        "",
+        '<td class="number{}"{}>{}</td>',
+        (
+            (
+                " none" if words == "–" else "",
+                format_html(' data-label="{}"', label) if label else "",
+                words,
+            )
+            for label, words in cells
+        ),
+    )
+
+
+@register.simple_tag
+def trend_cells(points: list[TrendPoint]) -> SafeString:
+    """A month's rates, each with what it is of."""
+    of = _("%(k)d of %(n)d")
+    return format_html_join(
+        "",
+        '<td class="number">{}{}</td>',
+        (
+            ("–", "")
+            if point.value is None
+            else (
+                percent(point.value),
+                format_html(
+                    ' <span class="muted small">{}</span>', of % {"k": point.cases, "n": point.n}
+                ),
+            )
+            for point in points
+        ),
     )
 
 

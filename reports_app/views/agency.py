@@ -6,10 +6,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from measures_app.charts import trend_svg
-from reports_app import actions, still_looking
+from reports_app import actions, figures
 from reports_app.comparison import comparison
 from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context, report_context
-from reports_app.extract import Scope, named_funders
+from reports_app.extract import Scope
 from reports_app.models import ReportEdition, ReportRun
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.periods import Month, Months, Period, PeriodProblem, months_back, parse_period
@@ -66,9 +66,9 @@ def agency(request: HttpRequest) -> HttpResponse:
     limit = int(policies.get("small_cell_limit"))
     with acting_as(system("report")):
         report = make_report(period, scope)
-        trend = trends(period.last_month, scope.programme, limit)
-        looking = still_looking.of_clinic(scope.programme)
-        funders = named_funders()
+        trend = trends(period.last_month, figures.months_of(scope.programme), limit)
+        looking = figures.looking_of(scope.programme)
+        funders = figures.funders()
     audit.record("read", subject_kind="report", subject=str(period), what="agency page")
     context = {
         **page_context(report),
@@ -125,7 +125,7 @@ def _month_page(
         report = make_report(period, scope)
         compared = comparison(report)
         shown = report_context(report)
-        funders = named_funders()
+        funders = figures.funders()
     audit.record("read", subject_kind="report", subject=str(period), what="month page")
     after = period.next() if isinstance(period, Month | Months) else None
     context = {
