@@ -78,10 +78,13 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _point_at(name: str) -> None:
+def point_at(name: str) -> None:
+    """Turn Django's connection to another database."""
     from django.conf import settings
     from django.db import connection
 
+    if connection.settings_dict["NAME"] == name:
+        return
     connection.close()
     settings.DATABASES["default"]["NAME"] = name
     connection.settings_dict["NAME"] = name
@@ -95,11 +98,11 @@ def _build_template(cursor: Any, name: str) -> None:
     before = connection.settings_dict["NAME"]
     cursor.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
     cursor.execute(f"CREATE DATABASE {building} TEMPLATE template0")
-    _point_at(building)
+    point_at(building)
     try:
         call_command("migrate", verbosity=0)
     finally:
-        _point_at(before)
+        point_at(before)
     _empty_the_audit_trail(building)
     cursor.execute(f"ALTER DATABASE {building} RENAME TO {name}")
     cursor.execute(f"COMMENT ON DATABASE {name} IS '{time.time():.0f}'")
@@ -135,7 +138,7 @@ def _template() -> str:
 
 
 @contextmanager
-def _clone(template: str, name: str) -> Iterator[None]:
+def clone(template: str, name: str) -> Iterator[None]:
     """A database like the template; gone at the end, whoever is still connected."""
     # Two can't copy one template at once.
     with _one_at_a_time(), _administering() as cursor:
@@ -159,8 +162,8 @@ def migrated_template(django_db_blocker: Any) -> str:
 def django_db_setup(migrated_template: str, django_db_blocker: Any) -> Iterator[None]:
     """This run's own database, in which each test rolls back."""
     name = f"test_{os.getpid()}"
-    with _clone(migrated_template, name), django_db_blocker.unblock():
-        _point_at(name)
+    with clone(migrated_template, name), django_db_blocker.unblock():
+        point_at(name)
         try:
             yield
         finally:
@@ -194,13 +197,13 @@ def committed_database(
     module = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     name = f"test_{os.getpid()}_{module}"
     before = connection.settings_dict["NAME"]
-    with _clone(migrated_template, name), django_db_blocker.unblock():
-        _point_at(name)
+    with clone(migrated_template, name), django_db_blocker.unblock():
+        point_at(name)
         try:
             yield CommittedDatabase(name, _url_of(name))
         finally:
             _close()
-            _point_at(before)
+            point_at(before)
 
 
 @pytest.fixture(scope="module")
