@@ -15,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -89,12 +91,42 @@ class Up:
         return status
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
+@contextmanager
+def within_reach() -> Iterator[Path]:
+    """A folder that the database server's own user may enter."""
     path = Path(tempfile.mkdtemp(prefix="outcomes-test-", dir="/tmp"))
     path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass
+class ByCommands:
+    """A folder that was empty until commands were run on it, and what they said."""
+
+    folder: Path
+    listed_first: subprocess.CompletedProcess[str]
+    state_remained: bool
+    asked: subprocess.CompletedProcess[str]
+    listed_then: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def by_commands() -> Iterator[ByCommands]:
+    with within_reach() as path:
+        listed = manage("showmigrations", "--plan", folder=path)
+        remained = (path / "postgres/state.json").exists()
+        asked = manage("shell", "-c", "from sessions_app.models import User", folder=path)
+        then = manage("showmigrations", "--plan", folder=path)
+        yield ByCommands(path, listed, remained, asked, then)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with within_reach() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -250,21 +282,17 @@ def get_refused(url: str) -> bool:
 
 
 @pytest.fixture
-def folder_of_its_own() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="outcomes-test-", dir="/tmp"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+def folder_of_its_own(by_commands: ByCommands) -> Iterator[Path]:
+    """One with its tables made: what is tried with it isn't how they are made."""
+    with within_reach() as path:
+        subprocess.run(["cp", "-a", f"{by_commands.folder}/.", os.fspath(path)], check=True)
+        yield path
 
 
-def test_a_command_starts_the_database_for_its_own_duration(folder_of_its_own):
-    empty = folder_of_its_own / "clinic"
-    listed = manage("showmigrations", "--plan", folder=empty)
-    assert listed.returncode == 0, listed.stderr
-    assert "[ ]  sessions_app.0001_initial" in listed.stdout
-    assert not (empty / "postgres/state.json").exists()
+def test_a_command_starts_the_database_for_its_own_duration(by_commands: ByCommands):
+    assert by_commands.listed_first.returncode == 0, by_commands.listed_first.stderr
+    assert "[ ]  sessions_app.0001_initial" in by_commands.listed_first.stdout
+    assert not by_commands.state_remained
     # A command that works on rows finds its tables made.
-    asked = manage("shell", "-c", "from sessions_app.models import User", folder=empty)
-    assert asked.returncode == 0, asked.stderr
-    listed = manage("showmigrations", "--plan", folder=empty)
-    assert "[ ]" not in listed.stdout
+    assert by_commands.asked.returncode == 0, by_commands.asked.stderr
+    assert "[ ]" not in by_commands.listed_then.stdout
