@@ -7,6 +7,7 @@ with a date (`notice_above`); nothing retunes itself.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import date, timedelta
 from typing import Any
@@ -82,7 +83,9 @@ def priced(history: History, replay: Replay) -> dict[str, Any]:
     silent, first = replay.constants.silent_sessions, since.toordinal()
 
     def line(of: float) -> float:
-        return round(budget.line_for(cases, of, first, weeks, silent), DECIMALS)
+        # Upwards: a line a little lower would raise what there is no room for.
+        found = budget.line_for(cases, of, first, weeks, silent)
+        return math.ceil(found * 10**DECIMALS) / 10**DECIMALS
 
     lines = sorted({line(share * room) for share in ROOMS} | {0.0})
     own = line(room)
