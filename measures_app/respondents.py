@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from measures_app.alerts import what_is_lacking
@@ -20,23 +19,35 @@ from sessions_app.models import EntryLink, Respondent, Session
 from sessions_app.prepared import Prepared
 
 
-def people_of(session: Session) -> list[Respondent]:
-    """Who answers about the client of a session, the client first.
-
-    Partners and other family where they are in the meeting; each while they take part.
-    """
-    relations = [Respondent.Relation.SELF, Respondent.Relation.CARER]
-    if session.meeting.format in TOGETHER:
-        relations += [Respondent.Relation(relation) for relation in BESIDE]
+def _takes_part(person: Respondent, session: Session) -> bool:
+    """Partners and other family where they are in the meeting; each while they take part."""
+    if person.relation == Respondent.Relation.SELF:
+        return True
+    beside = person.relation in BESIDE and session.meeting.format in TOGETHER
+    if not beside and person.relation != Respondent.Relation.CARER:
+        return False
     day = session.held_on
-    takes_part = Q(relation=Respondent.Relation.SELF) | (
-        Q(from_on__lte=day) & (Q(to_on=None) | Q(to_on__gte=day))
-    )
-    found = session.client.respondents.filter(takes_part, relation__in=relations)
-    people = sorted(found, key=lambda p: (p.relation != Respondent.Relation.SELF, p.pk))
-    for person in people:
-        person.client = session.client  # whose key opens a carer's address
-    return people
+    return person.from_on <= day and (person.to_on is None or day <= person.to_on)
+
+
+def people_of_each(sessions: list[Session]) -> dict[int, list[Respondent]]:
+    """Who answers about the client of each session, the client first; asked at once."""
+    known: dict[int, list[Respondent]] = {}
+    for person in Respondent.objects.filter(client__in={s.client_id for s in sessions}):
+        known.setdefault(person.client_id, []).append(person)
+    found = {}
+    for session in sessions:
+        people = [p for p in known.get(session.client_id, []) if _takes_part(p, session)]
+        people.sort(key=lambda p: (p.relation != Respondent.Relation.SELF, p.pk))
+        for person in people:
+            person.client = session.client  # whose key opens a carer's address
+        found[session.pk] = people
+    return found
+
+
+def people_of(session: Session) -> list[Respondent]:
+    """Who answers about the client of a session, the client first."""
+    return people_of_each([session])[session.pk]
 
 
 @dataclass(frozen=True)

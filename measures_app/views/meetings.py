@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from measures_app.due import Due, due_today
 from measures_app.models import Administration
+from measures_app.respondents import people_of_each
 from sessions_app import access, actions, audit, clinic_time, selectors
 from sessions_app.forms import LANGUAGES, add_problems, choose
 from sessions_app.models import Clinician, Meeting, Respondent, Session
@@ -66,11 +67,14 @@ class ColleagueForm(forms.Form):
         field.queryset = working.exclude(meetings=meeting)  # type: ignore[attr-defined]  # ModelChoiceField
 
 
-def _people(due: list[Due], there: list[Administration]) -> list[dict[str, Any]]:
-    """Each respondent with what is in and what is still open."""
+def _people(
+    present: list[Respondent], due: list[Due], there: list[Administration]
+) -> list[dict[str, Any]]:
+    """Each respondent with what is in and what is still open; nothing may be due for one."""
     answered = {(row.measure_id, row.respondent_id) for row in there}
     found: dict[int, dict[str, Any]] = {}
-    for person in [*(row.respondent for row in there), *(form.respondent for form in due)]:
+    answering = [*(row.respondent for row in there), *(form.respondent for form in due)]
+    for person in [*present, *answering]:
         found.setdefault(person.pk, {"person": person, "answered": [], "open": []})
     for row in there:
         found[row.respondent_id]["answered"].append(row.measure.title)
@@ -187,7 +191,7 @@ def meeting(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, _("Kept."))
             return redirect("meeting", pk)
         status, sessions = 422, _sessions(pk, request.user)
-    due = due_today(sessions)
+    due, present = due_today(sessions), people_of_each(sessions)
     there: dict[int, list[Administration]] = {}
     rows = Administration.objects.current().filter(
         session__in=[session.pk for session in sessions], not_taken=""
@@ -203,7 +207,10 @@ def meeting(request: HttpRequest, pk: int) -> HttpResponse:
         "statuses": Session.Status.choices,
         "forms": found,
         "places": [
-            {"session": session, "people": _people(due[session.pk], there.get(session.pk, []))}
+            {
+                "session": session,
+                "people": _people(present[session.pk], due[session.pk], there.get(session.pk, [])),
+            }
             for session in sessions
         ],
     }

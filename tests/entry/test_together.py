@@ -229,7 +229,12 @@ def test_the_meeting_page_makes_a_couple_of_two_clients_and_takes_attendance_of_
     given = {"do": "person", "place": both[0].pk, "relation": "partner", "label": "wife",
              "language": "es", "email": "wife@mail.example"}  # fmt: skip
     assert bob.post(door, given).status_code == 302
-    assert "wife" in bob.get(door).content.decode()
+    # Who came is seen at once among those present, also one of whom nothing is asked.
+    given |= {"relation": "carer", "label": "brother"}
+    assert bob.post(door, given).status_code == 302
+    present = bob.get(door).content.decode().partition('id="came')[0]
+    assert "<li>wife · " in present
+    assert '<li>brother · <span class="muted">nothing is due</span>' in present
     with acting_as(BY):
         assert Respondent.objects.get(label="wife").contact == {"email": "wife@mail.example"}
     assert browser_of("ruth").post(door, given).status_code == 404
