@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from measures_app import fhir, measures
@@ -37,10 +38,13 @@ def answered(row: Administration) -> fhir.Answered:
     )
 
 
-def bundle_of(client: Client, by: Any) -> dict[str, Any]:
+def bundle_of(
+    client: Client, by: Any, *, relations: Collection[str] | None = None
+) -> dict[str, Any]:
     """A client's current answers as a Bundle, as far as `by` may see them; audited.
 
-    Administrations that weren't taken hold no answers and aren't in it.
+    `relations` leaves in those of these respondents alone. Administrations that weren't taken
+    hold no answers and aren't in it.
     """
     rows = (
         Administration.objects.visible_to(by)
@@ -48,6 +52,8 @@ def bundle_of(client: Client, by: Any) -> dict[str, Any]:
         .select_related("client", "respondent", "version", "supersedes")
         .order_by("taken_at", "pk")
     )
+    if relations is not None:
+        rows = rows.filter(respondent__relation__in=relations)
     taken = [answered(row) for row in rows]
     versions = {row.version_id: row.version for row in rows}
     forms = dict(_questionnaire(version) for version in versions.values())

@@ -38,6 +38,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=4, minute=40),
         "options": {"expires": 3600},
     },
+    "erase who is kept long enough": {
+        "task": "retention.apply",
+        "schedule": crontab(hour=3, minute=50),
+        "options": {"expires": 3600},
+    },
     # The hours are the clinic's. A night that this tick didn't begin, the sweep does.
     "compute the night": {
         "task": "night.run",

@@ -376,7 +376,8 @@ TEXT_SENDER = environment.text(
     default="sessions_app.texting.not_set_up",
 )
 
-LOGGING = logs.configuration()
+# A test that wants the lines asks for them.
+LOGGING = logs.configuration("WARNING" if IS_TEST else "INFO")
 
 # Whoever may read /metrics from another machine; without one, this machine alone may.
 METRICS_KEY = environment.value("METRICS_KEY") or ""

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import actions, case_files, digest, figures, nightly
+from reports_app import actions, case_files, client_copies, digest, figures, nightly
 from reports_app.models import TouchedMonth
 from sessions_app import clinic_time, outbox
 from sessions_app.context import acting_as, system
@@ -88,11 +88,16 @@ def make_case_file(payload: dict[str, Any], message_id: Any) -> None:
     case_files.carry_out_case_file(payload["job"])
 
 
+@outbox.handles(client_copies.KIND)
+def make_client_copy(payload: dict[str, Any], message_id: Any) -> None:
+    client_copies.carry_out_copy(payload["job"])
+
+
 @shared_task(acks_late=True, name="case_files.forget")
 def forget_case_files() -> int:
     by = system("case files")
     with acting_as(by):
-        return case_files.forget_case_files(by=by)
+        return case_files.forget_case_files(by=by) + client_copies.forget_copies(by=by)
 
 
 @shared_task(acks_late=True, name="digest.promise")

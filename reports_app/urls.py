@@ -13,6 +13,7 @@ from reports_app.views import (
     messages,
     practice,
     review,
+    rights,
     rules,
 )  # fmt: skip
 
@@ -20,6 +21,9 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("caseload/", clients.caseload, name="caseload"),
     path("clients/<code:code>/", clients.client, name="client"),
+    path("clients/<code:code>/rights/", rights.rights, name="client_rights"),
+    path("clients/<code:code>/copy/<uuid:pk>.zip", rights.copy, name="client_copy"),
+    path("clients/<code:code>/copy/<uuid:pk>/state/", rights.copy_state, name="client_copy_state"),
     path("clients/<code:code>/case-review.pdf", clients.case_review, name="case_review_pdf"),
     path("measures/<slug:code>/form.pdf", form_sheets.measure_form, name="measure_form"),
     path("sessions/<int:pk>/forms.pdf", form_sheets.session_forms, name="session_forms"),

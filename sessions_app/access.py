@@ -149,6 +149,18 @@ def covered_clinicians(user: Any) -> models.QuerySet[Any]:
     return Clinician.objects.filter(pk__in=standing_in.values("clinician_id"))
 
 
+def in_emergency(user: Any) -> models.QuerySet[Any]:
+    """Emergency accesses of the user's in force now: whole records, restricted programmes too."""
+    from sessions_app.models import EmergencyAccess
+
+    now = clinic_time.now()
+    held = roles(user) & {CLINICIAN, SUPERVISOR}
+    found = EmergencyAccess.objects.filter(
+        user_id=user.pk, ended_at=None, from_at__lte=now, until_at__gt=now
+    )
+    return found if held else found.none()
+
+
 def _granted_programmes(user: Any) -> list[int]:
     return [g.programme_id for g in grants_of(user) if g.programme_id is not None]
 
@@ -179,12 +191,13 @@ def _episodes_in_scope(user: Any, today: date, former_days: int) -> models.Query
             clinician__in=covered_clinicians(user),
         )
         whose |= Q(client_id__in=covered.values("episode__client_id"))
-    return Episode.objects.filter(
+    open_here = (
         Q(programme__restricted=False)
         | Q(pk__in=direct.values("episode_id"))
-        | Q(programme_id__in=granted),
-        whose,
+        | Q(programme_id__in=granted)
     )
+    emergency = Q(client_id__in=in_emergency(user).values("client_id"))
+    return Episode.objects.filter((open_here & whose) | emergency)
 
 
 _WRITTEN: dict[tuple[Any, ...], RawSQL | None] = {}
@@ -225,7 +238,14 @@ def conferences_of(user: Any) -> Q:
 
 def people_seeing(episode: Any) -> models.QuerySet[Any]:
     """Users in whose clinical scope an episode lies: `clinical_episodes` the other way round."""
-    from sessions_app.models import Absence, Assignment, RoleGrant, Supervision, User
+    from sessions_app.models import (
+        Absence,
+        Assignment,
+        EmergencyAccess,
+        RoleGrant,
+        Supervision,
+        User,
+    )
 
     today = clinic_time.today()
     since = today - timedelta(days=policies.get("former_assignment_days"))
@@ -264,6 +284,12 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     if episode.programme.restricted:
         granted = Exists(held.filter(programme_id=episode.programme_id))
         seeing = of(direct.filter(episode=episode)) | (seeing & Q(granted))
+    now = clinic_time.now()
+    emergency = EmergencyAccess.objects.filter(
+        user_id=OuterRef("pk"), client_id=episode.client_id, ended_at=None,
+        from_at__lte=now, until_at__gt=now,
+    )  # fmt: skip
+    seeing |= Q(Exists(held.filter(role__in=[CLINICIAN, SUPERVISOR])), Exists(emergency))
     return User.objects.filter(seeing, is_active=True)
 
 
@@ -398,6 +424,14 @@ class ScopedQuerySet(models.QuerySet[M], Generic[M]):
         path = self.client_path
         at_desk = Q(**{f"{path}__in" if path else "pk__in": _desk_clients(user).values("pk")})
         return self.filter(clinical | at_desk)
+
+    def unrestricted(self) -> ScopedQuerySet[M]:
+        """Without clients whose record rests: nothing of them is given to other systems."""
+        from sessions_app.models import Restriction
+
+        rests = Restriction.objects.filter(to_on=None).values("client")
+        path = self.client_path
+        return self.exclude(**{f"{path}__in" if path else "pk__in": rests})
 
 
 class ScopedManager(models.Manager[M], Generic[M]):

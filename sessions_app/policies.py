@@ -51,6 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "sign_in_hours_director": 12,
     "sign_in_hours_front_desk": 12,
     "sign_in_hours_administrator": 8,
+    "emergency_hours": 4,  # how long emergency access to a client lasts at most
     "ask_again_minutes": 10,  # settings and exports: password or second factor within these
 }
 
@@ -90,6 +91,7 @@ WORDS: dict[str, Any] = {
     "sign_in_hours_director": _("Hours after which a director signs in anew"),
     "sign_in_hours_front_desk": _("Hours after which the front desk signs in anew"),
     "sign_in_hours_administrator": _("Hours after which an administrator signs in anew"),
+    "emergency_hours": _("Hours that emergency access to a client lasts at most"),
     "ask_again_minutes": _("Minutes after which settings and exports ask who is there"),
 }
 RANGES: dict[str, tuple[float, float]] = {
@@ -111,6 +113,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **{f"idle_minutes_{role}": (1, 240) for role in ROLES},
     **{f"sign_in_hours_{role}": (1, 24) for role in ROLES},
     "ask_again_minutes": (1, 240),
+    "emergency_hours": (1, 24),
 }
 
 

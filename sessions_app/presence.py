@@ -51,7 +51,14 @@ PIN = re.compile(r"[0-9]{4,8}\Z")
 OPEN = {"unlock", "presence", "account_logout", "sign_out", "account_login", "sign_in",
         "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
         "healthz", "readyz", "metrics"}  # fmt: skip
-BY_ITSELF = {"presence", "import_state", "look_back_state", "tablet_state", "case_file_state"}
+BY_ITSELF = {
+    "presence",
+    "import_state",
+    "look_back_state",
+    "tablet_state",
+    "case_file_state",
+    "client_copy_state",
+}
 
 now = time.time  # the tests' hand on the clock
 

@@ -7,8 +7,11 @@ from typing import Any
 from celery import shared_task
 from django.core.management import call_command
 
-from sessions_app import erasure_ledger, links, outbox, seals
+from sessions_app import clinic_time, emergency, erasure_ledger, links, outbox, seals
 from sessions_app.actions.links import SEND
+from sessions_app.actions.rights import EMERGENCY_MAIL
+from sessions_app.actions.rights import apply_retention as apply_rules
+from sessions_app.context import acting_as, system
 
 outbox.handles(erasure_ledger.KIND)(erasure_ledger.write)
 
@@ -16,6 +19,19 @@ outbox.handles(erasure_ledger.KIND)(erasure_ledger.write)
 @outbox.handles(SEND)
 def send_link(payload: dict[str, Any], message_id: Any) -> None:
     links.send(payload, message_id)
+
+
+@outbox.handles(EMERGENCY_MAIL)
+def tell_of_emergency(payload: dict[str, Any], message_id: Any) -> None:
+    emergency.tell(payload, message_id)
+
+
+@shared_task(acks_late=True, name="retention.apply")
+def apply_retention() -> int:
+    """Erase who the rules reach today, some at a time; run again it goes on."""
+    by = system("retention")
+    with acting_as(by):
+        return apply_rules(on=clinic_time.today(), by=by)
 
 
 @shared_task(acks_late=True, name="outbox.deliver")

@@ -56,7 +56,7 @@ class ScopedViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         model = self.get_serializer_class().Meta.model  # type: ignore[attr-defined]  # ModelSerializer
         if getattr(self, "swagger_fake_view", False):
             return model.objects.none()
-        rows = getattr(model.objects, self.scope)(self.request.user)
+        rows = getattr(model.objects, self.scope)(self.request.user).unrestricted()
         if self.action == "list":
             rows = rows.filter(**filters.read_all(self.request, self.offered))
         return rows.select_related(*self.related).order_by(*self.order)

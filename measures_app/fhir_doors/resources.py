@@ -81,7 +81,7 @@ class Patient(Kind):
     about: ClassVar[dict[str, str]] = {"_id": "token", "identifier": "token"}
 
     def rows(self, user: Any) -> QuerySet[Client]:
-        return Client.objects.registered_to(user)
+        return Client.objects.registered_to(user).unrestricted()
 
     def offered(self) -> Mapping[str, Callable[[str], Q]]:
         return {
@@ -171,6 +171,7 @@ class Answers(Kind):
     def rows(self, user: Any) -> QuerySet[Administration]:
         return (
             Administration.objects.visible_to(user)
+            .unrestricted()
             .filter(not_taken="")
             .select_related("client", "respondent", "version__measure", "supersedes")
             .annotate(changed_at=Greatest("recorded_at", "superseded_at", "voided_at"))

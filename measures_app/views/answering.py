@@ -16,9 +16,10 @@ from measures_app import alerts
 from measures_app.actions import record_administration
 from measures_app.due import due_at
 from measures_app.respondents import Asked, RespondentForm, asked_of, link_with_session
-from sessions_app import clinic_time, links, safety
+from sessions_app import clinic_time, consent, links, safety
+from sessions_app.actions import record_consent
 from sessions_app.context import Actor, acting_as, speaking_as, system
-from sessions_app.models import EntryLink, Respondent, Session
+from sessions_app.models import Consent, EntryLink, Respondent, Session
 from sessions_app.submissions import KeyReused, once, replayed
 
 
@@ -27,7 +28,7 @@ class _Late(Exception):
 
 
 READER = system("entry link")
-NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
+NOT_THE_BODY = ("csrfmiddlewaretoken", "key", "statement")
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,33 @@ def _keep(way: Answering, form: RespondentForm, body: dict[str, Any], holder: Ac
                 by=holder,
             ).pk
             for due in form.due
-        ]
+        ] + _agreed(way, holder)
 
     once(key=form.cleaned_data["key"], body=body, by=holder, perform=perform)
+
+
+def _agreed(way: Answering, holder: Actor) -> list[int]:
+    """Whoever sends what stood below the statement of who sees it has agreed to it."""
+    shown = consent.to_show(way.person)
+    if shown is None:
+        return []
+    return [_say(way, holder, shown, Consent.Answer.AGREED).pk]
+
+
+def _say(way: Answering, holder: Actor, shown: consent.Statement, answer: str) -> Consent:
+    return record_consent(
+        respondent=way.person, answer=answer, way=Consent.Way.DEVICE, by=holder,
+        language=shown.language, version=shown.version,
+    )  # fmt: skip
+
+
+def _declined(request: HttpRequest, way: Answering, holder: Actor) -> HttpResponse:
+    """They would rather not: recorded, nothing of the form is kept, and nothing is asked."""
+    with speaking_as(holder):
+        shown = consent.to_show(way.person)
+        if shown is not None:
+            _say(way, holder, shown, Consent.Answer.DECLINED)
+    return render(request, "entry/declined.html")
 
 
 def _was_sent(key: str, body: dict[str, Any], holder: Actor) -> bool:
@@ -132,20 +157,26 @@ def answer(request: HttpRequest, way: Answering) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
+    holder = links.holder_of(way.link.pk)
+
     def shown(form: RespondentForm, status: int = 200, **more: Any) -> HttpResponse:
+        with speaking_as(holder):
+            statement = consent.to_show(way.person)
         context = {
             "form": form,
             "asked": way.asked,
             "crisis": _not_read_at_once(way, form),
             "way_back": way.way_back,
+            "statement": statement,
             **more,
         }
         return render(request, "entry/respondent.html", context, status=status)
 
     if request.method != "POST":
         return shown(RespondentForm(due=way.asked.due)) if way.asked.due else way.done(False, 200)
+    if "decline" in request.POST:
+        return _declined(request, way, holder)
     body = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
-    holder = links.holder_of(way.link.pk)
     try:
         with speaking_as(holder):
             if _was_sent(request.POST.get("key", ""), body, holder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -14,11 +15,12 @@ from sessions_app.models import CaseConference, Job
 KEPT_FOR = timedelta(days=1)
 
 
-class CaseFile(models.Model):
-    """The cases of a conference on paper, in the scope of whoever asked, and theirs alone."""
+class KeptFile(models.Model):
+    """Bytes for whoever asked, and theirs alone."""
+
+    PLACE: ClassVar[str]  # what the bytes are bound to
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    conference = models.ForeignKey(CaseConference, on_delete=models.PROTECT, related_name="files")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -26,10 +28,8 @@ class CaseFile(models.Model):
     master_key_id = models.CharField(max_length=20, blank=True, default="")
 
     class Meta:
-        ordering = ["-created_at"]
-
-    def __str__(self) -> str:
-        return f"cases of {self.conference_id}"
+        abstract = True
+        ordering: ClassVar[list[str]] = ["-created_at"]
 
     @property
     def is_over(self) -> bool:
@@ -37,9 +37,37 @@ class CaseFile(models.Model):
 
     @property
     def content(self) -> bytes:
-        """The PDF's bytes."""
-        return sealing.unwrap(bytes(self.sealed), self.master_key_id, f"case-file:{self.pk}")
+        """The file's bytes."""
+        return sealing.unwrap(bytes(self.sealed), self.master_key_id, f"{self.PLACE}:{self.pk}")
 
     def keep(self, content: bytes) -> None:
-        """Seal the PDF's bytes; the caller saves."""
-        self.sealed, self.master_key_id = sealing.wrap(content, f"case-file:{self.pk}")
+        """Seal the file's bytes; the caller saves."""
+        self.sealed, self.master_key_id = sealing.wrap(content, f"{self.PLACE}:{self.pk}")
+
+
+class CaseFile(KeptFile):
+    """The cases of a conference on paper, in the scope of whoever asked."""
+
+    PLACE = "case-file"
+
+    conference = models.ForeignKey(CaseConference, on_delete=models.PROTECT, related_name="files")
+
+    class Meta(KeptFile.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"cases of {self.conference_id}"
+
+
+class ClientCopy(KeptFile):
+    """All that is known of a client, for the client: a PDF and a FHIR bundle in one ZIP."""
+
+    PLACE = "client-copy"
+
+    client_code = models.CharField(max_length=12)
+
+    class Meta(KeptFile.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"copy for {self.client_code}"

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time, outbox
 from sessions_app.context import acting_as, system, user_of
-from sessions_app.models import EntryLink, Episode, Respondent, Session
+from sessions_app.models import EntryLink, Episode, Respondent, Restriction, Session
 
 SEND = "link_message"  # of the outbox
 OPEN_FOR = timedelta(days=3)
@@ -49,6 +50,8 @@ def make_link(
         raise ValidationError({"respondent": "This person doesn't answer about this client."})
     if Episode.objects.filter(pk=session.episode_id, ending=Episode.Ending.DIED).exists():
         raise ValidationError({"session": "Nothing more is asked about this client."})
+    if Restriction.objects.filter(client=session.client_id, to_on=None).exists():
+        raise ValidationError({"session": _("This client's record rests: nothing is asked.")})
     now = clinic_time.now()
     ends = max(clinic_time.at(session.held_on) + OPEN_FOR, now + AT_LEAST)
     if hand_over:

@@ -37,6 +37,13 @@ from sessions_app.models.organisation import (
     Team,
 )
 from sessions_app.models.referrals import Referral
+from sessions_app.models.rights import (
+    Consent,
+    ConsentStatement,
+    EmergencyAccess,
+    Restriction,
+    RetentionRule,
+)
 from sessions_app.models.safety import CrisisText, DutyTurn
 from sessions_app.models.users import ApiKey, User
 
@@ -54,8 +61,11 @@ __all__ = [
     "ClientKey",
     "Clinician",
     "ConferenceCase",
+    "Consent",
+    "ConsentStatement",
     "CrisisText",
     "DutyTurn",
+    "EmergencyAccess",
     "EntryLink",
     "Episode",
     "ExternalId",
@@ -69,6 +79,8 @@ __all__ = [
     "Programme",
     "Referral",
     "Respondent",
+    "Restriction",
+    "RetentionRule",
     "RoleGrant",
     "Session",
     "Site",

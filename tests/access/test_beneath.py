@@ -7,6 +7,7 @@ may be seen is written down here from the cast's story, not computed by the code
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,12 +36,15 @@ from sessions_app.models import (
     ClientIdentity,
     ClientKey,
     ConferenceCase,
+    Consent,
+    EmergencyAccess,
     EntryLink,
     Episode,
     ExternalId,
     NameHash,
     Referral,
     Respondent,
+    Restriction,
     Session,
 )
 from tests.cast import BY, PEOPLE, Clinic
@@ -61,7 +65,12 @@ CLINICAL = (
     ConferenceCase,
 )  # fmt: skip
 REGISTRY = (Episode, Assignment, Session, EntryLink, Referral)
-OF_A_CLIENT = (Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent)
+# Of a client and clinical: the front desk isn't told of emergencies.
+CLINICAL_OF_A_CLIENT = (EmergencyAccess,)
+OF_A_CLIENT = (
+    Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent, Consent, Restriction,
+    *CLINICAL_OF_A_CLIENT,
+)  # fmt: skip
 
 
 def may_see(who: str, model: type[models.Model]) -> set[str]:
@@ -69,7 +78,11 @@ def may_see(who: str, model: type[models.Model]) -> set[str]:
     clinical = TREATED.get(who, set())
     if model is EpisodeSummary and who == "dora":
         return set(EPISODES)  # the director's aggregates; without a name, never shown by row
-    return clinical if model in CLINICAL else clinical | AT_THE_DESK.get(who, set())
+    return (
+        clinical
+        if model in CLINICAL + CLINICAL_OF_A_CLIENT
+        else clinical | AT_THE_DESK.get(who, set())
+    )
 
 
 EPISODES = ("ana", "boris", "clara", "dina", "dina_restricted", "emil")
@@ -82,8 +95,16 @@ def full(clinic: Clinic) -> Clinic:
     with acting_as(BY):
         measures.sync_library()
         measure = measures.get_measure("outcome-adult")
+        somebody = actions.add_user(email="gone@clinic.example", name="Gone", by=BY)
         for client in clinic.clients.values():
             ExternalId.objects.create(client=client, source="old", value=f"n{client.pk}")
+            person = client.respondents.get()
+            actions.record_consent(respondent=person, answer="agreed", way="spoken", by=BY)
+            Restriction.objects.create(client=client, reason="claims", from_on=today, to_on=today)
+            EmergencyAccess.objects.create(
+                client=client, user=somebody, reason_sealed=b"", from_at=clinic_time.now(),
+                until_at=clinic_time.now() + timedelta(hours=1),
+            )  # fmt: skip
         for name in EPISODES:
             episode = clinic.episodes[name]
             client = episode.client

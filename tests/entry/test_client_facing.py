@@ -179,6 +179,10 @@ def _beside(url: str, clinic: Clinic, language: str, page: Any, walk: Walk) -> N
     for name, address in (("the carer's form", carers), ("the partner's form", partners)):
         page.goto(address)
         walk.look(page, name)
+    page.locator("[name=decline]").tap()
+    page.locator(".respondent-form").wait_for(state="detached")
+    walk.look(page, "nothing was sent")
+    page.goto(partners)
     _answer_all(page)
     page.locator(".respondent-form .primary").tap()
     page.locator(".respondent-form").wait_for(state="detached")

@@ -28,7 +28,8 @@ from measures_app.actions.imports import import_records, import_what_can_be, kno
 from measures_app.models import Flag, ImportDraft
 from reports_app.actions import ask_for_backtest, enter_month, keep_edition, set_target
 from reports_app.case_files import ask_for_case_file, forget_case_files
-from reports_app.models import CaseFile
+from reports_app.client_copies import ask_for_copy, forget_copies
+from reports_app.models import CaseFile, ClientCopy
 from reports_app.periods import Month
 from reports_app.practice_log import (
     end_practice_share,
@@ -44,12 +45,17 @@ from tests.cast import BY, Clinic
 FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
-MODULES = ("reports_app.actions", "reports_app.case_files", "reports_app.practice_log")
+MODULES = ("reports_app.actions", "reports_app.case_files", "reports_app.client_copies",
+           "reports_app.practice_log")  # fmt: skip
 # Parts of an atomic caller, which write by one of the others.
 WITHIN_A_CALLER = {"import_what_can_be"}
-DUE_ANYWAY = {"forget_drafts", "forget_case_files"}  # what is past its day goes, whoever comes by
+DUE_ANYWAY = {
+    "forget_drafts",
+    "forget_case_files",
+    "forget_copies",
+}  # what is past its day goes, whoever comes by
 # What an action began and the worker carries out, for whom the action named.
-PARTS = {"carry_out", "carry_out_backtest", "carry_out_case_file", "run_job"}
+PARTS = {"carry_out", "carry_out_backtest", "carry_out_case_file", "carry_out_copy", "run_job"}
 WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
 
 
@@ -125,6 +131,22 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
             email="gone@clinic.example", name="Gone", by=clinic.adam
         )
         sessions_app.actions.close_account(user=clinic.gone, by=clinic.adam)
+        clinic.restriction = sessions_app.actions.restrict_client(
+            client=clinic.boris, reason="claims", by=clinic.bob
+        )
+        clinic.emergency = sessions_app.actions.open_emergency(
+            client=clinic.clara, reason="She may come to harm.", by=clinic.alice
+        )
+        # One whose care ended long ago, in a programme that keeps a year.
+        clinic.old = sessions_app.actions.register_client(by=BY, site=clinic.north, name="Old Oak")
+        old = sessions_app.actions.open_episode(
+            client=clinic.old, programme=clinic.restricted, opened_on=today - timedelta(days=900),
+            lead=clinic.clinicians["carol"], by=BY,
+        )  # fmt: skip
+        sessions_app.actions.close_episode(
+            episode=old, ending="agreed", on=today - timedelta(days=800), by=BY
+        )
+        sessions_app.actions.set_retention(programme=clinic.restricted, years=1, by=clinic.adam)
         clinic.absence = sessions_app.actions.set_absence(
             clinician=clinic.clinicians["bob"], cover=clinic.clinicians["carol"],
             from_on=today + timedelta(days=5), by=clinic.adam,
@@ -157,6 +179,10 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         clinic.case = clinic.conference.cases.get()
         old = ask_for_case_file(conference=clinic.conference, by=clinic.sofia)
         CaseFile.objects.filter(pk=old.pk).update(created_at=clinic_time.now() - timedelta(days=2))
+        copy = ask_for_copy(client=clinic.ana, by=clinic.sofia)
+        ClientCopy.objects.filter(pk=copy.pk).update(
+            created_at=clinic_time.now() - timedelta(days=2)
+        )
         clinic.entry = log_practice(on=today, skill="moving_on", hours=1, by=clinic.alice)
         clinic.share = share_practice(supervisor=clinic.sofia, by=clinic.alice)
         Authenticator.objects.create(
@@ -250,6 +276,31 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "unlock_account": lambda c, by: sessions_app.actions.unlock_account(user=c.ruth, by=by),
     "take_off_second_factor": lambda c, by: sessions_app.actions.take_off_second_factor(
         user=c.ruth, by=by
+    ),
+    "set_statement": lambda c, by: sessions_app.actions.set_statement(
+        texts={"en": "Who sees it.", "es": "Quién lo ve."}, by=by
+    ),
+    "record_consent": lambda c, by: sessions_app.actions.record_consent(
+        respondent=c.ana.respondents.get(), answer="agreed", way="spoken", by=by
+    ),
+    "restrict_client": lambda c, by: sessions_app.actions.restrict_client(
+        client=c.ana, reason="accuracy", by=by
+    ),
+    "lift_restriction": lambda c, by: sessions_app.actions.lift_restriction(
+        restriction=c.restriction, by=by
+    ),
+    "open_emergency": lambda c, by: sessions_app.actions.open_emergency(
+        client=c.emil, reason="He may come to harm tonight.", by=by
+    ),
+    "end_emergency": lambda c, by: sessions_app.actions.end_emergency(emergency=c.emergency, by=by),
+    "set_retention": lambda c, by: sessions_app.actions.set_retention(
+        programme=c.therapy, years=10, by=by
+    ),
+    "end_retention": lambda c, by: sessions_app.actions.end_retention(
+        programme=c.restricted, by=by
+    ),
+    "apply_retention": lambda c, by: sessions_app.actions.apply_retention(
+        on=today() + timedelta(days=1), by=by
     ),
     "set_unlock_pin": lambda c, by: sessions_app.actions.set_unlock_pin(
         user=c.adam, pin="5083", by=by
@@ -422,6 +473,8 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "take_back_practice": lambda c, by: take_back_practice(entry=c.entry, by=by),
     "share_practice": lambda c, by: share_practice(supervisor=c.sofia, by=by),
     "end_practice_share": lambda c, by: end_practice_share(share=c.share, by=by),
+    "ask_for_copy": lambda c, by: ask_for_copy(client=c.ana, by=by),
+    "forget_copies": lambda c, by: forget_copies(by=by),
     "ask_for_case_file": lambda c, by: ask_for_case_file(conference=c.conference, by=by),
     "forget_case_files": lambda c, by: forget_case_files(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
@@ -444,7 +497,7 @@ RIGHTLY = {
          "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor",
-         "set_unlock_pin", "end_sign_in",
+         "set_unlock_pin", "end_sign_in", "set_statement", "set_retention", "end_retention",
          "answer_rule_proposal"),
         "adam",
     ),
@@ -462,7 +515,9 @@ RIGHTLY = {
                      "call_conference", "add_to_conference", "set_conference_case",
                      "move_conference_case", "take_off_agenda", "end_conference",
                      "ask_for_case_file"), "sofia"),
-    **dict.fromkeys(("close_episode", "close_with_last_measures", "choose_messages", "make_key",
+    **dict.fromkeys(("ask_for_copy", "record_consent", "restrict_client", "lift_restriction",
+                     "open_emergency",
+                     "end_emergency", "close_episode", "close_with_last_measures", "choose_messages", "make_key",
                      "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
@@ -476,10 +531,12 @@ RIGHTLY = {
     "set_target": "dora",
     "ask_for_backtest": "dora",
     "erase_identity": None,
+    "apply_retention": None,
     "rewrap_keys": None,
     "reseal_second_factors": None,
     "forget_drafts": None,
     "forget_case_files": None,
+    "forget_copies": None,
 }  # fmt: skip
 
 
