@@ -1,7 +1,7 @@
 """How long a client's identity is kept: rules by programme, and whom they reach when.
 
 A rule counts from the day the last episode ended. A client of several programmes is kept by the
-longest; one with an open episode, a restriction, or an episode in a programme without a rule is
+longest; one with an open episode or referral, a restriction, or an episode in a programme without a rule is
 kept. What goes is the identity (actions.erase_identity); scores stay, without a person.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sessions_app.models import Client, Episode, Restriction, RetentionRule
+from sessions_app.models import Client, Episode, Referral, Restriction, RetentionRule
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def due_until(day: date, *, set_before: date = date.max) -> list[Due]:
         return []
     kept = set(Episode.objects.filter(closed_on=None).values_list("client", flat=True))
     kept |= set(Episode.objects.exclude(programme__in=years).values_list("client", flat=True))
+    kept |= set(Referral.objects.filter(outcome="").values_list("client", flat=True))
     kept |= set(Restriction.objects.filter(to_on=None).values_list("client", flat=True))
     ends: dict[int, date] = {}
     for client, programme, closed_on in Episode.objects.filter(
