@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.core.exceptions import EmptyResultSet, PermissionDenied
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 from django.db.models.expressions import RawSQL
 
 from sessions_app import clinic_time, policies
@@ -150,14 +151,14 @@ def covered_clinicians(user: Any) -> models.QuerySet[Any]:
 
 
 def in_emergency(user: Any) -> models.QuerySet[Any]:
-    """Emergency accesses of the user's in force now: whole records, restricted programmes too."""
+    """Emergency accesses of the user's in force now: whole records, restricted programmes too.
+
+    By the database's clock: the text of a scope is kept, the moment isn't.
+    """
     from sessions_app.models import EmergencyAccess
 
-    now = clinic_time.now()
     held = roles(user) & {CLINICIAN, SUPERVISOR}
-    found = EmergencyAccess.objects.filter(
-        user_id=user.pk, ended_at=None, from_at__lte=now, until_at__gt=now
-    )
+    found = EmergencyAccess.objects.filter(user_id=user.pk, ended_at=None, until_at__gt=Now())
     return found if held else found.none()
 
 
@@ -284,10 +285,9 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     if episode.programme.restricted:
         granted = Exists(held.filter(programme_id=episode.programme_id))
         seeing = of(direct.filter(episode=episode)) | (seeing & Q(granted))
-    now = clinic_time.now()
     emergency = EmergencyAccess.objects.filter(
         user_id=OuterRef("pk"), client_id=episode.client_id, ended_at=None,
-        from_at__lte=now, until_at__gt=now,
+        until_at__gt=Now(),
     )  # fmt: skip
     seeing |= Q(Exists(held.filter(role__in=[CLINICIAN, SUPERVISOR])), Exists(emergency))
     return User.objects.filter(seeing, is_active=True)

@@ -1,8 +1,8 @@
 """How long a client's identity is kept: rules by programme, and whom they reach when.
 
 A rule counts from the day the last episode ended. A client of several programmes is kept by the
-longest; one with an open episode or referral, a restriction, or an episode in a programme without a rule is
-kept. What goes is the identity (actions.erase_identity); scores stay, without a person.
+longest; one with an open episode or referral, a restriction, or an episode in a programme without
+a rule is kept. What goes is the identity (actions.erase_identity); scores stay, without a person.
 """
 
 from __future__ import annotations

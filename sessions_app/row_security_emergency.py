@@ -13,7 +13,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
     SELECT a.client_id FROM sessions_app_emergencyaccess a
     WHERE a.user_id = (SELECT outcomes_user())
       AND ((SELECT outcomes_has_role('clinician')) OR (SELECT outcomes_has_role('supervisor')))
-      AND a.ended_at IS NULL AND a.from_at <= clock_timestamp() AND a.until_at > clock_timestamp()
+      AND a.ended_at IS NULL AND a.until_at > clock_timestamp()
 $$;
 
 CREATE OR REPLACE FUNCTION outcomes_clinical_episodes() RETURNS SETOF bigint
