@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.core.exceptions import EmptyResultSet, PermissionDenied
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
 
 from sessions_app import clinic_time, policies
 

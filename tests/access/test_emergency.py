@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 from django.test import Client as Browser
 
+import sessions_app.tasks  # noqa: F401 - carries out what was promised
 from sessions_app import access, actions, clinic_time, outbox, rates
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Client, EmergencyAccess, Episode, User
