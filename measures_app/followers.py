@@ -46,4 +46,4 @@ def number_again(sender: Any, session: Session, by: Any, **rest: Any) -> None:
     from measures_app.models import Administration
 
     if Administration.objects.filter(session=session, total__isnull=False).exists():
-        outbox.promise(CHANGED, {"episode": session.episode_id})
+        outbox.promise(CHANGED, {"episode": session.episode_id}, joined=True)

@@ -92,6 +92,12 @@ def noted(name: str, read: Callable[[], T]) -> T:
     return found
 
 
+def promised_in_unit() -> dict[str, Any]:
+    """What was promised once for the whole unit of work (outbox.py), by what it is."""
+    unit = _unit.get()
+    return {} if unit is None else unit.setdefault("promised", ((), {}))[1]  # type: ignore[no-any-return]
+
+
 def forget(name: str) -> None:
     """The rest of the unit of work reads it anew."""
     (_unit.get() or {}).pop(name, None)

@@ -6,15 +6,17 @@ broker that is away never turns a saved score into an error. Handlers must be sa
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from sessions_app import clinic_time
-from sessions_app.context import acting_as, system
+from sessions_app.context import acting_as, promised_in_unit, system
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,32 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def promise(kind: str, payload: dict[str, Any], *, due_at: datetime | None = None) -> None:
-    """Write the side effect into the current transaction and try to publish it after commit."""
+def promise(
+    kind: str, payload: dict[str, Any], *, due_at: datetime | None = None, joined: bool = False
+) -> None:
+    """Write the side effect into the current transaction and try to publish it after commit.
+
+    `joined`: promised more than once in a unit of work it is one message, as it is carried out
+    after all of them are kept (two measures and a session are one change of an episode).
+    """
     from sessions_app.models import Outbox
 
+    name = f"{kind} {json.dumps(payload, sort_keys=True)}"
+    promised = promised_in_unit() if joined else {}
+    if _stands(promised.get(name)):
+        return
     row = Outbox.objects.create(kind=kind, payload=payload, due_at=due_at or clinic_time.now())
     if due_at is None:
-        transaction.on_commit(lambda: _publish(row.pk), robust=True)
+        publishing = partial(_publish, row.pk)
+        transaction.on_commit(publishing, robust=True)
+        promised[name] = publishing
+
+
+def _stands(publishing: Any) -> bool:
+    """Whether what was promised still is: it goes with the savepoint in which it was made."""
+    return publishing is not None and any(
+        waiting is publishing for _savepoints, waiting, _robust in connection.run_on_commit
+    )
 
 
 def _publish(pk: int) -> None:

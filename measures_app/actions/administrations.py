@@ -199,7 +199,7 @@ def record_administration(
     # What was answered long ago elsewhere asks nobody for a reply now.
     if reading.alerts and provenance != Administration.Provenance.IMPORT:
         raise_alert(administration=row, items=reading.alerts, by=by)
-    outbox.promise(CHANGED, {"episode": episode.pk})
+    outbox.promise(CHANGED, {"episode": episode.pk}, joined=True)
     return row
 
 
@@ -263,7 +263,7 @@ def correct_administration(
     new = tuple(item for item in reading.alerts if item not in _alerts_of(old))
     if new and old.provenance != Administration.Provenance.IMPORT:
         raise_alert(administration=row, items=new, by=by)
-    outbox.promise(CHANGED, {"episode": old.episode_id})
+    outbox.promise(CHANGED, {"episode": old.episode_id}, joined=True)
     return row
 
 
@@ -288,5 +288,5 @@ def void_administration(*, administration: Administration, reason: str, by: Any)
         by=by,
         measure=row.measure.code,
     )
-    outbox.promise(CHANGED, {"episode": row.episode_id})
+    outbox.promise(CHANGED, {"episode": row.episode_id}, joined=True)
     return row

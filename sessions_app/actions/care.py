@@ -148,7 +148,10 @@ def book_session(
             site=site or episode.site,
         )
         present = list(clinicians) or [
-            a.clinician for a in episode.assignments.filter(to_on=None, part=Assignment.Part.LEAD)
+            a.clinician
+            for a in episode.assignments.filter(
+                to_on=None, part=Assignment.Part.LEAD
+            ).select_related("clinician")
         ]
         MeetingClinician.objects.bulk_create(
             MeetingClinician(meeting=meeting, clinician=clinician) for clinician in present

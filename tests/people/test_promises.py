@@ -40,6 +40,28 @@ def test_a_promised_side_effect_is_carried_out_once(db: Any, done: list[Any]) ->
     assert done == [{"n": 1}]
 
 
+def test_what_is_promised_twice_in_a_unit_of_work_is_one_message_while_it_stands(db: Any) -> None:
+    @transaction.atomic
+    def taken_back() -> None:
+        outbox.promise("test", {"n": 1}, joined=True)
+        raise ValueError("taken back")
+
+    with acting_as(BY):
+        with pytest.raises(ValueError, match="taken back"):
+            taken_back()
+        assert not Outbox.objects.exists()
+        for _time in range(2):  # each in a savepoint of its own, as actions are
+            with transaction.atomic():
+                outbox.promise("test", {"n": 1}, joined=True)
+        assert Outbox.objects.count() == 1
+        outbox.promise("test", {"n": 2}, joined=True)
+        outbox.promise("test", {"n": 1})
+        assert Outbox.objects.count() == 3
+    with acting_as(BY):
+        outbox.promise("test", {"n": 1}, joined=True)
+    assert Outbox.objects.count() == 4
+
+
 def test_a_side_effect_that_stumbles_waits_and_keeps_the_reason(db: Any, done: list[Any]) -> None:
     with acting_as(BY):
         outbox.promise("test", {"stumble": True})
