@@ -53,6 +53,58 @@ _ABOUT = {
         gettext_lazy("Ended by the clinic"),
         gettext_lazy("Of the endings that are known; never counted as the client's stopping."),
     ),
+    "ended_circumstances": (
+        gettext_lazy("Ended by circumstances"),
+        gettext_lazy("A move, an illness, a change of insurance; of the endings that are known."),
+    ),
+    "stopped_improved": (
+        gettext_lazy("Reliably improved, of those who stopped coming"),
+        gettext_lazy("Some stop because they are better. Recovered included."),
+    ),
+    "stopped_unimproved": (
+        gettext_lazy("Stopped coming without a reliable improvement"),
+        gettext_lazy(
+            "Another published definition of stopping than the clinician's word: of the endings "
+            "that are known, those where the client stopped and hadn't reliably improved."
+        ),
+    ),
+    "referrals_received": (
+        gettext_lazy("Referrals received"),
+        gettext_lazy("People referred, each time they were."),
+    ),
+    "referrals_left": (
+        gettext_lazy("Left without being seen"),
+        gettext_lazy(
+            "Referrals that ended without a session: declined, withdrawn, not reached, sent on."
+        ),
+    ),
+    "first_offer_median_days": (
+        gettext_lazy("Days from referral to a first offer, median"),
+        gettext_lazy("Half of those offered a first appointment had it offered in so many days."),
+    ),
+    "waiting_median_days": (
+        gettext_lazy("Days from referral to the first session, median"),
+        gettext_lazy(
+            "Of the people seen for the first time. The bounds hold those who still wait, as if "
+            "seen on the last day (best) and never (worst)."
+        ),
+    ),
+    "waiting_p90_days": (
+        gettext_lazy("Days from referral to the first session, nine in ten"),
+        gettext_lazy("Nine in ten of the people seen for the first time waited no longer."),
+    ),
+    "waiting_now": (
+        gettext_lazy("People who still wait"),
+        gettext_lazy("Referred, not seen, and not off the list on the last day."),
+    ),
+    "waiting_now_median_days": (
+        gettext_lazy("Days waited so far, median"),
+        gettext_lazy("Of the people who still wait on the last day."),
+    ),
+    "waiting_over_limit": (
+        gettext_lazy("Wait longer than the clinic's limit"),
+        gettext_lazy("Of the people who still wait on the last day."),
+    ),
     "no_show_rate": (
         gettext_lazy("Did not come"),
         gettext_lazy("Of sessions expected; those the clinic cancelled stand apart."),
@@ -132,7 +184,21 @@ SECTIONS = (
             "severity_adjusted_effect_size", "reached_expected",
         ),
     ),
-    (gettext_lazy("Endings"), ("ended_planned", "ended_unplanned", "ended_by_clinic")),
+    (
+        gettext_lazy("Endings"),
+        (
+            "ended_planned", "ended_unplanned", "ended_by_clinic", "ended_circumstances",
+            "stopped_improved", "stopped_unimproved",
+        ),
+    ),
+    (
+        gettext_lazy("Waiting"),
+        (
+            "referrals_received", "referrals_left", "first_offer_median_days",
+            "waiting_median_days", "waiting_p90_days", "waiting_now", "waiting_now_median_days",
+            "waiting_over_limit",
+        ),
+    ),
     (gettext_lazy("Attendance"), ("no_show_rate", "cancelled_rate", "both_measures_rate")),
 )  # fmt: skip
 
@@ -159,8 +225,24 @@ def sentence_of(metric: Metric) -> str:
     if metric.metric == "episodes_ended":
         n = int(metric.value or 0)
         return ngettext("%(n)d episode ended.", "%(n)d episodes ended.", n) % {"n": n}
+    if metric.metric == "waiting_now":
+        n = int(metric.value or 0)
+        return (
+            ngettext(
+                "%(n)d person who was referred still waits to be seen.",
+                "%(n)d people who were referred still wait to be seen.",
+                n,
+            )
+            % {"n": n}
+            if n
+            else ""
+        )
     if metric.value is None:
         return ""
+    if metric.metric == "waiting_median_days":
+        return _(
+            "Half of the %(n)d people seen for the first time had waited %(days)s days or fewer."
+        ) % {"n": int(metric.denominator or 0), "days": f"{metric.value:.3g}"}
     counts = {
         "k": int(metric.numerator or 0),
         "n": int(metric.denominator or 0),

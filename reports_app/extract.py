@@ -12,6 +12,7 @@ from measures_app.models import Administration, Measure
 from measures_app.strata import AGE_BANDS, age_band
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Period
+from reports_app.waiting import Waits, waits
 from sessions_app.models import Programme, Respondent, Session
 
 OUTSIDE_OUTCOME = ("died", "assessment_only")
@@ -82,6 +83,7 @@ class Extract:
     served: int
     served_by_age: dict[str, int]
     collateral_raters: int
+    waits: Waits
 
 
 def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
@@ -166,6 +168,7 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
         served=sum(by_age.values()),
         served_by_age=by_age,
         collateral_raters=others.aggregate(n=Count("respondent", distinct=True))["n"],
+        waits=waits(period, scope),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from reports_app.periods import Month, Period, months_back, parse_period
 from reports_app.spread import Spread
 from reports_app.spread import count as counted_spread
 from reports_app.still_looking import LookingCounts
+from sessions_app import policies
 from sessions_app.models import Programme
 
 LOOKING, FUNDERS, MONTHS, SPREAD = "still looking", "funders", "months", "spread"
@@ -72,16 +73,23 @@ def metrics_of(period: Period, scope: Scope = CLINIC) -> list[Metric]:
     """Every metric of a period; call within a unit of work that may see the clinic's aggregates."""
     if not period.whole_months:
         return monthly_metrics(extract(period, scope))
-    kept, borrowed = _of(period, scope), sorted(borrowed_measures())
-    if kept is not None and kept["borrowed"] == borrowed:
+    kept, held_to = _of(period, scope), _held_to(period)
+    if kept is not None and all(kept.get(name) == value for name, value in held_to.items()):
         return [Metric(**{"measure": "", **row}, month=str(period), scope=scope.name)
                 for row in kept["rows"]]  # fmt: skip
     may_keep = _may_keep()
     made = monthly_metrics(extract(period, scope))
     if may_keep and not TouchedMonth.objects.filter(**_months_of(period)).exists():
-        content = {"rows": [_row(metric) for metric in made], "borrowed": borrowed}
-        _keep(str(period), scope, content)
+        _keep(str(period), scope, {"rows": [_row(metric) for metric in made], **held_to})
     return made
+
+
+def _held_to(period: Period) -> dict[str, Any]:
+    """What figures also depend on and no month notes."""
+    return {
+        "borrowed": sorted(borrowed_measures()),
+        "waiting_limit": policies.get("waiting_limit_days", period.end),
+    }
 
 
 def _keep(of: str, scope: Scope, content: Any) -> None:
@@ -125,7 +133,8 @@ def refresh(today: date) -> int:
     """
     _wait_for_readers()
     months = session_months.refreshed()
-    _forget(months)
+    # Whoever waits has waited a day longer, with nothing changed: to the last day of a month.
+    _forget(months | {day.replace(day=1) for day in (today, today - timedelta(days=1))})
     scopes = [CLINIC, *(Scope(programme) for programme in Programme.objects.order_by("pk"))]
     KeptFigures.objects.filter(of__in=COUNTED).delete()
     by_programme = trend.count_months()

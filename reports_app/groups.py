@@ -22,12 +22,13 @@ from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Scope
 from reports_app.metrics import main_measures
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period
-from sessions_app.models import Client
+from sessions_app.models import Client, Referral
 
 NOT_RECORDED = "not recorded"
 COLUMNS = [
     "programme__name", "site__name", "funder", "gender", "age_at_opening", "measure__code",
     "started_clinical", "outcome_class", "ending", "mid_care", "attended", "client__attributes",
+    "episode__referral__source",
 ]  # fmt: skip
 DIMENSIONS: dict[str, Any] = {
     "programme": _("programme"),
@@ -36,7 +37,9 @@ DIMENSIONS: dict[str, Any] = {
     "gender": _("gender"),
     "severity": _("where they started"),
     "funder": _("funder"),
+    "source": _("who referred"),
 }
+SOURCES = dict(Referral.Source.choices)
 GENDERS = dict(Client.Gender.choices)
 ATTRIBUTE = "attribute:"
 
@@ -82,6 +85,7 @@ def _labels(rows: pd.DataFrame, by: str) -> pd.Series[Any]:
         "gender": ("gender", lambda g: str(GENDERS.get(g, NOT_RECORDED))),
         "severity": ("started_clinical", _severity),
         "funder": ("funder", lambda f: f or NOT_RECORDED),
+        "source": ("episode__referral__source", lambda s: str(SOURCES.get(s or "", NOT_RECORDED))),
     }
     if by.startswith(ATTRIBUTE):
         name = by.removeprefix(ATTRIBUTE)

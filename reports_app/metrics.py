@@ -25,6 +25,7 @@ from measures_app.psychometrics.rates import (
 )
 from measures_app.strata import age_band
 from reports_app.extract import OUTSIDE_OUTCOME, Extract
+from reports_app.waiting import waiting_metrics
 
 NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3
@@ -133,6 +134,7 @@ ENDING_RATES = (
     ("ended_planned", "agreed"),
     ("ended_unplanned", "client_stopped"),
     ("ended_by_clinic", "clinic_ended"),
+    ("ended_circumstances", "circumstances"),
 )
 
 
@@ -187,6 +189,7 @@ def class_counts(rows: pd.DataFrame) -> dict[str, int]:
     has_outcome, clinical = label != "", rows["started_clinical"].eq(True)
     better = label.isin(["recovered", "improved"])
     judged = has_outcome & rows["reached_expected"].notna()
+    stopped = rows["ending"] == "client_stopped"
     counts = {name: int((label == name).sum()) for name in CLASSES}
     return counts | {
         "ended": len(rows),
@@ -198,6 +201,10 @@ def class_counts(rows: pd.DataFrame) -> dict[str, int]:
         "clinical_better": int((clinical & better).sum()),
         "judged": int(judged.sum()),
         "reached": int(rows.loc[judged, "reached_expected"].astype(bool).sum()),
+        "stopped": int(stopped.sum()),
+        "stopped_measured": int((stopped & has_outcome).sum()),
+        "stopped_better": int((stopped & better).sum()),
+        "ending_known": int((rows["ending"] != "unknown").sum()),
     }
 
 
@@ -209,7 +216,7 @@ def recovered_of(c: Mapping[str, int]) -> BoundedRate:
 def _classes(make: Maker, c: Mapping[str, int], *, borrowed: bool = False) -> Iterator[Metric]:
     ended, measured = c["ended"], c["measured"]
     if ended == 0:
-        for name in (*CLASSES, "reliably_improved"):
+        for name in (*CLASSES, "reliably_improved", "stopped_improved", "stopped_unimproved"):
             yield make(name, numerator=0, denominator=0, note="no episode ended")
         return
     yield make.bounded(
@@ -227,12 +234,39 @@ def _classes(make: Maker, c: Mapping[str, int], *, borrowed: bool = False) -> It
     yield make.bounded(
         "reliably_improved", improvement_rate(c["better"], measured, ended), "recovered included"
     )
+    yield from stopping(make, c)
     if c["clinical"]:
         yield make.bounded(
             "reliably_improved_clinical_starters",
             improvement_rate(c["clinical_better"], c["clinical_measured"], c["clinical"]),
             "of those who started on the clinical side; recovered included",
         )
+
+
+def stopping(make: Maker, c: Mapping[str, int]) -> Iterator[Metric]:
+    """Clients who stopped, by outcome; and stopping as those define it who ask for no change.
+
+    The second is out of the endings that are known. A client who stopped without a second score
+    may have improved (best) or not (worst), and so may one whose ending isn't known.
+    """
+    if c["stopped"]:
+        yield make.bounded(
+            "stopped_improved",
+            improvement_rate(c["stopped_better"], c["stopped_measured"], c["stopped"]),
+            "of those who stopped coming; recovered included",
+        )
+    else:
+        yield make("stopped_improved", numerator=0, denominator=0, note="nobody stopped coming")
+    # What is known of an ending: that it was another, or that it was this and how they fared.
+    known = c["ending_known"] - (c["stopped"] - c["stopped_measured"])
+    if known:
+        yield make.bounded(
+            "stopped_unimproved",
+            deterioration_rate(c["stopped_measured"] - c["stopped_better"], known, c["ended"]),
+            "of endings known, with an outcome where the client stopped",
+        )
+    else:
+        yield make("stopped_unimproved", numerator=0, denominator=0, note="no ending is known")
 
 
 def _held_to(rows: pd.DataFrame) -> str:
@@ -343,6 +377,7 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         make.mean("mean_days", _days(ended), len(ended), "from the first session to the last"),
         *_endings(make, ended),
         *_attendance(make, data.attendance),
+        *waiting_metrics(make, data.waits),
     ]
     outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
     if outcome.empty:

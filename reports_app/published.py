@@ -41,8 +41,10 @@ MEANS = {
     "mean_first_alliance": "alliances",
     "mean_sessions": "ended",
     "mean_days": "days",
+    "first_offer_median_days": "offers",
     "waiting_median_days": "waits",
     "waiting_p90_days": "waits",
+    "waiting_now_median_days": "waiting",
     "mean_first_outcome": "scored",
     "effect_size": "measured",
     "severity_adjusted_effect_size": "judged",
@@ -51,7 +53,12 @@ HELD = ("reached_expected", "severity_adjusted_effect_size")
 # name of a sum -> its parts, within a scope; then within a scope and measure. What has no name in
 # a file (those with a space) is hidden as if it had. How complete the data are is no secret: how
 # many have no score or no known ending is told by each rate's coverage.
-PLAIN_SUMS = {"ending known": ("agreed", "client_stopped", "clinic_ended", "other endings")}
+PLAIN_SUMS = {
+    "ending known": (
+        "agreed", "client_stopped", "clinic_ended", "circumstances", "other endings",
+    ),
+    "waiting": ("over", "within limit"),
+}  # fmt: skip
 MEASURE_SUMS = {
     "measured": ("better", "unchanged", "deteriorated"),
     "better": ("clinical_better", "functional better"),
@@ -59,6 +66,8 @@ MEASURE_SUMS = {
     "improved": ("clinical improved", "functional better"),
     "clinical_measured": ("clinical_better", "clinical not better"),
     "judged": ("reached", "not reached"),
+    "stopped": ("stopped_measured", "stopped without"),
+    "stopped_measured": ("stopped_better", "stopped not better"),
 }
 SAT = ("attended", "no_shows", "late_cancels", "both_measures")
 
@@ -108,6 +117,13 @@ def _fill(cells: Cells, data: Extract) -> None:
         "served": data.served,
         "raters": data.collateral_raters,
         "expected": sat["scheduled"] - sat["clinic_cancels"],
+        "referred": data.waits.referred,
+        "left": sum(data.waits.left.values()),
+        "offers": len(data.waits.to_offer),
+        "waits": len(data.waits.to_seen),
+        "waiting": len(data.waits.waiting),
+        "over": data.waits.over,
+        "within limit": len(data.waits.waiting) - data.waits.over,
     }
     cells.add(scope, "", plain | said | ages | {name: sat[name] for name in SAT})
     for name, parts in PLAIN_SUMS.items():
@@ -122,6 +138,8 @@ def _fill(cells: Cells, data: Extract) -> None:
             "functional better": c["better"] - c["clinical_better"],
             "clinical not better": c["clinical_measured"] - c["clinical_better"],
             "not reached": c["judged"] - c["reached"],
+            "stopped without": c["stopped"] - c["stopped_measured"],
+            "stopped not better": c["stopped_measured"] - c["stopped_better"],
         }
         cells.add(scope, str(code), c | rest)
         for name, parts in MEASURE_SUMS.items():
@@ -338,6 +356,10 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
         w.share("no_show_rate", "no_shows", "expected"),
         w.share("cancelled_rate", "late_cancels", "expected"),
         w.share("both_measures_rate", "both_measures", "attended"),
+        w.count("referrals_received", "referred"),
+        w.count("referrals_left", "left"),
+        w.count("waiting_now", "waiting"),
+        w.share("waiting_over_limit", "over", "waiting"),
     ]
     borrowed = borrowed_measures()
     for code in sorted({key[1] for key in made.counts if key[0] == scope.name and key[1]}):
@@ -357,6 +379,9 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
             w.bounded("deteriorated", False, ("deteriorated", "measured", "ended")),
             w.bounded("reliably_improved", True, ("better", "measured", "ended"),
                       "recovered included"),
+            w.bounded("stopped_improved", True,
+                      ("stopped_better", "stopped_measured", "stopped"),
+                      "of those who stopped coming; recovered included"),
             w.bounded("reliably_improved_clinical_starters", True,
                       ("clinical_better", "clinical_measured", "clinical"),
                       "of those who started on the clinical side; recovered included"),

@@ -20,7 +20,7 @@ from measures_app.psychometrics.forecast import expected_response
 from measures_app.psychometrics.norms import direction
 from measures_app.series import Ids, attended, known, within
 from reports_app.models import EpisodeSummary, TouchedMonth
-from sessions_app import bulk
+from sessions_app import bulk, clinic_time
 from sessions_app.models import Assignment, Episode, Respondent, Session
 
 FIELDS = [
@@ -292,6 +292,12 @@ def rebuild(
     return len(rows)
 
 
+def months_between(first: date, last: date) -> set[date]:
+    """First days of the months from one day to another."""
+    span = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    return {date(number // 12, number % 12 + 1, 1) for number in span}
+
+
 def _touch(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
     """Note the months in which an episode began or ended that reads differently now."""
     opened_on, closed_on = COUNTED.index("opened_on"), COUNTED.index("closed_on")
@@ -301,4 +307,10 @@ def _touch(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
               for rows in (before, after))  # fmt: skip
     days |= {start[0] for start in set.symmetric_difference(*starts)}
     months = {day.replace(day=1) for day in days}
+    # Who was seen first on another day waited in each month from the earlier of the two on.
+    seen = [COUNTED.index(name) for name in ("episode_id", "first_session_on")]
+    firsts = ({tuple(row[i] for i in seen) for row in rows} for rows in (before, after))
+    moved = [day for _episode, day in set.symmetric_difference(*firsts) if day is not None]
+    if moved:
+        months |= months_between(min(moved), clinic_time.today())
     TouchedMonth.objects.bulk_create(TouchedMonth(month=m, sessions=False) for m in months)

@@ -80,3 +80,23 @@ TRIGGERS: Final = [
     for table in SESSIONS_OF
     for event in EVENTS.get(table, ALL)
 ]
+
+# A wait is in the figures of each month from the referral on: nothing of it ends before today.
+REFERRALS: Final = "".join(
+    f"""
+CREATE FUNCTION touched_months_{event.lower()}_referral() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+    INSERT INTO reports_app_touchedmonth (month, sessions)
+    WITH changed AS ({ROWS.get(event, BOTH)})
+    SELECT generate_series(
+        date_trunc('month', min(received_on)), CURRENT_DATE + 1, '1 month')::date, false
+    FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER touched_months_{event.lower()} AFTER {event} ON sessions_app_referral
+REFERENCING {REFERENCING[event]} FOR EACH STATEMENT
+EXECUTE FUNCTION touched_months_{event.lower()}_referral();
+"""
+    for event in ALL
+)

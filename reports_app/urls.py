@@ -49,6 +49,7 @@ urlpatterns = [
     path("practice/of/<str:code>/", practice.shared, name="practice_shared"),
     path("agency/", agency.agency, name="agency"),
     path("agency/groups/", groups.groups, name="agency_groups"),
+    path("agency/flow/", groups.flow, name="agency_flow"),
     path("reports/", agency.reports, name="reports"),
     path("reports/editions/<int:pk>/", agency.edition, name="report_edition"),
     path("reports/<str:month>/entries/", entries.entries, name="report_entries"),

@@ -229,6 +229,7 @@ def pages() -> list[Page]:
         Page("caseload, supervised", "supervisor", _named("caseload")),
         Page("caseloads to hand over", "supervisor", _named("caseload_hand_over")),
         Page("agency", "director", _named("agency")),
+        Page("flow", "director", _named("agency_flow")),
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),
         Page("schedule", "front_desk", _named("schedule")),

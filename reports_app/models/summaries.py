@@ -64,6 +64,7 @@ class EpisodeSummary(models.Model):
             models.Index(fields=["closed_on", "programme"]),
             models.Index(fields=["opened_on", "programme"]),
             models.Index(fields=["clinician"]),
+            models.Index(fields=["first_session_on"]),
         ]
 
     def __str__(self) -> str:

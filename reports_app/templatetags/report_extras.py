@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isinf, isnan
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -16,9 +16,10 @@ from reports_app.metrics import Metric
 
 register = template.Library()
 COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
-          "collateral_raters"}  # fmt: skip
+          "collateral_raters", "referrals_received", "referrals_left", "waiting_now"}  # fmt: skip
 PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
-         "severity_adjusted_effect_size"}  # fmt: skip
+         "severity_adjusted_effect_size", "first_offer_median_days", "waiting_median_days",
+         "waiting_p90_days", "waiting_now_median_days"}  # fmt: skip
 
 
 FIGURE_ROW = (
@@ -90,7 +91,7 @@ def metric_bounds(metric: Metric) -> str:
     if metric.worst is None or metric.best is None:
         return "–"
     low, high = sorted((metric.worst, metric.best))
-    return f"{percent(low)} – {percent(high)}"
+    return f"{_written(metric, low)} – {_written(metric, high)}"
 
 
 @register.filter
@@ -141,6 +142,20 @@ def trend_cells(points: list[TrendPoint]) -> SafeString:
             for point in points
         ),
     )
+
+
+@register.filter
+def count_cell(count: int | None) -> str:
+    """A count, or that it is too small to stand."""
+    return _("too few") if count is None else str(count)
+
+
+@register.filter
+def days(value: float) -> str:
+    """Days of a wait; an infinite one is one whose end nobody knows."""
+    if isnan(value):
+        return "–"
+    return _("not known") if isinf(value) else f"{value:.1f}".removesuffix(".0")
 
 
 @register.filter

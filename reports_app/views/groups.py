@@ -4,6 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from measures_app.charts import IntervalRow, interval_svg
+from reports_app import flow as flows
 from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table, attribute_names, tables
 from reports_app.periods import PeriodProblem, parse_period
 from reports_app.views.agency import chosen_scope, this_month
@@ -54,3 +55,35 @@ def groups(request: HttpRequest) -> HttpResponse:
         "limit": limit,
     }
     return render(request, "reports/groups.html", context, status=400 if problem else 200)
+
+
+@access.needs("see_aggregates")
+def flow(request: HttpRequest) -> HttpResponse:
+    """How do people come in, and how does care end? All choices in the address."""
+    asked = request.GET.get("period", "").strip() or str(this_month().previous())
+    by = request.GET.get("by", "programme")
+    if by not in flows.BY:
+        raise Http404
+    scope = chosen_scope(request)
+    limit = int(policies.get("small_cell_limit"))
+    problem, found = "", None
+    try:
+        period = parse_period(asked)
+    except PeriodProblem as said:
+        period, problem = this_month().previous(), str(said)
+    else:
+        with acting_as(system("report")):
+            found = flows.flow(period, by, limit, scope)
+    audit.record("read", subject_kind="report", subject=str(period), what=f"flow by {by}")
+    context = {
+        "period": period,
+        "asked": asked,
+        "problem": problem,
+        "by": by,
+        "dimensions": flows.BY.items(),
+        "programmes": Programme.objects.all(),
+        "programme": scope.programme,
+        "flow": found,
+        "limit": limit,
+    }
+    return render(request, "reports/flow.html", context, status=400 if problem else 200)

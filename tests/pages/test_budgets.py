@@ -47,6 +47,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     # Courses still looking for what helps; own numbers beside the clinic's, log, shares.
     "/practice/": ("alice", 27),
     "/agency/groups/": ("dora", 24),
+    "/agency/flow/": ("dora", 24),
     "/agency/": ("dora", 34),
     "/reports/{month}/": ("dora", 43),
     "/measures/": ("alice", 14),

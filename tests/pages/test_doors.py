@@ -58,6 +58,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/practice/of/alice/": (404, 404, 404, 404, 404, 404),  # until Alice shares it
     "/practice/": (200, 404, 404, 404, 404, 200),
     "/agency/groups/": (404, 404, 200, 404, 404, 404),
+    "/agency/flow/": (404, 404, 200, 404, 404, 404),
     "/agency/": (404, 404, 200, 404, 404, 404),
     "/reports/": (404, 404, 302, 404, 404, 404),
     "/reports/{month}/": (404, 404, 200, 404, 404, 404),

@@ -32,7 +32,9 @@ CONTRACT = (
     "collateral_raters", "mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days",
     "effect_size", "severity_adjusted_effect_size", "reached_expected", "recovered", "improved",
     "unchanged", "deteriorated", "ended_planned", "ended_unplanned", "ended_by_clinic",
-    "no_show_rate", "cancelled_rate", "both_measures_rate",
+    "no_show_rate", "cancelled_rate", "both_measures_rate", "ended_circumstances",
+    "stopped_improved", "stopped_unimproved", "waiting_median_days", "waiting_p90_days",
+    "waiting_now",
 )  # fmt: skip
 
 
@@ -53,7 +55,8 @@ def test_a_month_without_anything_has_every_metric_and_no_rate(month: Month12) -
         metrics = make_report(Month(date(1995, 5, 1))).metrics
     assert [n for n in CONTRACT if n not in {m.metric for m in metrics}] == []
     counts = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
-              "collateral_raters"}  # fmt: skip
+              "collateral_raters", "referrals_received", "referrals_left",
+              "waiting_now"}  # fmt: skip
     assert all(m.value == 0 for m in metrics if m.metric in counts)
     assert all(m.value is None for m in metrics if m.metric not in counts)
 
@@ -269,3 +272,13 @@ def test_a_line_of_borrowed_constants_is_not_called_recovery(month):
     assert label_of(metric) == "Crossed the provisional line"
     own = replace(metric, note="of those who started on the clinical side")
     assert label_of(own) == "Recovered"
+
+
+def test_stopping_is_split_by_outcome_and_said_by_both_definitions(month: Month12) -> None:
+    """Four stopped: two unchanged, one worse, one without a second score; one ending unknown."""
+    better = month.metric("stopped_improved")
+    assert (better.numerator, better.denominator) == (0, 3)
+    assert (better.worst, better.best) == (0.0, 1 / 4)
+    unimproved = month.metric("stopped_unimproved")
+    assert (unimproved.numerator, unimproved.denominator) == (3, 8)
+    assert (unimproved.best, unimproved.worst) == (3 / 10, 5 / 10)

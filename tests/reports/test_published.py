@@ -22,6 +22,7 @@ from reports_app.published import (
     publication_of,
     published_metrics,
 )
+from reports_app.waiting import DAYS, Waits, marked
 from sessions_app.models import Programme
 
 LIMIT, BASE = 8, 5
@@ -29,6 +30,7 @@ PERIOD = Month(date(2026, 3, 1))
 PROGRAMMES = [Scope(Programme(name=name)) for name in ("Adults", "Young people", "Groups")]
 FUNDERS = [Scope(funder=name) for name in ("", "County", "Health fund")]
 SHARES = ([0.75, 0.2, 0.05], [0.1, 0.82, 0.08])
+REFERRED = ["outcome", *DAYS]
 CLASSES = ["recovered", "improved", "unchanged", "deteriorated", ""]
 
 
@@ -59,6 +61,15 @@ def _frame(rng: Any, n: int) -> pd.DataFrame:
     rows["age_at_opening"] = 40
     rows["first_session_on"], rows["last_session_on"] = date(2026, 1, 5), date(2026, 3, 9)
     rows["reference__reference_year"] = None
+    # As many referrals, of anybody: some seen in the month, some waiting, some gone unseen.
+    received = pd.Timestamp(PERIOD.start) + pd.to_timedelta(rng.integers(-90, 30, n), "D")
+    fate = rng.choice(["", "accepted", "withdrawn"], n, p=[0.4, 0.5, 0.1])
+    later = received + pd.to_timedelta(rng.integers(0, 60, n), "D")
+    rows["outcome"], rows["received"] = fate, received
+    rows["offered"] = pd.Series(later).where(rng.random(n) < 0.6)
+    rows["outcome_on"] = pd.Series(later).where(fate != "")
+    rows["seen"] = pd.Series(later).where(fate == "accepted")
+    rows["closed"] = pd.NaT
     return rows
 
 
@@ -70,6 +81,7 @@ def _extract(scope: Scope, rows: pd.DataFrame, rng: Any) -> Extract:
         {"scheduled": sat + 9, "attended": sat, "no_shows": 5, "late_cancels": 3,
          "clinic_cancels": 1, "not_seen_by_us": 0, "both_measures": sat // 2, "minutes": 0},
         sum(ages.values()), ages | {"not recorded": 0}, len(rows) // 9,
+        Waits(marked(rows[REFERRED], PERIOD.start, PERIOD.end), 42),
     )  # fmt: skip
 
 

@@ -1,0 +1,186 @@
+"""From a referral to the first offer to the first session: who waited, who still does, who left.
+
+First seen is the first session attended, from the night's summaries. A wait ends when somebody
+is seen, or when it was recorded why nobody will be; care that was begun and closed without any
+session is such an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from django.db.models import Q
+
+from measures_app.psychometrics.waits import wait_quantile
+from reports_app.periods import Period
+from sessions_app import clinic_time, policies
+from sessions_app.models import Referral
+
+if TYPE_CHECKING:
+    from reports_app.extract import Scope
+    from reports_app.metrics import Maker, Metric
+
+COLUMNS = {
+    "pk": "referral",
+    "programme__name": "programme",
+    "source": "source",
+    "received_on": "received",
+    "first_offer_on": "offered",
+    "outcome": "outcome",
+    "outcome_on": "outcome_on",
+    "episode__summary__first_session_on": "seen",
+    "episode__closed_on": "closed",
+}
+DAYS = ("received", "offered", "outcome_on", "seen", "closed")
+WORDS = dict(Referral.Outcome.choices)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """One period's referrals in days and counts; `table` has a row for each."""
+
+    table: pd.DataFrame
+    limit: int
+
+    @property
+    def referred(self) -> int:
+        return int(self.table["referred"].sum())
+
+    @property
+    def left(self) -> dict[str, int]:
+        """Who left without being seen in the period, by how."""
+        gone = self.table.loc[self.table["left"], "outcome"].value_counts()
+        return {str(name): int(n) for name, n in sorted(gone.items())}
+
+    @property
+    def to_offer(self) -> pd.Series[Any]:
+        rows = self.table[self.table["offered_now"]]
+        return (rows["offered"] - rows["received"]).dt.days
+
+    @property
+    def to_seen(self) -> pd.Series[Any]:
+        rows = self.table[self.table["seen_now"]]
+        return (rows["seen"] - rows["received"]).dt.days
+
+    @property
+    def waiting(self) -> pd.Series[Any]:
+        """Days so far of each who waits at the period's end."""
+        return self.table.loc[self.table["waits"], "so_far"]
+
+    @property
+    def over(self) -> int:
+        return int((self.waiting > self.limit).sum())
+
+    def where(self, rows: pd.Series[Any]) -> Waits:
+        return Waits(self.table[rows], self.limit)
+
+
+def _rows(scope: Scope, start: Any, end: Any) -> list[tuple[Any, ...]]:
+    """The referrals that a period concerns, by index: its own, and those that waited at its end."""
+    of = Referral.objects.filter(received_on__lte=end, **scope.of())
+    own = of.filter(
+        Q(received_on__gte=start)
+        | Q(first_offer_on__gte=start)
+        | Q(outcome_on__gte=start)
+        | Q(outcome="")
+    )
+    # Care was opened before, and the first session came in the period, later, or never.
+    opened = of.filter(
+        Q(episode__summary__first_session_on__gte=start)
+        | Q(episode__summary__first_session_on=None, episode__isnull=False)
+    )
+    first, second = (rows.order_by().values_list(*COLUMNS) for rows in (own, opened))
+    return list(first.union(second))
+
+
+def waits(period: Period, scope: Scope) -> Waits:
+    """Read a period; call within a unit of work that may see the clinic's aggregates."""
+    start, end = period.start, min(period.end, clinic_time.today())
+    found = pd.DataFrame.from_records(_rows(scope, start, end), columns=list(COLUMNS.values()))
+    table = found.set_index("referral").sort_index()
+    return Waits(marked(table, start, end), int(policies.get("waiting_limit_days", end)))
+
+
+def marked(table: pd.DataFrame, start: date, end: date) -> pd.DataFrame:
+    """What a period holds of each referral: received, offered, seen, left in it; waits at its end.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a referral, with `outcome` and the days of DAYS.
+    """
+    table = table.assign(**{name: pd.to_datetime(table[name]) for name in DAYS})
+    first, last = pd.Timestamp(start), pd.Timestamp(end)
+
+    def within(days: pd.Series[Any]) -> pd.Series[Any]:
+        return (days >= first) & (days <= last)
+
+    accepted = table["outcome"] == Referral.Outcome.ACCEPTED
+    # Never seen: the day it was said, or the day on which care closed without a session.
+    gone = table["outcome_on"].where(~accepted, table["closed"].where(table["seen"].isna()))
+    return table.assign(
+        referred=within(table["received"]),
+        offered_now=within(table["offered"]),
+        seen_now=within(table["seen"]) & (table["seen"] >= table["received"]),
+        left=within(gone),
+        waits=~(table["seen"] <= last) & ~(gone <= last),
+        so_far=(last - table["received"]).dt.days,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None
+
+
+def _quantile(make: Maker, name: str, waits: Waits, share: float) -> Metric:
+    found = wait_quantile(waits.to_seen, waits.waiting, share)
+    if found.n == 0:
+        return make(name, denominator=0, note="nobody was seen for the first time")
+    beyond = found.worst == float("inf")
+    return make(
+        name,
+        found.value,
+        low=_finite(found.low),
+        high=_finite(found.high),
+        denominator=found.n,
+        coverage=found.coverage,
+        worst=_finite(found.worst),
+        best=found.best,
+        note=f"of those seen; {found.waiting} still wait"
+        + (", too many to say how long at worst" if beyond else ""),
+    )
+
+
+def _plain(make: Maker, name: str, days: pd.Series[Any], note: str) -> Metric:
+    found = wait_quantile(days, [], 0.5)
+    if found.n == 0:
+        return make(name, denominator=0, note="nobody to say it of")
+    return make(
+        name, found.value, low=_finite(found.low), high=_finite(found.high), denominator=found.n,
+        note=note,
+    )  # fmt: skip
+
+
+def left_words(left: dict[str, int]) -> str:
+    """Who left without being seen, in words."""
+    said = {"accepted": "care closed without a session"}
+    return ", ".join(f"{n} {said.get(name, WORDS.get(name, name))}" for name, n in left.items())
+
+
+def waiting_metrics(make: Maker, waits: Waits) -> Iterator[Metric]:
+    """The flow into care, in the report's order."""
+    waiting = waits.waiting
+    yield make("referrals_received", waits.referred)
+    yield make("referrals_left", sum(waits.left.values()), note=left_words(waits.left))
+    yield _plain(make, "first_offer_median_days", waits.to_offer, "of those offered in the period")
+    yield _quantile(make, "waiting_median_days", waits, 0.5)
+    yield _quantile(make, "waiting_p90_days", waits, 0.9)
+    yield make("waiting_now", len(waiting), note="at the end of the period")
+    yield _plain(make, "waiting_now_median_days", waiting, "so far, of those who still wait")
+    yield make.share(
+        "waiting_over_limit", waits.over, len(waiting), f"longer than {waits.limit} days"
+    )
