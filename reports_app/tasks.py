@@ -10,7 +10,15 @@ from celery import shared_task
 
 from measures_app.actions.administrations import CHANGED
 from measures_app.models import NightlyRun
-from reports_app import actions, case_files, client_copies, digest, figures, nightly
+from reports_app import (
+    actions,
+    case_files,
+    case_rows,
+    client_copies,
+    digest,
+    figures,
+    nightly,
+)
 from reports_app.models import TouchedMonth
 from sessions_app import clinic_time, outbox
 from sessions_app.context import acting_as, system
@@ -93,11 +101,17 @@ def make_client_copy(payload: dict[str, Any], message_id: Any) -> None:
     client_copies.carry_out_copy(payload["job"])
 
 
+@outbox.handles(case_rows.KIND)
+def make_case_rows(payload: dict[str, Any], message_id: Any) -> None:
+    case_rows.carry_out_case_rows(payload["job"])
+
+
 @shared_task(acks_late=True, name="case_files.forget")
 def forget_case_files() -> int:
     by = system("case files")
     with acting_as(by):
-        return case_files.forget_case_files(by=by) + client_copies.forget_copies(by=by)
+        files = case_files.forget_case_files(by=by) + client_copies.forget_copies(by=by)
+        return files + case_rows.forget_case_rows(by=by)
 
 
 @shared_task(acks_late=True, name="digest.promise")

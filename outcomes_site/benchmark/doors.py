@@ -232,6 +232,7 @@ def pages() -> list[Page]:
         Page("flow", "director", _named("agency_flow")),
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),
+        Page("exports", "director", _named("exports")),
         Page("schedule", "front_desk", _named("schedule")),
         Page("waiting list", "front_desk", _named("waiting")),
         Page("new referral", "front_desk", _named("referral_new")),

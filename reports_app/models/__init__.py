@@ -1,5 +1,5 @@
 from reports_app.models.entries import ContractTarget, MonthlyEntry
-from reports_app.models.files import CaseFile, ClientCopy
+from reports_app.models.files import CaseFile, CaseRows, CaseRowsPart, ClientCopy
 from reports_app.models.practice import PracticeEntry, PracticeShare
 from reports_app.models.reports import ReportEdition, ReportRun
 from reports_app.models.summaries import (
@@ -11,6 +11,8 @@ from reports_app.models.summaries import (
 
 __all__ = [
     "CaseFile",
+    "CaseRows",
+    "CaseRowsPart",
     "ClientCopy",
     "ContractTarget",
     "EpisodeSummary",

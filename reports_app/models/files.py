@@ -71,3 +71,54 @@ class ClientCopy(KeptFile):
 
     def __str__(self) -> str:
         return f"copy for {self.client_code}"
+
+
+class CaseRows(models.Model):
+    """De-identified rows of episodes for a researcher: one person's file, sealed in parts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="+")
+    first_year = models.PositiveSmallIntegerField()
+    last_year = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"case rows {self.first_year}-{self.last_year}"
+
+    @property
+    def is_over(self) -> bool:
+        return clinic_time.now() >= self.created_at + KEPT_FOR
+
+
+class CaseRowsPart(models.Model):
+    """Some of a file's bytes, so that neither making nor sending holds all of them."""
+
+    file = models.ForeignKey(CaseRows, on_delete=models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+    master_key_id = models.CharField(max_length=20)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["file", "number"], name="case_rows_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_id}.{self.number}"
+
+    @property
+    def _place(self) -> str:
+        return f"case-rows:{self.file_id}:{self.number}"
+
+    @property
+    def content(self) -> bytes:
+        return sealing.unwrap(bytes(self.sealed), self.master_key_id, self._place)
+
+    def keep(self, content: bytes) -> None:
+        """Seal the part's bytes; the caller saves."""
+        self.sealed, self.master_key_id = sealing.wrap(content, self._place)

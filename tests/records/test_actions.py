@@ -28,8 +28,9 @@ from measures_app.actions.imports import import_records, import_what_can_be, kno
 from measures_app.models import Flag, ImportDraft
 from reports_app.actions import ask_for_backtest, enter_month, keep_edition, set_target
 from reports_app.case_files import ask_for_case_file, forget_case_files
+from reports_app.case_rows import ask_for_case_rows, forget_case_rows
 from reports_app.client_copies import ask_for_copy, forget_copies
-from reports_app.models import CaseFile, ClientCopy
+from reports_app.models import CaseFile, CaseRows, ClientCopy
 from reports_app.periods import Month
 from reports_app.practice_log import (
     end_practice_share,
@@ -45,17 +46,10 @@ from tests.cast import BY, Clinic
 FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
-MODULES = ("reports_app.actions", "reports_app.case_files", "reports_app.client_copies",
-           "reports_app.practice_log")  # fmt: skip
-# Parts of an atomic caller, which write by one of the others.
-WITHIN_A_CALLER = {"import_what_can_be"}
-DUE_ANYWAY = {
-    "forget_drafts",
-    "forget_case_files",
-    "forget_copies",
-}  # what is past its day goes, whoever comes by
-# What an action began and the worker carries out, for whom the action named.
-PARTS = {"carry_out", "carry_out_backtest", "carry_out_case_file", "carry_out_copy", "run_job"}
+from reports_app.case_rows import ask_for_case_rows, forget_case_rows
+from reports_app.client_copies import ask_for_copy, forget_copies
+from reports_app.models import CaseFile, CaseRows, ClientCopy
+
 WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
 
 
@@ -183,6 +177,8 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         ClientCopy.objects.filter(pk=copy.pk).update(
             created_at=clinic_time.now() - timedelta(days=2)
         )
+        rows = ask_for_case_rows(first_year=2019, last_year=2019, by=clinic.dora)
+        CaseRows.objects.filter(pk=rows.pk).update(created_at=clinic_time.now() - timedelta(days=2))
         clinic.entry = log_practice(on=today, skill="moving_on", hours=1, by=clinic.alice)
         clinic.share = share_practice(supervisor=clinic.sofia, by=clinic.alice)
         Authenticator.objects.create(
@@ -477,6 +473,8 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "forget_copies": lambda c, by: forget_copies(by=by),
     "ask_for_case_file": lambda c, by: ask_for_case_file(conference=c.conference, by=by),
     "forget_case_files": lambda c, by: forget_case_files(by=by),
+    "ask_for_case_rows": lambda c, by: ask_for_case_rows(first_year=2020, last_year=2020, by=by),
+    "forget_case_rows": lambda c, by: forget_case_rows(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
     "enter_month": lambda c, by: enter_month(
         month=Month(today().replace(day=1)), complaints=1, by=by
@@ -531,6 +529,7 @@ RIGHTLY = {
     "enter_month": "dora",
     "set_target": "dora",
     "ask_for_backtest": "dora",
+    "ask_for_case_rows": "dora",
     "erase_identity": None,
     "apply_retention": None,
     "rewrap_keys": None,
@@ -538,6 +537,7 @@ RIGHTLY = {
     "forget_drafts": None,
     "forget_case_files": None,
     "forget_copies": None,
+    "forget_case_rows": None,
 }  # fmt: skip
 
 
