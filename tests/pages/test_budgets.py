@@ -50,7 +50,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/agency/flow/": ("dora", 24),
     "/agency/": ("dora", 34),
     "/reports/{month}/": ("dora", 43),
-    "/exports/": ("dora", 14),
+    "/exports/": ("dora", 15),
     "/measures/": ("alice", 14),
     "/rules/": ("alice", 19),  # with one's own checkpoint, and proposals with their answers
     "/people/": ("adam", 19),  # what a new clinic still needs; places of a new role

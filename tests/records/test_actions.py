@@ -46,9 +46,19 @@ from tests.cast import BY, Clinic
 FILE = b"client,session_date,measure,total\nimported-1,2026-01-05,bdi-ii,20\n"
 COLUMNS = ("client", "session_date", "measure", "total")
 PACKAGES = (sessions_app.actions, measures_app.actions)
-from reports_app.case_rows import ask_for_case_rows, forget_case_rows
-from reports_app.client_copies import ask_for_copy, forget_copies
-from reports_app.models import CaseFile, CaseRows, ClientCopy
+MODULES = (
+    "reports_app.actions", "reports_app.case_files", "reports_app.case_rows",
+    "reports_app.client_copies", "reports_app.practice_log",
+)  # fmt: skip
+# Parts of an atomic caller, which write by one of the others.
+WITHIN_A_CALLER = {"import_what_can_be"}
+# What is past its day goes, whoever comes by.
+DUE_ANYWAY = {"forget_drafts", "forget_case_files", "forget_case_rows", "forget_copies"}
+# What an action began and the worker carries out, for whom the action named.
+PARTS = {
+    "carry_out", "carry_out_backtest", "carry_out_case_file", "carry_out_case_rows",
+    "carry_out_copy", "run_job",
+}  # fmt: skip
 
 WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
 
