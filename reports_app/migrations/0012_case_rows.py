@@ -11,7 +11,7 @@ from sessions_app import row_security as rs
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports_app", "0010_client_copies"),
+        ("reports_app", "0011_waits"),
         ("sessions_app", "0017_referral"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
