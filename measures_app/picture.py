@@ -175,6 +175,11 @@ def pictures_in(course: Course, episode: Episode, *, bare: bool = False) -> list
         figure = figure_of(reading, episode, _alliance_beside(s, alliance), course.days, events)
         # A form that took over says so better than "measured since".
         note = _changed_form(s, [r.series for r in readings if r is not reading])
-        part = strata.in_words(reading.stratum, {episode.programme_id: episode.programme.name})
+        names = (
+            {episode.programme_id: episode.programme.name}
+            if "programme " in reading.stratum
+            else {}
+        )
+        part = strata.in_words(reading.stratum, names)
         found.append(Picture(replace(figure, note=note or figure.note), reading, part))
     return found

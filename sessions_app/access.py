@@ -77,7 +77,13 @@ def grants_of(user: Any) -> list[RoleGrant]:
 
 
 def roles(user: Any) -> frozenset[str]:
-    return frozenset(grant.role for grant in grants_of(user))
+    grants = grants_of(user)
+    known = getattr(user, "_roles_in_force", None)
+    if known is None or known[0] is not grants:  # a page asks forty times
+        known = (grants, frozenset(grant.role for grant in grants))
+        if user is not None:
+            user._roles_in_force = known
+    return known[1]
 
 
 def may(user: Any, right: str) -> bool:

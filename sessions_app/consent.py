@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessions_app.models import Consent, ConsentStatement, Respondent
+from sessions_app.prepared import Prepared
 
 # What a clinic begins with; it says its own under Settings. Version 0.
 BUILT_IN = {
@@ -58,8 +59,13 @@ def versions() -> tuple[int, dict[str, str], int]:
     return newest[0], newest[1], asking
 
 
+_NEWEST = Prepared(
+    lambda respondents: Consent.objects.filter(respondent__in=respondents).order_by("-pk")[:1]
+)
+
+
 def newest_of(respondent: Respondent) -> Consent | None:
-    return Consent.objects.filter(respondent=respondent).order_by("-pk").first()
+    return next(iter(_NEWEST.objects([respondent.pk])), None)
 
 
 def to_show(respondent: Respondent) -> Statement | None:

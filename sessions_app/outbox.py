@@ -77,6 +77,7 @@ def deliver(pk: int) -> bool:
     from sessions_app.models import Outbox
 
     with acting_as(system("outbox")):
+        promised_in_unit().clear()  # what is carried out says nothing of what comes after it
         row = (
             Outbox.objects.select_for_update(skip_locked=True)
             .filter(pk=pk, sent_at=None, due_at__lte=clinic_time.now())

@@ -66,8 +66,11 @@ def wait_for(limit: Limit, whose: str) -> int:
     name = hashlib.sha256(f"{limit.name}/{stretch}/{whose}".encode()).hexdigest()[:40]
     key = f"rate-{name}"
     try:
-        cache.add(key, 0, limit.seconds + 60)
-        count = cache.incr(key)
+        try:
+            count = cache.incr(key)
+        except ValueError:  # the first of this stretch
+            cache.add(key, 0, limit.seconds + 60)
+            count = cache.incr(key)
     except Exception as problem:  # whatever the store raises, it is away
         logger.warning("tries are not counted: %s", type(problem).__name__)
         return 0
