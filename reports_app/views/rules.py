@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from measures_app import actions as measure_actions
 from measures_app import rule_sets, stopping, strata
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
+from measures_app.models import ExpectedChangeModel, FlagRuleSet, Measure, NightlyRun, RuleProposal
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
@@ -61,7 +61,15 @@ def _not_fitted(run: NightlyRun | None) -> list[dict[str, Any]]:
     """What last night could not fit, and why; with the part of the clinic in words."""
     rows = [row for row in (run.result.get("measures", []) if run else []) if row["problem"]]
     names = strata.programme_names(row.get("stratum", "") for row in rows)
-    return [{**row, "part": strata.in_words(row.get("stratum", ""), names)} for row in rows]
+    titles = dict(Measure.objects.values_list("code", "title")) if rows else {}
+    return [
+        {
+            **row,
+            "title": titles.get(row["measure"], row["measure"]),
+            "part": strata.in_words(row.get("stratum", ""), names),
+        }
+        for row in rows
+    ]
 
 
 @access.needs("see_rules")

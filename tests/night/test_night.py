@@ -259,7 +259,7 @@ def test_a_fit_that_doesnt_converge_keeps_the_last_good_model_and_says_so(
     browser = Browser()
     browser.force_login(at_work.alice)
     page = browser.get("/rules/").content.decode()
-    assert "outcome-adult: no start led to a finite criterion." in page
+    assert "How things have been going: no start led to a finite criterion." in page
     assert f"stays: {row['model']}." in page
     assert story.episode.trajectories.get().model_id is not None
 
