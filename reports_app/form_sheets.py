@@ -113,7 +113,7 @@ def _who(due: Due) -> str:
     with override(due.respondent.language):
         if due.respondent.relation == "self":
             return _("about myself")
-        return str(due.respondent.label or due.respondent.get_relation_display())
+        return str(due.respondent.label or _(due.respondent.get_relation_display()))
 
 
 def session_pdf(session: Session, due: list[Due], size: str = "a4") -> bytes:

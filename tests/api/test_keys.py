@@ -106,7 +106,7 @@ def test_the_text_is_shown_once_and_stored_nowhere(clinic: Clinic) -> None:
     assert text not in browser.get("/keys/").content.decode()
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM sessions_app_apikey k WHERE k::text LIKE %s",
-                       [f"%{text.rpartition('_')[2]}%"])  # fmt: skip
+                       [f"%{text.removeprefix(f'oc_{handle}_')}%"])  # fmt: skip
         assert cursor.fetchone() == (0,)
 
 

@@ -27,6 +27,7 @@ BASE = "entry/base_respondent.html"
 SPEAKING = (
     "sessions_app/links.py", "measures_app/feedback.py", "measures_app/respondents.py",
     "measures_app/views/hand_over.py", "measures_app/charts/figures.py",
+    "reports_app/form_sheets.py",
 )  # fmt: skip
 TEMPLATE_SAYS = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 PYTHON_SAYS = re.compile(r"""\b(?:_|gettext_lazy)\(\s*"([^"]+)"\s*\)""")
@@ -50,7 +51,7 @@ def client_facing() -> set[str]:
 
 def test_every_word_of_a_client_facing_page_is_in_every_catalogue() -> None:
     wanted = set()
-    for path in client_facing():
+    for path in (*client_facing(), "paper/form.html"):
         for said in TEMPLATE_SAYS.findall((TEMPLATES / path).read_text(encoding="utf-8")):
             # Django looks a template's words up with each % twice.
             wanted.add(next(filter(None, said)).replace("%", "%%"))

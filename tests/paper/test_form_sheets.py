@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from typing import Any
 
 import pypdf
@@ -101,6 +102,26 @@ def test_each_line_is_exactly_100_mm(db, size, width, language):
     assert words["items"]["close"]["label"] in text
     assert "Tap" not in text
     assert "Toque" not in text
+
+
+@needs_engine
+def test_a_printed_form_leaves_no_word_in_another_language(db):
+    with acting_as(BY):
+        measures.sync_library()
+        found: dict[str, set[str]] = {"en": set(), "es": set()}
+        licence = ""
+        for language in found:
+            for code in ("outcome-adult", "alliance-adult"):
+                definition = measures.definition_of(
+                    measures.current_version(measures.get_measure(code))
+                )
+                licence += f"{definition.licence} {definition.code}"
+                content = form_sheets.measure_pdf(definition, language, "a4")
+                for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+                    found[language] |= set(re.findall(r"[^\W\d_]{4,}", page.extract_text()))
+    assert len(found["es"]) > 20
+    both = found["en"] & found["es"]
+    assert [word for word in both if word not in licence] == []
 
 
 @needs_engine
