@@ -19,6 +19,7 @@ PLACES = [
     ("schedule", _("Schedule"), {"schedule", "record_sessions"}),
     ("caseload", _("Caseload"), {"see_clinical"}),
     ("review", _("Review"), {"review", "decide"}),
+    ("team", _("Team"), {"review"}),
     ("practice", _("Practice"), {"record_sessions"}),
     ("clients", _("Clients"), {"see_registry"}),
     ("waiting", _("Waiting"), {"register_clients"}),

@@ -8,17 +8,26 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from measures_app import followups
 from measures_app.charts import sparkline_svg
 from measures_app.measures import choose_norm
-from measures_app.models import Flag, Measure, NormRow, Trajectory
+from measures_app.models import Administration, Flag, Measure, NormRow, Trajectory
 from measures_app.sentences import class_words
 from reports_app.models import EpisodeSummary
 from reports_app.noticed import Said, said_of
 from sessions_app import absences, clinic_time
-from sessions_app.models import Absence, Assignment, Clinician, Episode, Meeting, Session
+from sessions_app.models import (
+    Absence,
+    Assignment,
+    Clinician,
+    Episode,
+    Respondent,
+    Session,
+)
 
 STANDING_WORDS = {
     "worse": "further than expected",
@@ -43,6 +52,9 @@ class Row:
     standing: str = ""
     change: str = ""
     elsewhere: list[int] = field(default_factory=list)  # the client's other flagged episodes
+    alliance: str = ""  # the last few, as a small curve
+    alliance_last: float | None = None
+    steps: list[str] = field(default_factory=list)  # what is to be done, beside the next session
 
     @property
     def client(self) -> Any:
@@ -156,20 +168,82 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
     return rows
 
 
-def hours_this_week(clinician: Clinician | None) -> float:
-    """Contact hours of the running week: meetings held, a group counts once."""
+ALLIANCE_SHOWN = 6
+
+
+def add_alliance(rows: list[Row]) -> None:
+    """The client's own last alliance scores, for a caseload's rows; one query."""
+    scores: dict[int, list[float]] = defaultdict(list)
+    found = Administration.objects.scored().filter(
+        episode__in=[row.episode.pk for row in rows],
+        measure__purpose=Measure.Purpose.ALLIANCE,
+        respondent__relation=Respondent.Relation.SELF,
+    )
+    for episode, total in found.order_by("taken_at", "pk").values_list("episode", "total"):
+        scores[episode].append(float(total))
+    for row in rows:
+        last = scores[row.episode.pk][-ALLIANCE_SHOWN:]
+        if last:
+            row.alliance_last = last[-1]
+            row.alliance = sparkline_svg(last) if len(last) > 1 else ""
+
+
+def unmeasured(episodes: QuerySet[Episode]) -> QuerySet[Episode]:
+    """Episodes at whose last session nothing was measured."""
+    last = (
+        Session.objects.filter(episode=OuterRef("pk"))
+        .attended()
+        .treatment()
+        .order_by("-held_on", "-meeting__starts_at", "-pk")
+        .values("pk")[:1]
+    )
+    scored = Administration.objects.scored().filter(session=OuterRef("last_session"))
+    seen = episodes.annotate(last_session=Subquery(last)).exclude(last_session=None)
+    return seen.filter(~Exists(scored))
+
+
+def to_do(episodes: QuerySet[Episode], user: Any) -> QuerySet[Episode]:
+    """Episodes with a next step: a decision to look at again, or measures to be asked for."""
+    again = followups.due_reviews(user).order_by().values("episode")
+    bare = unmeasured(episodes).values("pk")
+    return episodes.filter(Q(pk__in=again) | Q(pk__in=bare))
+
+
+def add_steps(rows: list[Row], user: Any) -> None:
+    """What is to be done next with each client, beside the next session; two queries."""
+    ids = [row.episode.pk for row in rows]
+    again = dict(
+        followups.due_reviews(user).filter(episode__in=ids).values_list("episode", "follow_up_on")
+    )
+    bare = set(unmeasured(Episode.objects.filter(pk__in=ids)).values_list("pk", flat=True))
+    for row in rows:
+        if day := again.get(row.episode.pk):
+            row.steps.append(_("look again at a decision, due %s") % date_format(day, "j M"))
+        if row.episode.pk in bare:
+            row.steps.append(_("nothing measured at the last session: ask at the next"))
+
+
+def hours_of_week(clinician: Clinician | None) -> tuple[float, float]:
+    """Contact hours of the running week, held and still booked; a group counts once."""
     if clinician is None:
-        return 0.0
+        return 0.0, 0.0
     today = clinic_time.today()
     monday = today - timedelta(days=today.weekday())
-    meetings = (
-        Meeting.objects.filter(
-            clinicians=clinician,
-            sessions__held_on__gte=monday,
-            sessions__held_on__lte=today,
-            sessions__status=Session.Status.ATTENDED,
-        )
-        .distinct()
-        .values_list("minutes", flat=True)
-    )
-    return sum(meetings) / 60
+    status = Session.Status
+    rows = Session.objects.filter(
+        Q(status=status.ATTENDED, held_on__lte=today) | Q(status=status.BOOKED, held_on__gte=today),
+        meeting__clinicians=clinician,
+        held_on__gte=monday,
+        held_on__lt=monday + timedelta(days=7),
+    ).order_by("meeting", "-status")  # held goes over booked: of a group some may have come
+    meetings = {
+        meeting: (minutes, state == status.ATTENDED)
+        for meeting, minutes, state in rows.values_list("meeting", "meeting__minutes", "status")
+    }
+    held = sum(minutes for minutes, was_held in meetings.values() if was_held)
+    return held / 60, (sum(minutes for minutes, _held in meetings.values()) - held) / 60
+
+
+def hours_this_week(clinician: Clinician | None) -> float:
+    """Contact hours of the running week: meetings held."""
+    return hours_of_week(clinician)[0]

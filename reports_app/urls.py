@@ -16,6 +16,7 @@ from reports_app.views import (
     review,
     rights,
     rules,
+    team,
 )  # fmt: skip
 
 urlpatterns = [
@@ -44,6 +45,7 @@ urlpatterns = [
     path("conferences/files/<uuid:pk>.pdf", conferences.file, name="case_file"),
     path("conferences/files/<uuid:pk>/state/", conferences.file_state, name="case_file_state"),
     path("messages/", messages.mine, name="my_messages"),
+    path("team/", team.team, name="team"),
     path("practice/", practice.practice, name="practice"),
     path("practice/share/", practice.share, name="practice_share"),
     path("practice/log/<int:pk>/take-back/", practice.take_back, name="practice_take_back"),

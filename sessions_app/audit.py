@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sessions_app.context import actor_of, current_actor
@@ -34,3 +35,20 @@ def client_read(client: Any, what: str, *, by: Any = None) -> None:
 def sees_numbers_of(clinician: Any, what: str, *, by: Any = None) -> None:
     """A person looked at a clinician's numbers: shown to that clinician."""
     record("read", subject_kind="clinician", subject=clinician.code, by=by, what=what)
+
+
+def sees_team(clinicians: Iterable[Any], what: str) -> None:
+    """A person looked at the numbers of several clinicians: shown to each, in one statement."""
+    from sessions_app.models import AuditEvent
+
+    actor = str(current_actor())
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
+            actor=actor,
+            action="read",
+            subject_kind="clinician",
+            subject=clinician.code,
+            detail={"what": what},
+        )
+        for clinician in clinicians
+    )

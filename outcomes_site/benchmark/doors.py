@@ -224,6 +224,7 @@ def pages() -> list[Page]:
         Page("measure", "clinician", _named("measure", "outcome-adult")),
         Page("review queue", "supervisor", _named("review")),
         Page("case in review", "supervisor", _of_client("review_case")),
+        Page("team", "supervisor", _named("team")),
         Page("results of decisions", "director", _named("decision_results")),
         Page("transfer", "supervisor", _of_client("transfer")),
         Page("caseload, supervised", "supervisor", _named("caseload")),

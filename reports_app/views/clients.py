@@ -11,15 +11,21 @@ from measures_app import alerts
 from measures_app.models import Flag
 from reports_app.case_review import case_context, case_review_pdf
 from reports_app.paper import PaperUnavailable, missing
-from reports_app.selectors import hours_this_week, rows_of
+from reports_app.selectors import (
+    add_alliance,
+    add_steps,
+    hours_of_week,
+    rows_of,
+    to_do,
+)
 from sessions_app import access, audit, clinic_time
 from sessions_app.models import Client, Episode, Session
 
 ROWS_A_PAGE = 50
-SHOW = ("", "flagged", "waiting")
+SHOW = ("", "flagged", "waiting", "todo")
 
 
-def _shown(episodes: Any, show: str) -> Any:
+def _shown(episodes: Any, show: str, user: Any) -> Any:
     """The rows that a filter leaves, over the whole caseload and not over one page of it."""
     if show == "flagged":
         live = Flag.objects.live().filter(episode=OuterRef("pk"))
@@ -31,6 +37,8 @@ def _shown(episodes: Any, show: str) -> Any:
             held_on__gte=clinic_time.today(),
         )
         return episodes.filter(~Exists(booked))
+    if show == "todo":
+        return to_do(episodes, user)
     return episodes
 
 
@@ -45,10 +53,13 @@ def caseload(request: HttpRequest) -> HttpResponse:
         episodes = episodes.filter(assignments__clinician=mine, assignments__to_on=None).distinct()
     show = request.GET.get("show", "")
     total = episodes.count()
-    found = _shown(episodes, show).order_by("-opened_on", "-pk")
+    found = _shown(episodes, show, request.user).order_by("-opened_on", "-pk")
     page = Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page"))
     ids = [episode.pk for episode in page.object_list]
     rows = rows_of(Episode.objects.filter(pk__in=ids).order_by("-opened_on", "-pk"))
+    hours, booked = hours_of_week(mine)
+    add_alliance(rows)
+    add_steps(rows, request.user)
     audit.record("read", subject_kind="caseload", rows=len(rows))
     context = {
         "rows": rows,
@@ -59,7 +70,8 @@ def caseload(request: HttpRequest) -> HttpResponse:
         "treats_shown": supervises and not whose,
         "may_transfer": access.may(request.user, "transfer"),
         "total": total,
-        "hours": hours_this_week(mine),
+        "hours": hours,
+        "booked": booked,
     }
     return render(request, "reports/caseload.html", context)
 

@@ -29,7 +29,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/clients/new/": ("fred", 14),
     "/waiting/": ("fred", 16),
     "/waiting/new/": ("fred", 14),
-    "/caseload/": ("alice", 23),  # who stands in for whom
+    # who stands in for whom; the alliance lately, decisions to look at again, what was measured
+    "/caseload/": ("alice", 26),
     "/clients/{ana}/": ("alice", 38),  # how care may end, alerts
     "/clients/{ana}/sessions/new/": ("alice", 18),  # the plan, and how far the course is
     "/sessions/{session}/": ("alice", 19),  # whether it may be seen, then what belongs to it
@@ -45,6 +46,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/my-sign-ins/": ("alice", 13),
     "/messages/": ("alice", 19),  # each number that the weekly mail would say
     # Courses still looking for what helps; own numbers beside the clinic's, log, shares.
+    "/team/": ("sofia", 25),
     "/practice/": ("alice", 27),
     "/agency/groups/": ("dora", 24),
     "/agency/flow/": ("dora", 24),

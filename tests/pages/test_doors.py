@@ -56,6 +56,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/conferences/files/{uuid}/state/": (404, 404, 404, 404, 404, 404),
     "/messages/": (200, 200, 404, 404, 404, 200),
     "/practice/of/alice/": (404, 404, 404, 404, 404, 404),  # until Alice shares it
+    "/team/": (404, 200, 404, 404, 404, 404),
     "/practice/": (200, 404, 404, 404, 404, 200),
     "/agency/groups/": (404, 404, 200, 404, 404, 404),
     "/agency/flow/": (404, 404, 200, 404, 404, 404),
