@@ -52,8 +52,7 @@ class Row:
     standing: str = ""
     change: str = ""
     elsewhere: list[int] = field(default_factory=list)  # the client's other flagged episodes
-    alliance: str = ""  # the last few, as a small curve
-    alliance_last: float | None = None
+    alliance: str = ""  # the last score, and the one before
     steps: list[str] = field(default_factory=list)  # what is to be done, beside the next session
 
     @property
@@ -168,9 +167,6 @@ def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) ->
     return rows
 
 
-ALLIANCE_SHOWN = 6
-
-
 def add_alliance(rows: list[Row]) -> None:
     """The client's own last alliance scores, for a caseload's rows; one query."""
     scores: dict[int, list[float]] = defaultdict(list)
@@ -182,10 +178,13 @@ def add_alliance(rows: list[Row]) -> None:
     for episode, total in found.order_by("taken_at", "pk").values_list("episode", "total"):
         scores[episode].append(float(total))
     for row in rows:
-        last = scores[row.episode.pk][-ALLIANCE_SHOWN:]
-        if last:
-            row.alliance_last = last[-1]
-            row.alliance = sparkline_svg(last) if len(last) > 1 else ""
+        last = [f"{total:g}" for total in scores[row.episode.pk][-2:]]
+        if len(last) == 2:
+            row.alliance = _("alliance %(last)s, %(before)s before") % {
+                "last": last[1], "before": last[0],
+            }  # fmt: skip
+        elif last:
+            row.alliance = _("alliance %s") % last[0]
 
 
 def unmeasured(episodes: QuerySet[Episode]) -> QuerySet[Episode]:

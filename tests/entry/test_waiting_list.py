@@ -48,6 +48,8 @@ def test_the_longest_waits_first_and_stands_out_beyond_the_limit(
     assert page.count("over the limit") == 1
     assert "2 people wait" in page
     assert "the longest for 50 days" in page
+    assert "1 longer than the clinic&#x27;s 42 days" in page.replace("clinic's", "clinic&#x27;s")
+    assert "0 with a first appointment offered" in page
     assert "Kai Olsen" not in page
 
 

@@ -102,8 +102,8 @@ def test_a_caseload_says_the_alliance_lately_and_the_next_step(
         rows = {r.episode.pk: r for r in rows_of(Episode.objects.visible_to(clinic.alice).open())}
         add_alliance(list(rows.values()))
         add_steps(list(rows.values()), clinic.alice)
-    assert rows[ana.pk].alliance_last == 26.5
-    assert "<svg" in rows[ana.pk].alliance
+    assert rows[ana.pk].alliance == "alliance 26.5, 32 before"
+    assert rows[boris.pk].alliance == ""
     assert len(rows[ana.pk].steps) == 1
     assert rows[ana.pk].steps[0].startswith("look again at a decision")
     assert rows[boris.pk].steps == ["nothing measured at the last session: ask at the next"]
@@ -111,6 +111,7 @@ def test_a_caseload_says_the_alliance_lately_and_the_next_step(
     both = alice.get("/caseload/?show=todo").content.decode()
     assert clinic.ana.code in both
     assert clinic.boris.code in both
+    assert "alliance 26.5, 32 before" in both
     with acting_as(BY):
         actions.record_review_result(review=review, result="better", by=clinic.alice)
     left = alice.get("/caseload/?show=todo").content.decode()
