@@ -45,32 +45,38 @@ def booked(site: tuple[str, Clinic]) -> Session:
         )
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_a_tablet_waits_takes_a_form_thanks_and_waits_again(
-    site: tuple[str, Clinic], booked: Session, open_page: Any, language: str
+def test_a_tablet_waits_takes_a_form_thanks_and_waits_again_by_itself(
+    site: tuple[str, Clinic], booked: Session, open_page: Any
 ) -> None:
     url, clinic = site
     with acting_as(BY):
-        clinic.ana.respondents.update(language=language)
+        clinic.ana.respondents.update(language="es")
     device, desk = (open_page(url, clinic.fred, **PHONE) for _ in range(2))
+    device.clock.install()  # nobody waits for its seconds
     device.goto(f"{url}/tablets/")
-    name = f"Door {language}"
-    device.get_by_label("What the front desk calls it").fill(name)
+    device.get_by_label("What the front desk calls it").fill("Front door")
     device.get_by_role("button", name="Let this device wait").tap()
     device.locator("[data-state]").wait_for()
+    device.context.set_offline(True)
+    device.clock.run_for(3000)
+    for language, words in (("en", "There is no connection"), ("es", "No hay conexión")):
+        device.locator(f"[role=status][lang={language}]").get_by_text(words).wait_for()
+    device.context.set_offline(False)
     desk.goto(f"{url}/sessions/{booked.pk}/links/")
-    desk.get_by_role("button", name=f"Start on “{name}”").tap()
-    device.locator(".respondent-form").wait_for()  # by itself, within seconds
-    assert device.locator("html").get_attribute("lang") == language
+    desk.get_by_role("button", name="Start on “Front door”").tap()
+    desk.locator(".messages").wait_for()
+    device.clock.run_for(3000)
+    device.locator("[data-line] input[type=range]").first.wait_for()
+    assert device.locator("html").get_attribute("lang") == "es"
     assert tap_all(device) == 4
     device.locator(".respondent-form .primary").tap()
     device.locator("[data-then]").wait_for()
     assert device.locator("svg").count() == 0
-    device.locator("[data-then] a").tap()
+    device.clock.run_for(12000)
     device.locator("[data-state]").wait_for()
     with acting_as(BY):
         row = Administration.objects.get(session=booked)
-    assert (row.provenance, row.language) == ("clinic_tablet", language)
+    assert (row.provenance, row.language) == ("clinic_tablet", "es")
 
 
 def _form(clinic: Clinic, session: Session, url: str) -> str:
