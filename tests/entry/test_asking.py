@@ -81,6 +81,9 @@ def test_a_session_at_a_distance_keeps_where_the_client_is_sealed(
     clinic: Clinic, booked: Session, browser_of: Sign
 ) -> None:
     alice = browser_of("alice")
+    asked = alice.get(f"/sessions/{booked.pk}/").content.decode().partition("<details open>")[2]
+    assert 'name="where"' in asked  # without a tap: it is for when the line breaks off
+    assert 'name="call_back"' in asked
     said = {"where": "at her sister's in Elm Road", "call_back": "555 02"}
     assert _typed(alice, booked, **said).status_code == 302
     with acting_as(BY):

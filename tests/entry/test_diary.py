@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -145,6 +146,34 @@ def test_one_tap_says_what_became_of_a_session_and_another_what_stood_in_the_way
     assert _status(session) == ("no_show", "transport")
     fred.post(door, {"status": "booked"})
     assert _status(session) == ("booked", "")
+
+
+def _taps(page: str, session: Session) -> list[str]:
+    """What one tap says of a session on this page."""
+    form = page.partition(f'action="/sessions/{session.pk}/attendance/')[2].partition("</form>")[0]
+    return re.findall(r'name="status" value="(\w+)"', form)
+
+
+def test_each_way_a_booked_hour_ends_is_one_tap_and_one_tap_takes_it_back(
+    clinic: Clinic, browser_of: Sign
+) -> None:
+    session, alice = _book(clinic), browser_of("alice")
+    door = f"/sessions/{session.pk}/attendance/"
+
+    def tap(status: str) -> list[str]:
+        answer = alice.post(door, {"status": status, "back": "today"}, follow=True)
+        return _taps(answer.content.decode(), session)
+
+    first = _taps(alice.get("/today/").content.decode(), session)
+    assert first == ["arrived", "no_show", "late_cancel", "clinic_cancel"]
+    for status in first[1:]:
+        assert tap(status) == ["booked"]
+        assert _status(session)[0] == status
+        assert tap("booked") == first
+    # Two were booked for one hour: this one came, and we had no time.
+    assert "not_seen_by_us" in tap("arrived")
+    tap("not_seen_by_us")
+    assert _status(session)[0] == "not_seen_by_us"
 
 
 def test_a_tap_cannot_undo_or_make_an_entered_session(clinic: Clinic, browser_of: Sign) -> None:
