@@ -1,10 +1,13 @@
-"""Headers of every answer: nothing is stored, framed or loaded from elsewhere."""
+"""Headers of every answer (nothing is stored, framed or loaded from elsewhere); its language."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 # The one hash is of Plotly's empty style element.
 CONTENT_SECURITY_POLICY = (
@@ -29,3 +32,20 @@ class SecurityHeaders:
         if not request.path.startswith("/static/"):
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+class RespondentsLanguage(LocaleMiddleware):
+    """Pages before respondents follow their device; all others are in English, dates and all.
+
+    What the catalogues hold is said to respondents. A colleague whose browser prefers another
+    language would read pages that are half of one and half of the other.
+    """
+
+    PLACES = ("/m/", "/hand-over/", "/tablet/")
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith(self.PLACES):
+            super().process_request(request)
+        else:
+            translation.activate(settings.LANGUAGE_CODE)
+            request.LANGUAGE_CODE = settings.LANGUAGE_CODE

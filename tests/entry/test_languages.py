@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,3 +107,17 @@ def test_a_spanish_speaker_is_asked_in_spanish_whatever_the_phone_speaks(clinic:
     assert "Cómo han ido" in page or "aún sin marcar" in page
     assert "Thank" not in page
     assert "not marked yet" not in page
+
+
+def test_a_colleagues_page_is_in_one_language_whatever_the_browser_prefers(
+    clinic: Clinic, browser_of: Callable[[str], Browser]
+) -> None:
+    alice = browser_of("alice")
+    for door in ("/today/", f"/clients/{clinic.ana.code}/", "/schedule/?day=2026-03-02"):
+        spanish = alice.get(door, headers={"accept-language": "es"}).content.decode()
+        assert '<html lang="en"' in spanish
+        english = alice.get(door, headers={"accept-language": "en"}).content.decode()
+        tokens = re.compile(r'name="csrfmiddlewaretoken" value="\w+"')
+        assert tokens.sub("", spanish) == tokens.sub("", english)
+    closed = Browser().get("/m/no-such-link/", headers={"accept-language": "es"}).content.decode()
+    assert "Este enlace no está abierto" in closed
