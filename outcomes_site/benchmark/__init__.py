@@ -25,6 +25,7 @@ from outcomes_site.benchmark.parts import (
     BenchProblem,
     command,
     core,
+    export_scores,
     settle,
     write_import,
 )
@@ -57,6 +58,8 @@ def run(
     say(f"Importing {rows} rows ...")
     import_seconds, imported = command("import_scores", os.fspath(file))
     settle()
+    say("Writing all scores ...")
+    exported = export_scores(folder / "scores.csv")
     cast = invite()
     say("Making a conference's cases into one file ...")
     file_of_cases = papers.measure(cast)
@@ -85,6 +88,7 @@ def run(
             "rows": imported["rows"],
             "created": imported["created"],
         },
+        "export": exported,
         "healthz": health,
         "case_file": file_of_cases,
         "pages": measured,

@@ -16,9 +16,11 @@ from typing import Any
 
 from django.db import connection
 
+from measures_app.models import Administration
 from outcomes_site.database import as_owner
 from outcomes_site.local import processes
 from sessions_app import clinic_time
+from sessions_app.context import acting_as, system
 
 SEED = 8
 IMPORTED_CLIENTS, IMPORTED_SESSIONS = 280, 12
@@ -68,6 +70,26 @@ def write_import(path: Path) -> int:
                 writer.writerow([f"bench-{client}", day.isoformat(), "bdi-ii", total])
                 rows += 1
     return rows
+
+
+class _Nowhere:
+    def write(self, content: bytes) -> int:
+        return len(content)
+
+
+def export_scores(path: Path) -> dict[str, Any]:
+    """All scores as one CSV, beside the database's own COPY of the table they lie in."""
+    _seconds, told = command("export_scores", os.fspath(path))
+    path.unlink()
+    table = Administration._meta.db_table
+    with acting_as(system("bench")), connection.cursor() as cursor:
+        began = time.perf_counter()
+        query = f"COPY (SELECT * FROM {table}) TO STDOUT WITH (FORMAT csv)"
+        cursor.cursor.copy_expert(query, _Nowhere())
+        seconds = time.perf_counter() - began
+        rate = cursor.cursor.rowcount / seconds
+    told["rows_a_second"] = round(told["rows"] / told["seconds"])
+    return {**told, "of_copys_rate": round(told["rows"] / told["seconds"] / rate, 2)}
 
 
 def core(clients: int) -> dict[str, Any] | None:

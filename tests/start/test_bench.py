@@ -92,6 +92,7 @@ def test_a_small_run_measures_everything_and_leaves_nothing(tmp_path: Any) -> No
     assert all(row["p95_ms"] > 0 and row["requests"] == 1 for row in found["pages"])
     assert found["night"]["seconds"] > 0
     assert found["open_review_flags"] > 0
+    assert found["export"]["rows"] > 0
     if not paper.missing():
         assert found["case_file"]["cases"] == papers.CASES
         assert found["case_file"]["largest_case_bytes"] < 300_000

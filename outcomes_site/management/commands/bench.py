@@ -87,6 +87,7 @@ class Command(BaseCommand):
 
     def _print(self, found: dict[str, Any]) -> None:
         load, night, imported = found["load"], found["night"], found["import"]
+        exported = found["export"]
         steps = ", ".join(f"{name} {value:.1f} s" for name, value in night["steps"].items())
         self.stdout.write(
             f"{found['clients']} clients and {found['open_review_flags']} open flags on "
@@ -94,6 +95,8 @@ class Command(BaseCommand):
             f"  load    {load['seconds']:8.1f} s\n"
             f"  night   {night['seconds']:8.1f} s ({steps}); again {night['again_seconds']:.1f} s\n"
             f"  import  {imported['seconds']:8.1f} s for {imported['rows']} rows\n"
+            f"  export  {exported['seconds']:8.1f} s for {exported['rows']} scores "
+            f"({exported['of_copys_rate']:.2f} of COPY's rate, {exported['largest_mb']:.0f} MB)\n"
             f"  /healthz {found['healthz']['p50_ms']:.2f} ms (p50), "
             f"{found['healthz']['p95_ms']:.2f} ms (p95), {found['healthz']['requests']} requests\n"
         )
