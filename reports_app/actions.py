@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
 from reports_app.backtest import NoHistory, run_backtest
@@ -21,19 +23,27 @@ from reports_app.extract import CLINIC, Scope
 from reports_app.models import ContractTarget, MonthlyEntry, ReportEdition, ReportRun
 from reports_app.paper import missing
 from reports_app.periods import Month, Period, months_back, parse_period
-from reports_app.published import Publication
+from reports_app.published import Publication, scopes_of
 from sessions_app import access, audit, clinic_time, outbox, progress
 from sessions_app.context import acting_as, system, user_of
-from sessions_app.models import Job
+from sessions_app.models import Job, Programme
 
 BACKTEST = "flag back-test"
+PUBLISHING = "publication"
 
 
 class NotPublishable(ValueError):
     """A period that no file may leave the clinic with; the message says why."""
 
 
-def _check_publishable(period: Period) -> None:
+def _parts_out(period: Period) -> list[str]:
+    """Periods within this one that have left the clinic.
+
+    Raises
+    ------
+    NotPublishable
+        When nothing of this period may leave the clinic.
+    """
     if not period.fixed:
         raise NotPublishable(
             "Only a month, a quarter or a year may leave the clinic: two ranges that differ by a "
@@ -43,15 +53,33 @@ def _check_publishable(period: Period) -> None:
         raise NotPublishable(
             f"{period} closes on {period.closes_on}: until then its numbers stay in the clinic."
         )
-    for text in (
-        ReportRun.objects.filter(published=True).values_list("period", flat=True).distinct()
-    ):
+    out = set(ReportRun.objects.filter(published=True).values_list("period", flat=True).distinct())
+    parts = []
+    for text in sorted(out - {str(period)}):
         other = parse_period(text)
-        if text != str(period) and period.overlaps(other):
+        if not period.overlaps(other):
+            continue
+        if period.start <= other.start and other.end <= period.end:
+            parts.append(text)
+        elif str(period) not in out:
             raise NotPublishable(
-                f"{text} has left the clinic and shares days with {period}: what is in one of them "
-                "alone could be found by subtraction."
+                f"{text} has left the clinic as a whole, and {period} is a part of it: what is "
+                "blank in the part could be found by subtraction."
             )
+    months = [str(month) for month in _months_in(period)]
+    lacking = [month for month in months if month not in out]
+    if parts and lacking:
+        raise NotPublishable(
+            f"{', '.join(parts)} left the clinic, {', '.join(lacking)} did not: as what is left "
+            f"could be found by subtraction, {period} may follow when all of its months have."
+        )
+    return parts
+
+
+def _months_in(period: Period) -> list[Month]:
+    last = period.last_month
+    count = 12 * (last.start.year - period.start.year) + last.start.month - period.start.month + 1
+    return months_back(last, count)
 
 
 def last_run(period: Period, scope: Scope, *, published: bool = False) -> ReportRun | None:
@@ -61,17 +89,27 @@ def last_run(period: Period, scope: Scope, *, published: bool = False) -> Report
     ).first()
 
 
-def _report(period: Period, scope: Scope, *, published: bool) -> Report:
+def _publication_of(period: str) -> Publication | None:
+    run = ReportRun.objects.filter(period=period, published=True).first()
+    return Publication.from_kept(run.cells) if run else None
+
+
+def _report(period: Period, scope: Scope, *, published: bool, tell: Callable[[], None]) -> Report:
     if not published:
         return make_report(period, scope)
-    _check_publishable(period)
-    before = ReportRun.objects.filter(period=str(period), published=True).first()
-    return make_published(period, scope, Publication.from_kept(before.cells) if before else None)
+    parts = [made for text in _parts_out(period) if (made := _publication_of(text)) is not None]
+    return make_published(period, scope, _publication_of(str(period)), parts, tell)
 
 
 @transaction.atomic
 def keep_edition(
-    *, period: Period, format: str, by: Any, scope: Scope = CLINIC, published: bool = False
+    *,
+    period: Period,
+    format: str,
+    by: Any,
+    scope: Scope = CLINIC,
+    published: bool = False,
+    tell: Callable[[], None] = lambda: None,
 ) -> tuple[ReportEdition, str]:
     """The period's file in a format: the kept one while its figures stand, else a new edition.
 
@@ -92,7 +130,7 @@ def keep_edition(
     with acting_as(system("report")):
         with connection.cursor() as cursor:  # two at once are one edition
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"edition:{period}"])
-        report = _report(period, scope, published=published)
+        report = _report(period, scope, published=published, tell=tell)
         figures = to_csv(report)
         run = last_run(period, scope, published=published)
         last = run.editions.filter(format="csv").first() if run else None
@@ -126,6 +164,68 @@ def keep_edition(
     return edition, report.file_stem
 
 
+def publishing(period: Period, scope: Scope, user: Any) -> Job | None:
+    """The newest making of a period's files to leave the clinic, while it runs or if it stopped."""
+    asked = {"period": str(period), "scope": scope.key}
+    mine = Job.objects.filter(kind=PUBLISHING, created_by=user, payload__contains=asked)
+    job = mine.order_by("-created_at").first()
+    return None if job is None or job.state == Job.State.DONE else job
+
+
+@transaction.atomic
+def ask_to_publish(*, period: Period, by: Any, scope: Scope = CLINIC) -> Job:
+    """Have the worker make a period's files to leave the clinic; those being made serve.
+
+    Raises
+    ------
+    NotPublishable
+        When nothing of this period may leave the clinic.
+    """
+    access.require(by, "export_reports")
+    running = publishing(period, scope, user_of(by))
+    if running is not None and running.finished_at is None:
+        return running
+    with acting_as(system("report")):
+        _parts_out(period)
+        programmes, funders = scopes_of()
+    payload = {
+        "period": str(period), "scope": scope.key, "funder": scope.funder,
+        "programme": scope.programme.pk if scope.programme else None,
+    }  # fmt: skip
+    total = (1 + len(programmes) + len(funders)) + len(_formats())
+    job = Job.objects.create(kind=PUBLISHING, payload=payload, created_by=user_of(by), total=total)
+    outbox.promise(PUBLISHING, {"job": str(job.pk)})
+    audit.record("publication asked for", subject_kind="report", subject=str(period), by=by,
+                 scope=scope.name)  # fmt: skip
+    return job
+
+
+def _formats() -> tuple[str, ...]:
+    return ("csv", "xlsx", "pdf") if not missing() else ("csv", "xlsx")
+
+
+def carry_out_publication(job_id: Any) -> None:
+    """Do what a job was made for; run again it finds itself done. In the worker's transaction."""
+    job = Job.objects.select_for_update(of=("self",)).select_related("created_by").get(pk=job_id)
+    if job.finished_at is not None:
+        return
+    programme = Programme.objects.filter(pk=job.payload["programme"]).first()
+    scope = Scope(programme, job.payload["funder"])
+    done = iter(range(1, 10**6))
+    try:
+        for format in _formats():
+            edition, _name = keep_edition(
+                period=parse_period(job.payload["period"]), scope=scope, format=format,
+                by=job.created_by, published=True,
+                tell=lambda: progress.tell(job.pk, min(next(done), job.total)),
+            )  # fmt: skip
+        job.state, job.done, job.result = Job.State.DONE, job.total, {"run": edition.run_id}
+    except (NotPublishable, PermissionDenied) as problem:
+        job.state, job.problem = Job.State.STOPPED, str(problem)
+    job.finished_at = clinic_time.now()
+    job.save()
+
+
 def keep_scheduled(day: date) -> int:
     """Keep the editions that are due: the month before, and months that closed lately.
 
@@ -137,7 +237,7 @@ def keep_scheduled(day: date) -> int:
     for month in months_back(first, 3):
         if month.is_provisional(day) and last_run(month, CLINIC) is not None:
             continue  # it changes every day until it closes
-        for format in ("csv", "xlsx", "pdf") if not missing() else ("csv", "xlsx"):
+        for format in _formats():
             keep_edition(period=month, format=format, by=system("report"))
     return ReportRun.objects.count() - before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,10 +86,17 @@ def make_empty(period: Period, scope: Scope) -> Report:
 
 
 def make_published(
-    period: Period, scope: Scope = CLINIC, before: Publication | None = None
+    period: Period,
+    scope: Scope = CLINIC,
+    before: Publication | None = None,
+    parts: Sequence[Publication] = (),
+    tell: Callable[[], None] = lambda: None,
 ) -> Report:
-    """The period as it may leave the clinic, held against the last publication of the period."""
-    made = publication(period, before)
+    """The period as it may leave the clinic.
+
+    Held against the last publication of the period, and against those of its parts.
+    """
+    made = publication(period, before, parts, tell)
     exact = make_empty(period, scope)
     return replace(exact, metrics=published_metrics(made, period, scope), made=made)
 

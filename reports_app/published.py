@@ -8,7 +8,7 @@ A rate is made of the rounded counts, by the same formulas as the exact one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,8 +195,15 @@ def as_sums(cells: Cells) -> tuple[list[Key], list[Sum]]:
     return keys, sums
 
 
-def hide(cells: Cells, limit: int, before: Publication | None) -> dict[Key, float | None]:
-    """Every count rounded or blank; see `suppression.publish`."""
+def hide(
+    cells: Cells, limit: int, before: Publication | None, parts: Sequence[Publication] = ()
+) -> dict[Key, float | None]:
+    """Every count rounded or blank; see `suppression.publish`.
+
+    `parts` are the periods that this one is made of and that have left the clinic. What is blank
+    in any of them is blank here: then whatever could be true of a part's blanks could be true of
+    the whole too, and the whole says nothing more of them.
+    """
     keys, sums = as_sums(cells)
     counts = np.array([cells.counts[key] for key in keys], dtype=float)
     previous = None
@@ -209,7 +216,8 @@ def hide(cells: Cells, limit: int, before: Publication | None) -> dict[Key, floa
             ]
         )
     # What was blank stays so: another choice of blanks could be subtracted from the last one.
-    kept = None if previous is None else np.isnan(previous)
+    kept = np.zeros(len(keys), dtype=bool) if previous is None else np.isnan(previous)
+    kept |= np.array([any(part.counts.get(key) is None for part in parts) for key in keys])
     values = publish(counts, sums, previous=previous, hidden=kept, limit=limit)
     return {
         key: None if math.isnan(value) else float(value)
@@ -217,14 +225,27 @@ def hide(cells: Cells, limit: int, before: Publication | None) -> dict[Key, floa
     }
 
 
-def publication(period: Period, before: Publication | None = None) -> Publication:
+def publication(
+    period: Period,
+    before: Publication | None = None,
+    parts: Sequence[Publication] = (),
+    tell: Callable[[], None] = lambda: None,
+) -> Publication:
     """Everything of a period that may be published, of all scopes at once."""
-    programmes, funders = ([extract(period, scope) for scope in scopes] for scopes in scopes_of())
-    return publication_of(extract(period), (programmes, funders), before)
+
+    def read(scope: Scope) -> Extract:
+        tell()
+        return extract(period, scope)
+
+    programmes, funders = ([read(scope) for scope in scopes] for scopes in scopes_of())
+    return publication_of(read(CLINIC), (programmes, funders), before, parts)
 
 
 def publication_of(
-    clinic: Extract, shares: Sequence[Sequence[Extract]], before: Publication | None = None
+    clinic: Extract,
+    shares: Sequence[Sequence[Extract]],
+    before: Publication | None = None,
+    parts: Sequence[Publication] = (),
 ) -> Publication:
     """The same from what was read; each of `shares` shares the clinic out among its scopes."""
     cells = Cells()
@@ -240,7 +261,7 @@ def publication_of(
                 notes[key] = metric.note
     for scopes in shares:
         cells.across([data.scope.name for data in scopes])
-    counts = hide(cells, int(policies.get("small_cell_limit")), before)
+    counts = hide(cells, int(policies.get("small_cell_limit")), before, parts)
     return Publication(counts, dict(_means(exact, counts, before)), notes)
 
 

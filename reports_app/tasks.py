@@ -91,6 +91,11 @@ def look_back(payload: dict[str, Any], message_id: Any) -> None:
     actions.carry_out_backtest(payload["job"])
 
 
+@outbox.handles(actions.PUBLISHING)
+def publish(payload: dict[str, Any], message_id: Any) -> None:
+    actions.carry_out_publication(payload["job"])
+
+
 @outbox.handles(case_files.KIND)
 def make_case_file(payload: dict[str, Any], message_id: Any) -> None:
     case_files.carry_out_case_file(payload["job"])

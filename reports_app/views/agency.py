@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
 
 from measures_app.charts import trend_svg
 from reports_app import actions, figures
@@ -16,7 +18,7 @@ from reports_app.periods import Month, Months, Period, PeriodProblem, months_bac
 from reports_app.plots import trend_plot
 from reports_app.small import rates_svg
 from reports_app.trend import trends
-from sessions_app import access, audit, clinic_time, policies, presence
+from sessions_app import access, audit, clinic_time, policies, presence, progress
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
@@ -128,6 +130,10 @@ def _month_page(
         funders = figures.funders()
     audit.record("read", subject_kind="report", subject=str(period), what="month page")
     after = period.next() if isinstance(period, Month | Months) else None
+    runs = ReportRun.objects.filter(period=str(period), scope=scope.name).prefetch_related(
+        Prefetch("editions", ReportEdition.objects.defer("content"))
+    )[:10]
+    job = actions.publishing(period, scope, request.user)
     context = {
         **shown,
         "compared": compared,
@@ -139,10 +145,10 @@ def _month_page(
         "funder": scope.funder,
         "funders": funders,
         "query": _address(**_kept_in_address(scope)),
-        "publish_query": _address(**_kept_in_address(scope), use="publish"),
-        "runs": ReportRun.objects.filter(period=str(period), scope=scope.name).prefetch_related(
-            "editions"
-        )[:10],
+        "publishing": job,
+        "publishing_done": (progress.of(job.pk) or 0) if job else 0,
+        "published": next((run for run in runs if run.published), None),
+        "runs": runs,
         "formats": FORMATS,
         "paper_missing": missing(),
         "empty": report.as_of is None,
@@ -169,6 +175,27 @@ def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
     except actions.NotPublishable as problem:
         return _month_page(request, period, str(problem), 409)
     return _file(edition, name)
+
+
+@access.needs("export_reports")
+@require_POST
+def publish(request: HttpRequest, month: str) -> HttpResponse:
+    """The files to leave the clinic: the worker makes them, the page can be left meanwhile."""
+    period, scope = period_or_404(month), chosen_scope(request)
+    try:
+        actions.ask_to_publish(period=period, scope=scope, by=request.user)
+    except actions.NotPublishable as problem:
+        return _month_page(request, period, str(problem), 409)
+    return redirect(reverse("report", args=[month]) + _address(**_kept_in_address(scope)))
+
+
+@access.needs("export_reports")
+def publishing_state(request: HttpRequest, month: str) -> HttpResponse:
+    """How far they are, for the page that waits."""
+    job = actions.publishing(period_or_404(month), chosen_scope(request), request.user)
+    running = job is not None and job.finished_at is None
+    done = (progress.of(job.pk) or 0) if job else 0
+    return JsonResponse({"running": running, "done": done, "total": job.total if job else 0})
 
 
 @access.needs("export_reports")

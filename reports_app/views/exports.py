@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from reports_app import case_rows
-from sessions_app import access, audit, policies, progress
+from sessions_app import access, audit, policies, presence, progress
 from sessions_app.context import acting_as, streamed, system
 from sessions_app.forms import add_problems
 
@@ -67,6 +67,7 @@ def state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @access.needs("export_reports")
+@presence.recently("GET")
 def download(request: HttpRequest, pk: uuid.UUID) -> HttpResponse | StreamingHttpResponse:
     """The finished file, part by part."""
     file = case_rows.file_for(pk, request.user)

@@ -67,6 +67,7 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/reports/": (404, 404, 302, 404, 404, 404),
     "/reports/{month}/": (404, 404, 200, 404, 404, 404),
     "/reports/{month}/csv/": (404, 404, 200, 404, 404, 404),
+    "/reports/{month}/publishing/": (404, 404, 200, 404, 404, 404),
     "/reports/{month}/entries/": (404, 404, 200, 404, 200, 404),
     "/reports/editions/0/": (404, 404, 404, 404, 404, 404),
     "/rules/": (200, 200, 200, 404, 200, 200),
@@ -134,7 +135,7 @@ ELSEWHERE = {
     "review/<code:code>/take-up/", "review/<code:code>/later/", "review/<code:code>/hand-to/",
     "review/<code:code>/result/", "conferences/<int:pk>/agenda/", "conferences/<int:pk>/file/",
     "practice/share/", "practice/log/<int:pk>/take-back/", "first-administrator/<str:token>/",
-    "import/<uuid:pk>/forget/",
+    "import/<uuid:pk>/forget/", "reports/<str:month>/publish/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     # Steps of signing in and of the second factor: tests/people/test_second_factor.py.
     "sign-in/second-factor/", "sign-in/device/", "sign-in/passkey/", "second-factor/app/",

@@ -10,7 +10,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,13 @@ from measures_app import flagging, imports, measures
 from measures_app.actions.drafts import PREVIEW, bring_file, forget_drafts, try_file
 from measures_app.actions.imports import import_records, import_what_can_be, known_versions
 from measures_app.models import Flag, ImportDraft
-from reports_app.actions import ask_for_backtest, enter_month, keep_edition, set_target
+from reports_app.actions import (
+    ask_for_backtest,
+    ask_to_publish,
+    enter_month,
+    keep_edition,
+    set_target,
+)
 from reports_app.case_files import ask_for_case_file, forget_case_files
 from reports_app.case_rows import ask_for_case_rows, forget_case_rows
 from reports_app.client_copies import ask_for_copy, forget_copies
@@ -57,7 +63,7 @@ DUE_ANYWAY = {"forget_drafts", "forget_case_files", "forget_case_rows", "forget_
 # What an action began and the worker carries out, for whom the action named.
 PARTS = {
     "carry_out", "carry_out_backtest", "carry_out_case_file", "carry_out_case_rows",
-    "carry_out_copy", "run_job",
+    "carry_out_copy", "carry_out_publication", "run_job",
 }  # fmt: skip
 
 WRITES = re.compile(r"\.(save|create|update|delete|bulk_\w+|update_or_create)\(|copy_rows\(")
@@ -486,6 +492,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "ask_for_case_rows": lambda c, by: ask_for_case_rows(first_year=2020, last_year=2020, by=by),
     "forget_case_rows": lambda c, by: forget_case_rows(by=by),
     "ask_for_backtest": lambda c, by: ask_for_backtest(by=by),
+    "ask_to_publish": lambda c, by: ask_to_publish(period=Month(date(2020, 3, 1)), by=by),
     "enter_month": lambda c, by: enter_month(
         month=Month(today().replace(day=1)), complaints=1, by=by
     ),
@@ -539,6 +546,7 @@ RIGHTLY = {
     "enter_month": "dora",
     "set_target": "dora",
     "ask_for_backtest": "dora",
+    "ask_to_publish": "dora",
     "ask_for_case_rows": "dora",
     "erase_identity": None,
     "apply_retention": None,

@@ -17,6 +17,7 @@ from reports_app.nightly import run_night
 from reports_app.periods import Month, Months, PeriodProblem, Range, parse_period
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from sessions_app.models import Job
 from tests.cast import BY
 from tests.reports.conftest import Month12, browser_text, end_one, signed_in, taken_back
 from tests.reports.test_files import _say
@@ -143,16 +144,48 @@ def test_no_file_leaves_the_clinic_before_the_closing_day_or_for_any_range(
     assert "can be subtracted" in said
 
 
-def test_periods_that_share_days_are_not_both_published(
-    month: Month12, monkeypatch: Any, tmp_path: Path
+def test_a_quarter_is_published_after_all_of_its_months_and_never_before_a_part(
+    month: Month12, tmp_path: Path
 ) -> None:
     wanted = ["--format", "csv", "--output", str(tmp_path / "a.csv"), "--publish"]
     with taken_back():
         assert _say("1995-02", *wanted)[0] == 0
         code, _out, said = _say("1995-Q1", *wanted)
         assert code == 2
-        assert "1995-02 has left the clinic and shares days with 1995-Q1" in said
-        assert _say("1995-Q2", *wanted)[0] == 0
+        assert "1995-02 left the clinic, 1995-01, 1995-03 did not" in said
+        for part in ("1995-01", "1995-03", "1995-Q1", "1995-Q2", "1995-02"):
+            assert _say(part, *wanted)[0] == 0, part
+        code, _out, said = _say("1995-05", *wanted)
+        assert code == 2
+        assert "1995-Q2 has left the clinic as a whole, and 1995-05 is a part of it" in said
+        code, _out, said = _say("1995", *wanted)
+        assert code == 2
+        assert "1995-12 did not" in said
+
+
+def test_files_to_leave_the_clinic_are_made_by_the_worker(month: Month12, monkeypatch: Any) -> None:
+    _closed(monkeypatch, month)
+    with taken_back():
+        dora = signed_in(month, "dora")
+        page = f"/reports/{month.month}/"
+        assert "Make the files to leave the clinic" in dora.get(page).content.decode()
+        assert dora.post(page + "publish/").status_code == 302
+        assert dora.post(page + "publish/").status_code == 302  # a second tap asks for nothing more
+        job = Job.objects.get(kind=report_actions.PUBLISHING)
+        told = dora.get(page + "publishing/").json()
+        assert (told["running"], told["total"]) == (True, job.total)
+        assert "These files are being made" in dora.get(page).content.decode()
+        report_actions.carry_out_publication(job.pk)
+        report_actions.carry_out_publication(job.pk)
+        assert dora.get(page + "publishing/").json()["running"] is False
+        run = ReportRun.objects.get(published=True)
+        shown = dora.get(page).content.decode()
+        assert run.made_by == month.clinic.dora
+        for file in run.editions.all():
+            assert f'class="button primary" href="/reports/editions/{file.pk}/"' in shown
+        refused = dora.post("/reports/2025-01-15..2025-03-02/publish/")
+        assert refused.status_code == 409
+        assert "can be subtracted" in refused.content.decode()
 
 
 def test_a_correction_makes_a_new_edition_that_says_what_changed(month: Month12) -> None:
