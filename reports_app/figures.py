@@ -25,11 +25,14 @@ from reports_app.periods import Month, Period, months_back, parse_period
 from reports_app.spread import Spread
 from reports_app.spread import count as counted_spread
 from reports_app.still_looking import LookingCounts
-from sessions_app import policies
+from reports_app.workload import Workload
+from reports_app.workload import count as counted_workload
+from sessions_app import clinic_time, policies
 from sessions_app.models import Programme
 
 LOOKING, FUNDERS, MONTHS, SPREAD = "still looking", "funders", "months", "spread"
-COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD)  # each night anew
+WORKLOAD = "workload"
+COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD)  # each night anew
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
 # Whoever keeps figures shares it; whoever takes the notes of what changed waits for them.
 LOCK = 0x46494755
@@ -126,6 +129,12 @@ def spread() -> Spread:
     return Spread.from_json(kept.content) if kept else counted_spread()
 
 
+def workload() -> Workload:
+    """Hours and outcome, as of the night; counted where no night has."""
+    kept = KeptFigures.objects.filter(of=WORKLOAD, scope=CLINIC.key).first()
+    return Workload(**kept.content) if kept else counted_workload(clinic_time.today())
+
+
 def refresh(today: date) -> int:
     """Count what changed, let go of its figures and make those opened first; months counted.
 
@@ -145,6 +154,7 @@ def refresh(today: date) -> int:
         _keep(MONTHS, scope, by_programme.get(place, {}))
     _keep(FUNDERS, CLINIC, named_funders())
     _keep(SPREAD, CLINIC, counted_spread().as_json())
+    _keep(WORKLOAD, CLINIC, counted_workload(today).as_json())
     running = Month(today.replace(day=1))
     for month in months_back(running, OPENED_FIRST):
         for scope in scopes:

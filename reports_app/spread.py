@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Case, Count, F, FloatField, StdDev, Sum, Value, When
+from django.db.models import Case, Count, F, FloatField, QuerySet, StdDev, Sum, Value, When
 
 from measures_app.models import MeasureVersion
 from measures_app.psychometrics.multilevel import clinic_icc, icc_of_sums
@@ -43,16 +43,11 @@ def _units() -> dict[int, float]:
     return {row["measure"]: signs[row["measure"]] / row["sd"] for row in found if row["sd"]}
 
 
-def count() -> Spread:
-    """A pass over the clinic's ended episodes; call as the system."""
-    units = _units()
-    if not units:
-        return Spread({}, 0.0, 0.0)
+def _residuals(units: dict[int, float]) -> QuerySet[EpisodeSummary]:
     unit = Case(
         *(When(measure=pk, then=Value(size)) for pk, size in units.items()),
         output_field=FloatField(),
     )
-    residual = unit * (F("last_score") - F("expected_last"))
     known = (
         EpisodeSummary.objects.filter(closed_on__isnull=False, mid_care=False, measure__in=units)
         .exclude(ending__in=OUTSIDE_OUTCOME)
@@ -60,8 +55,25 @@ def count() -> Spread:
         .exclude(expected_last=None)
         .exclude(clinician=None)
     )
+    return known.annotate(r=unit * (F("last_score") - F("expected_last")))
+
+
+def residuals() -> QuerySet[EpisodeSummary] | None:
+    """Ended episodes with an outcome and `r`, observed minus expected in SDs, better positive.
+
+    None where no measure has two differing first scores.
+    """
+    units = _units()
+    return _residuals(units) if units else None
+
+
+def count() -> Spread:
+    """A pass over the clinic's ended episodes; call as the system."""
+    units = _units()
+    if not units:
+        return Spread({}, 0.0, 0.0)
     sums = list(
-        known.annotate(r=residual)
+        _residuals(units)
         .order_by().values("clinician")
         .annotate(n=Count("pk"), total=Sum("r"), squares=Sum(F("r") * F("r")))
         .values_list("n", "total", "squares")

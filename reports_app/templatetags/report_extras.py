@@ -159,6 +159,12 @@ def days(value: float) -> str:
 
 
 @register.filter
+def sd(value: float) -> str:
+    """A difference in standard deviations, with its sign."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+@register.filter
 def signed(estimate: Estimate) -> str:
     """A difference with its sign; an em dash where there are too few to say."""
     return "–" if isnan(estimate.value) else f"{estimate.value:+.1f}".replace("-", "−")

@@ -70,11 +70,13 @@ def agency(request: HttpRequest) -> HttpResponse:
         report = make_report(period, scope)
         trend = trends(period.last_month, figures.months_of(scope.programme), limit)
         looking = figures.looking_of(scope.programme)
+        workload = figures.workload()
         funders = figures.funders()
     audit.record("read", subject_kind="report", subject=str(period), what="agency page")
     context = {
         **page_context(report),
         "looking": looking,
+        "workload": workload,
         "empty": report.as_of is None,
         "chart": rates_svg(report.metrics, limit),
         "trend": trend,

@@ -50,7 +50,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/practice/": ("alice", 27),
     "/agency/groups/": ("dora", 24),
     "/agency/flow/": ("dora", 24),
-    "/agency/": ("dora", 34),
+    "/agency/": ("dora", 35),
     "/reports/{month}/": ("dora", 43),
     "/exports/": ("dora", 15),
     "/measures/": ("alice", 14),

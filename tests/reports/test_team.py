@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
 from measures_app import flagging, measures
 from measures_app.models import Flag
+from reports_app import workload
+from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.selectors import add_alliance, add_steps, hours_of_week, rows_of
 from reports_app.team import team_of
 from sessions_app import actions, clinic_time
@@ -134,3 +137,50 @@ def test_a_weeks_hours_count_a_meeting_once_held_or_booked(clinic: Clinic) -> No
         after = hours_of_week(alice)
     assert after[0] - before[0] == 50 / 60
     assert after[1] - before[1] == 50 / 60
+
+
+def test_hours_and_outcome_are_held_against_each_clinicians_own(db: Any, monkeypatch: Any) -> None:
+    """Five clinicians, one hour more a week a quarter, an outcome .1 SD lower with each."""
+    today = clinic_time.today()
+    start, end = workload._since(today)
+    assert (end.month - 1) % 3 == 0
+    assert end <= today
+    assert (end.year - start.year) * 12 + end.month - start.month == 36
+    with acting_as(BY):
+        nothing = workload.count(today)
+        assert (nothing.difference, nothing.episodes) == (None, 0)
+        made = _busy_quarters(end)
+        monkeypatch.setattr("reports_app.spread._units", lambda: {made: 1.0})
+        found = workload.count(today)
+    assert found.clinicians == 5
+    assert (found.quarters, found.episodes) == (10, 20)
+    assert found.difference == pytest.approx(-0.5, rel=1e-4)
+    assert found.low == pytest.approx(-0.5, rel=1e-4)
+
+
+def _busy_quarters(end: date) -> int:
+    """Two quarters of five clinicians as the night writes them; the measure's id."""
+    measures.sync_library()
+    measure = measures.get_measure("outcome-adult")
+    site = actions.add_site(name="North", by=BY)
+    programme = actions.add_programme(name="Therapy", by=BY)
+    for n in range(5):
+        clinician = actions.add_clinician(name=f"C{n}", code=f"c{n}", by=BY)
+        for quarter, hours, outcome in ((1, 10 + n, 1.0), (2, 11 + n, 0.9)):
+            closed = end - timedelta(days=92 * quarter - 40)
+            SessionMonth.objects.create(
+                month=closed.replace(day=1), programme=programme, site=site, clinician=clinician,
+                minutes=round(hours * 60 * workload.WEEKS),
+            )  # fmt: skip
+            for _each in range(2):
+                client = actions.register_client(by=BY, site=site, name="Somebody")
+                episode = actions.open_episode(
+                    client=client, programme=programme, opened_on=closed, by=BY
+                )
+                EpisodeSummary.objects.create(
+                    episode=episode, client=client, programme=programme, site=site,
+                    clinician=clinician, purpose="change", opened_on=closed, closed_on=closed,
+                    ending="agreed", measure=measure, outcome_class="improved", first_score=10,
+                    last_score=20 + outcome, expected_last=20, as_of=end,
+                )  # fmt: skip
+    return int(measure.pk)
