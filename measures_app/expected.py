@@ -46,6 +46,7 @@ class Reading:
     forecast_high80: list[float] = field(default_factory=list)
     # The end of care, if it goes on as now: empty where it can't be said.
     probabilities: dict[str, float] = field(default_factory=dict)
+    alone: tuple[float, float] = (NAN, NAN)  # the last score: by the paths, by the challenger
     beside: tuple[float, ...] = ()  # what the endings depend on beside the scores
     standing: str = ""
     change_class: str = ""
@@ -192,7 +193,8 @@ def _foretell(
     beside = prognosis.beside_now(ids, as_of, care)
     for criteria, alike in groups.items():
         courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
-        found = prognosis.outlook(row, model, courses, beside, criteria)
+        foretold = prognosis.outlook(row, model, courses, beside, criteria)
+        found = foretold.outlook
         known = beside.reindex([episode for episode, _t, _scores in courses]).to_numpy(float)
         columns = {
             "not_improved": found.p_not_improved,
@@ -205,6 +207,7 @@ def _foretell(
         }
         for i, reading in enumerate(alike):
             reading.beside = tuple(known[i].tolist())
+            reading.alone = float(foretold.growth[i]), float(foretold.challenger[i])
             reading.probabilities = {
                 name: round(float(values[i]), 4)
                 for name, values in columns.items()

@@ -357,13 +357,34 @@ def is_told(row: ExpectedChangeModel) -> bool:
     return held_to(row) > 0
 
 
+Known = Sequence[tuple[int, Sequence[int], Sequence[float]]]  # episode, t, scores
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """How care may end; and what the paths and the challenger say of the last score, each alone."""
+
+    outlook: Outlook
+    growth: np.ndarray
+    challenger: np.ndarray  # NaN where there is none
+
+
+def _rows_of(courses: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    counts = [len(t) for _episode, t, _scores in courses]
+    return (
+        np.repeat(np.arange(len(courses), dtype=np.int64), counts),
+        np.concatenate([np.asarray(t, dtype=float) for _e, t, _s in courses]),
+        np.concatenate([np.asarray(scores, dtype=float) for _e, _t, scores in courses]),
+    )
+
+
 def outlook(
     row: ExpectedChangeModel,
     model: growth.GrowthModel,
-    courses: Sequence[tuple[int, Sequence[int], Sequence[float]]],
+    courses: Known,
     beside: pd.DataFrame,
     criteria: ChangeCriteria,
-) -> Outlook:
+) -> Foretold:
     """How care may end for open clients, given as (episode, t, scores).
 
     Parameters
@@ -380,7 +401,6 @@ def outlook(
     """
     ending = row.parameters["ending"]
     hazard = HazardModel.from_dict(ending["hazard"])
-    counts = [len(t) for _episode, t, _scores in courses]
     episodes = [episode for episode, _t, _scores in courses]
     known = None
     if hazard.covariates:
@@ -393,11 +413,7 @@ def outlook(
                 for name in hazard.covariates
             ]
         )
-    rows = (
-        np.repeat(np.arange(len(courses), dtype=np.int64), counts),
-        np.concatenate([np.asarray(t, dtype=float) for _e, t, _s in courses]),
-        np.concatenate([np.asarray(scores, dtype=float) for _e, _t, scores in courses]),
-    )
+    rows = _rows_of(courses)
     found = look_ahead(
         dataclasses.replace(model, spread=ending["spread"]),
         hazard,
@@ -412,4 +428,30 @@ def outlook(
     )
     stack = Stack.from_dict(ending["stack"])
     low, high = _scale(criteria)
-    return dataclasses.replace(found, mean=stack.combined(found.mean, *rows, low, high))
+    weighed = stack.combined(found.mean, *rows, low, high)
+    return Foretold(
+        dataclasses.replace(found, mean=weighed),
+        found.mean,
+        stack.challenge(*rows, low, high),
+    )
+
+
+def from_the_start_alone(
+    row: ExpectedChangeModel, model: growth.GrowthModel, courses: Known, criteria: ChangeCriteria
+) -> np.ndarray:
+    """The last score of care as expected from the first alone, for who came as often as these."""
+    ending = row.parameters["ending"]
+    wide = dataclasses.replace(model, spread=ending["spread"])
+    first = np.array([scores[0] for _e, _t, scores in courses], dtype=float)
+    now = np.array([t[-1] for _e, t, _s in courses], dtype=float)
+    low, high = _scale(criteria)
+    ends = simulate_ends(
+        wide,
+        HazardModel.from_dict(ending["hazard"]),
+        standing(wide, np.arange(len(first)), np.ones(len(first)), first, now=now),
+        keys=np.array([episode for episode, _t, _s in courses], dtype=np.int64),
+        paths=PATHS,
+        low=low,
+        high=high,
+    )
+    return ends.score.mean(axis=1, dtype=np.float64)

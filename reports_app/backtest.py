@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from measures_app import series
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.psychometrics.accuracy import calibration_table
 from measures_app.psychometrics.flag_judging import RulePerformance, Share, judge
+from measures_app.series import Series
 from reports_app.looked_back_on import (
     FEWEST_JUDGED,
     WARNS_OF,
@@ -29,13 +31,22 @@ from reports_app.looked_back_on import (
     positives,
     read_history,
 )
-from reports_app.replay import EVERY_DAYS, Raised, Replay, replay_flags
+from reports_app.replay import (
+    EVERY_DAYS,
+    FORETOLD_AT,
+    Forecasts,
+    Raised,
+    Replay,
+    replay_flags,
+)
 from reports_app.room import priced
+from sessions_app.context import acting_as, system
 
 __all__ = ["NoHistory", "read_history", "run_backtest"]
 
 BAND_SESSIONS = (2, 3, 4, 6, 8)
-CALIBRATED_AT = (3, 6, 8)
+CALIBRATED_AT = FORETOLD_AT
+WAYS = ("growth", "challenger", "weighed", "static")
 CALIBRATION_GROUPS = 5
 NOTES = (
     "For imported and simulated sessions, what was known on a day is dated by the session.",
@@ -153,6 +164,53 @@ def _calibration(history: History, replay: Replay) -> list[dict[str, Any]]:
     return tables
 
 
+def _last_scores(episodes: list[int], as_of: date) -> dict[tuple[int, str], tuple[Series, float]]:
+    """Each series with its last score, as known at the end."""
+    with acting_as(system("back-test")):
+        found = series.as_series(series.scores(as_of=as_of, episode_ids=episodes))
+    return {(s.episode_id, s.key): (s, s.scores[-1]) for s in found}
+
+
+def _forecasts(history: History, replay: Replay) -> list[dict[str, Any]]:
+    """How far the forecasts lay from the last score: the curve, the challenger, both, the start.
+
+    The same judged clients for all of them, those who came again; a measure's own units.
+    """
+    ended = positives(history)
+    lasts = _last_scores(list(ended), history.last)
+    groups: dict[tuple[str, str, int], list[tuple[Forecasts, float]]] = defaultdict(list)
+    for (episode, key, t), said in replay.forecasts.items():
+        last = lasts.get((episode, key))
+        if last is None or last[0].t[-1] <= t or math.isnan(said.challenger):
+            continue
+        measure = last[0].measure
+        groups[measure.code, measure.title, t].append((said, last[1]))
+    rows = []
+    for (code, title, t), pairs in sorted(groups.items()):
+        row: dict[str, Any] = {"measure": code, "title": title, "session": t, "n": len(pairs)}
+        if len(pairs) >= FEWEST_JUDGED:
+            came = np.array([last for _said, last in pairs])
+            for way in WAYS:
+                apart = np.array([getattr(said, way) for said, _last in pairs]) - came
+                row[way] = round(float(np.sqrt((apart**2).mean())), 3)
+            row |= _ends_of_bands(pairs)
+        rows.append(row)
+    return rows
+
+
+def _ends_of_bands(pairs: list[tuple[Forecasts, float]]) -> dict[str, Any]:
+    """Shares of last scores on the right side of each end of their 80 % band: .90 is meant."""
+    above = [last >= said.low80 - 1e-6 for said, last in pairs if said.low80 > said.floor]
+    told: dict[str, Any] = {
+        "at_or_below_upper": round(
+            sum(last <= s.high80 + 1e-6 for s, last in pairs) / len(pairs), 4
+        )
+    }
+    if len(above) >= FEWEST_JUDGED:
+        told["at_or_above_lower"] = round(sum(above) / len(above), 4)
+    return told | {"above_floor": len(above)}
+
+
 def run_backtest(
     as_of: date,
     *,
@@ -192,5 +250,6 @@ def run_backtest(
         "bands": _bands(replay),
         "budget": priced(history, replay),
         "calibration": _calibration(history, replay),
+        "forecasts": _forecasts(history, replay),
         "notes": list(NOTES),
     }

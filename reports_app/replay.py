@@ -14,16 +14,18 @@ from datetime import date, timedelta
 
 from django.db import transaction
 
-from measures_app import expected, fitting, flagging, histories, series, stopping
+from measures_app import expected, fitting, flagging, histories, prognosis, series, stopping
 from measures_app.expected import Reading
 from measures_app.flagging import FlagKey, Models, Spoken
 from measures_app.models import FlagRuleSet, StoppingModel
 from measures_app.psychometrics.budget import Held, Look, raised_in
+from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.norms import direction
 from measures_app.psychometrics.rules import Constants
 from sessions_app.context import acting_as, system
 
 EVERY_DAYS = 7
+FORETOLD_AT = (3, 6, 8)
 REFIT_DAYS = 28  # a fit a week says hardly more than a fit a month, and takes four times as long
 
 
@@ -47,6 +49,19 @@ class BandLook:
     right_of_better_end: bool | None  # None where that end is the end of the scale
 
 
+@dataclass(frozen=True)
+class Forecasts:
+    """The last score of a series as several ways foretold it at one look."""
+
+    weighed: float
+    growth: float
+    challenger: float
+    static: float  # from the first score alone
+    low80: float
+    high80: float
+    floor: float  # of the scale, where low is what a band can't pass
+
+
 @dataclass
 class Replay:
     """All that a history would have brought up."""
@@ -59,6 +74,8 @@ class Replay:
     foretold_from: date | None = None  # the first look with probabilities
     constants: Constants = field(default_factory=Constants)
     courses: dict[tuple[int, str], tuple[list[int], list[float]]] = field(default_factory=dict)
+    # By episode, series and session: what was foretold of the last score.
+    forecasts: dict[tuple[int, str, int], Forecasts] = field(default_factory=dict)
 
     def at(self, line: float) -> list[Raised]:
         """The review flags that a line would have raised, each decided by the next look."""
@@ -152,6 +169,29 @@ def _follow(readings: list[Reading], replay: Replay) -> None:
             chances.append(chance)
 
 
+def _foretell(readings: list[Reading], replay: Replay) -> None:
+    """Note what was foretold of the last score at the first look after some sessions."""
+    groups: dict[tuple[int, ChangeCriteria], list[Reading]] = {}
+    for reading in readings:
+        s = reading.series
+        place = s.episode_id, s.key, s.t[-1]
+        if s.t[-1] not in FORETOLD_AT or place in replay.forecasts or not reading.probabilities:
+            continue
+        if reading.model is not None and s.criteria is not None and s.relation == "self":
+            groups.setdefault((reading.model.pk, s.criteria), []).append(reading)
+    for (_model, criteria), alike in groups.items():
+        row = alike[0].model
+        assert row is not None
+        courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
+        static = prognosis.from_the_start_alone(row, fitting.growth_of(row), courses, criteria)
+        for reading, unseen in zip(alike, static.tolist(), strict=True):
+            s, said = reading.series, reading.probabilities
+            growth, challenger = reading.alone
+            replay.forecasts[s.episode_id, s.key, s.t[-1]] = Forecasts(
+                said["mean"], growth, challenger, unseen, said["low80"], said["high80"], s.low
+            )
+
+
 def _look_at_reasons(
     spoken: dict[FlagKey, Spoken], sessions: dict[int, int], day: int, replay: Replay
 ) -> None:
@@ -189,6 +229,7 @@ def _speak(
     histories.add_series(facts, readings, origin)
     replay.bands += _band_looks(readings, before)
     _follow(readings, replay)
+    _foretell(readings, replay)
     waiting = histories.unconfirmed_clinicians(origin)
     spoken: dict[FlagKey, Spoken] = {}
     for known in facts.values():

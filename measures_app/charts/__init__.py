@@ -4,6 +4,7 @@
 pages where people explore, is fed from the same descriptions in reports_app.
 """
 
+from measures_app.charts.calibration import SaidAndSeen, calibration_svg
 from measures_app.charts.course import course_both, course_svg
 from measures_app.charts.figures import CourseFigure, Event, describe, figure_table
 from measures_app.charts.rates import IntervalRow, interval_svg
@@ -15,8 +16,10 @@ __all__ = [
     "CourseFigure",
     "Event",
     "IntervalRow",
+    "SaidAndSeen",
     "TrendFigure",
     "TrendPoint",
+    "calibration_svg",
     "course_both",
     "course_svg",
     "describe",

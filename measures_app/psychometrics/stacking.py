@@ -120,15 +120,33 @@ class Stack:
         ndarray, shape (clients,)
             Ours alone for sessions at which there is no challenger.
         """
-        found = ours.copy()
         if not (self.weight and len(client)):
-            return found
-        last = t[np.r_[client[1:] != client[:-1], True]]
+            return ours.copy()
+        theirs = self.challenge(client, t, score, low, high)
+        found: FloatArray = np.where(np.isnan(theirs), ours, ours + self.weight * (theirs - ours))
+        return found
+
+    def challenge(
+        self,
+        client: IntArray,
+        t: FloatArray,
+        score: FloatArray,
+        low: float = -np.inf,
+        high: float = np.inf,
+    ) -> FloatArray:
+        """The challenger's own forecasts of the last score; `combined` says of what.
+
+        Returns
+        -------
+        ndarray, shape (clients,)
+            NaN for sessions at which there is no challenger.
+        """
         features = features_of(client, score)
+        found = np.full(len(features), np.nan)
+        last = t[np.r_[client[1:] != client[:-1], True]] if len(client) else t[:0]
         for session, one in self.challengers.items():
             here = last == session
-            point = np.clip(one.predict(features[here]), low, high)
-            found[here] += self.weight * (point - ours[here])
+            found[here] = np.clip(one.predict(features[here]), low, high)
         return found
 
 
@@ -147,10 +165,11 @@ def fit_stack(
     Returns
     -------
     Stack
-        Without challengers for a weight of 0.
+        Without challengers where no client was there to estimate the weight on. A challenger of
+        no weight is kept: the back-test holds it beside the paths all the same.
     """
     found: dict[int, Challenger] = {}
-    if not (weight and len(client)):
+    if not (clients and len(client)):
         return Stack(0.0, clients)
     ends = np.r_[client[1:] != client[:-1], True]
     begins = np.r_[True, ends[:-1]]

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_POST
 
 from measures_app import actions as measure_actions
 from measures_app import rule_sets, stopping, strata
+from measures_app.charts import SaidAndSeen, calibration_svg
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.models import ExpectedChangeModel, FlagRuleSet, Measure, NightlyRun, RuleProposal
+from measures_app.psychometrics.rates import wilson
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
@@ -72,6 +74,30 @@ def _not_fitted(run: NightlyRun | None) -> list[dict[str, Any]]:
     ]
 
 
+def _calibration(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tables of what was said and seen, each with its picture and the groups' intervals."""
+    told = []
+    for table in result.get("calibration", []):
+        groups = []
+        for row in table["groups"]:
+            within = wilson(min(row["n"], round(row["seen"] * row["n"])), row["n"])
+            groups.append(SaidAndSeen(row["said"], row["seen"], within.low, within.high, row["n"]))
+        title = _("Chances said and come true at session %(t)d") % {"t": table["session"]}
+        told.append({**table, "groups": groups, "picture": calibration_svg(groups, title)})
+    return told
+
+
+def _forecasts(result: dict[str, Any]) -> dict[str, Any]:
+    """Errors of the last score by way of foretelling it; and where the challenger comes nearer."""
+    rows = result.get("forecasts", [])
+    known = [row for row in rows if "growth" in row]
+    return {
+        "rows": rows,
+        "known": known,
+        "nearer": [row for row in known if row["challenger"] < row["growth"]],
+    }
+
+
 @access.needs("see_rules")
 def rules(request: HttpRequest) -> HttpResponse:
     """How are clients noticed, and what would that have caught here?"""
@@ -99,6 +125,8 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "backtest": done.result if done else None,
         "backtest_on": done.finished_at if done else None,
         "backtest_rules": _told(done.result) if done else [],
+        "calibration": _calibration(done.result) if done else [],
+        "forecasts": _forecasts(done.result) if done else {},
         "most_room": max(20, 3 * room),
         "running": running,
         "running_done": (progress.of(running.pk) or 0) if running else 0,

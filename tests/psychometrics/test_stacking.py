@@ -79,11 +79,24 @@ def test_a_stack_comes_back_from_json():
     assert again.combined(ours, *rows).tolist() != ours.tolist()
 
 
-def test_no_weight_keeps_no_challengers():
+def test_a_challenger_without_weight_is_kept_and_not_weighed_in():
     client, t, score = scores(60, 4, seed=3)
-    nothing = fit_stack(client, t, score, weight=0.0, clients=60)
-    assert nothing == Stack(0.0, 60)
-    ours = np.array([12.0])
+    stack = fit_stack(client, t, score, weight=0.0, clients=60)
+    early = t <= 2
+    rows = (client[early], t[early], score[early])
+    ours = np.full(60, 12.0)
+    assert stack.combined(ours, *rows).tolist() == ours.tolist()
+    said = stack.challenge(*rows, 0, 20)
+    assert np.isfinite(said).all()
+    assert said.max() <= 20
+    assert np.isnan(stack.challenge(client, t, score)).all()  # nobody came after the fourth
+
+
+def test_nobody_teaches_no_challenger():
+    client, t, score = scores(60, 4, seed=3)
+    nothing = fit_stack(client, t, score, weight=0.0, clients=0)
+    assert nothing == Stack(0.0, 0)
     rows = (client[:1], t[:1], score[:1])
-    assert nothing.combined(ours, *rows).tolist() == [12.0]
-    assert fit_stack(client[:0], t[:0], score[:0], weight=0.5, clients=0).challengers == {}
+    assert nothing.combined(np.array([12.0]), *rows).tolist() == [12.0]
+    assert nothing.challenge(client[:0], t[:0], score[:0]).shape == (0,)
+    assert fit_stack(client[:0], t[:0], score[:0], weight=0.5, clients=60).challengers == {}

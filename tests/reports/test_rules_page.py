@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from measures_app import actions as measure_actions
 from measures_app.models import Flag, FlagRuleSet, OwnCheckpoint, RuleProposal
 from measures_app.rule_sets import current_rule_set, own_checkpoints
+from reports_app import actions as report_actions
 from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time, policies
 from sessions_app.context import acting_as
-from sessions_app.models import AuditEvent
+from sessions_app.models import AuditEvent, Job
 from tests.cast import BY, Clinic
 from tests.night.stories import days, tell
 
@@ -190,3 +192,63 @@ def test_the_queue_says_how_many_wait_and_the_rules_page_why(clinic: Clinic, bro
     assert "1 waits below the line" in page
     page = browser_of("alice").get("/rules/").content.decode()
     assert "from a benefit of 0.450 on" in page
+
+
+LOOKED_BACK = {
+    "from": "2025-11-27", "to": "2026-11-25", "every_days": 7, "weeks": 52.0, "supervisors": 1,
+    "budget_per_week": 6, "entries_per_week": 3.1, "entries_per_supervisor_week": 3.1,
+    "episodes": {"ended": 320, "judged": 280, "not_judged_yet": 40},
+    "rules": [], "budget": {"weeks": 3.0, "settings": []},
+    "bands": [{"session": 3, "n": 12}],
+    "forecasts": [
+        {"measure": "outcome-adult", "title": "Outcome", "session": 3, "n": 210, "growth": 5.71,
+         "challenger": 5.66, "weighed": 5.64, "static": 5.91, "at_or_below_upper": 0.92,
+         "above_floor": 49, "at_or_above_lower": 0.88},
+        {"measure": "outcome-adult", "title": "Outcome", "session": 6, "n": 150, "growth": 4.96,
+         "challenger": 4.98, "weighed": 4.94, "static": 5.8, "at_or_below_upper": 0.9,
+         "above_floor": 12},
+        {"measure": "outcome-adult", "title": "Outcome", "session": 8, "n": 21},
+    ],
+    "calibration": [
+        {"session": session, "n": 210, "groups": [
+            {"n": 42, "said": said, "seen": seen}
+            for said, seen in ((0.08, 0.0), (0.22, 0.2857), (0.41, 0.3571), (0.63, 0.6667),
+                               (0.88, 0.9286))
+        ]} for session in (3, 6, 8)
+    ],
+    "notes": [],
+}  # fmt: skip
+
+
+def test_the_page_holds_the_curve_to_the_challenger_and_draws_what_came_of_the_chances(
+    clinic: Clinic, browser_of: Any
+):
+    with acting_as(BY):
+        Job.objects.create(
+            kind=report_actions.BACKTEST, state=Job.State.DONE, result=LOOKED_BACK,
+            finished_at=clinic_time.at(today(), 9),
+        )  # fmt: skip
+    page = browser_of("alice").get("/rules/").content.decode()
+    for said in ("5.71", "5.66", "5.64", "5.91", "too few to say", "n 49"):
+        assert said in page
+    assert "At session 3 (Outcome) the challenger came nearer than the curve." in page
+    assert "At session 6 (Outcome)" not in page
+    assert page.count("Chances said and come true at session") == 6  # name and title of three
+    # Every point stands in the table too, with the interval drawn beside it.
+    assert page.count("c-score-mark") == 15
+    assert "0 % – 8 %" in page
+    assert "nan" not in re.sub("<[^>]*>", "", page).lower().split()
+
+
+def test_a_back_test_of_before_is_shown_without_what_it_does_not_say(
+    clinic: Clinic, browser_of: Any
+):
+    older = {key: value for key, value in LOOKED_BACK.items() if key != "forecasts"}
+    with acting_as(BY):
+        Job.objects.create(
+            kind=report_actions.BACKTEST, state=Job.State.DONE,
+            result=older | {"calibration": []}, finished_at=clinic_time.at(today(), 9),
+        )  # fmt: skip
+    page = browser_of("alice").get("/rules/").content.decode()
+    assert "it takes 30 judged clients who came again" in page
+    assert "it takes 30 judged clients to whom chances had been told" in page
