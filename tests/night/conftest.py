@@ -18,13 +18,13 @@ def at_work(db: Any) -> Iterator[Clinic]:
         north = actions.add_site(name="North", by=BY)
         therapy = actions.add_programme(name="Talking therapy", by=BY)
         clinic = Clinic(north, north, therapy, therapy)
-        for name in ("alice", "bob", "ruth"):
-            clinic.clinicians[name] = actions.add_clinician(
-                name=name.title(), code=name, site=north, by=BY
-            )
         clinic.users["alice"] = alice = actions.add_user(
             email="alice@clinic.example", name="Alice Alder", password=PASSWORD, by=BY
         )
+        for name in ("alice", "bob", "ruth"):
+            clinic.clinicians[name] = actions.add_clinician(
+                name=name.title(), code=name, site=north, user=clinic.users.get(name), by=BY
+            )
         since = clinic_time.today() - timedelta(days=400)
         actions.grant_role(user=alice, role="clinician", from_on=since, by=BY)
         yield clinic

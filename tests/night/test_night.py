@@ -310,63 +310,6 @@ def test_a_measure_without_a_published_course_waits_for_data(at_work: Clinic, to
     assert Trajectory.objects.get().expected_t == []
 
 
-LONG_AGO = date(2015, 3, 1)
-BAD = {
-    "nobody": [],
-    "one client, one score": [[20]],
-    "one client": [[20, 22, 23]],
-    "two clients": [[20, 22, 23], [10, 12]],
-    "all scores equal": [[20] * 4] * 8,
-    "all began alike": [[20, 21, 25, 24], [20, 23, 22, 28], [20, 19, 18, 21]] * 3,
-    "all at the floor": [[0] * 4] * 8,
-    "all at the ceiling": [[40] * 4] * 8,
-    "a measure used once": [[12.5]],
-}
-
-
-@pytest.mark.parametrize("courses", BAD.values(), ids=BAD.keys())
-def test_little_or_odd_data_gets_a_sensible_answer(
-    at_work: Clinic, today: date, courses: list[list[float]]
-):
-    for scores in courses:
-        tell(at_work, scores)
-    check(run_night(today))
-
-
-def check(night: dict[str, Any]) -> None:
-    """No NaN anywhere, and where there is no model a plain word why."""
-    text = json.dumps(night, allow_nan=False)
-    assert json.loads(text) == night
-    for row in night["measures"]:
-        assert row["model"] or row["problem"], row
-        assert "usable" not in row["problem"], "a reason nobody thought of"
-    for model in (Trajectory, EpisodeSummary):
-        for row in rows_of(model):
-            assert "nan" not in repr(row).lower()
-
-
-def test_gaps_of_years_scores_out_of_order_and_two_on_a_day(at_work: Clinic, today: date):
-    ordinary(12)
-    on = [LONG_AGO, LONG_AGO + timedelta(days=7), today - timedelta(days=20)]
-    years = tell(at_work, [18, 20, 22], on)
-    mixed = tell(
-        at_work,
-        [18, 22, 20],
-        [today - timedelta(days=n) for n in (30, 10, 20)],
-        opened_on=today - timedelta(days=30),
-    )
-    twice = tell(at_work, [18, 20, 22], [today - timedelta(days=n) for n in (9, 2, 2)])
-    check(run_night(today))
-    assert [story.episode.trajectories.get().scores for story in (years, mixed, twice)] == [
-        [18, 20, 22],
-        [18, 20, 22],
-        [18, 20, 22],
-    ]
-    model = ExpectedChangeModel.objects.get(measure__code="outcome-adult")
-    assert model.clients == 15
-    assert model.rows == 12 * 4 + 1 + 2 + 2  # nothing after the gap of years
-
-
 def test_a_decision_taken_while_the_night_works_isnt_undone(at_work: Clinic, today: date):
     story = tell(at_work, [18, 14, 11])
     run_night(today)
