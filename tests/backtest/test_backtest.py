@@ -23,7 +23,7 @@ from reports_app import actions as report_actions
 from reports_app import tasks  # noqa: F401 - registers what the outbox hands over
 from reports_app.backtest import NoHistory, read_history, run_backtest
 from reports_app.nightly import run_night
-from reports_app.replay import origins_between, replay_flags
+from reports_app.replay import Replay, origins_between, replay_flags
 from reports_app.rules_text import NAME
 from sessions_app import actions, clinic_time, outbox
 from sessions_app.context import acting_as
@@ -63,15 +63,19 @@ def until() -> date:
     return clinic_time.today() - timedelta(days=50)
 
 
+def _replayed(until: date) -> Replay:
+    return replay_flags(clinic_time.today() - timedelta(days=120), until)
+
+
 def _raised(until: date) -> set[tuple[int, str, str, date, int]]:
-    first = clinic_time.today() - timedelta(days=120)
-    found = replay_flags(first, until)
+    found = _replayed(until)
     return {(r.episode, r.rule, r.series, r.on, r.t) for r in found.raised}
 
 
 def test_changing_the_future_changes_nothing_in_the_past(told, until):
-    before = _raised(until)
-    assert {rule for _, rule, *_ in before} >= {"deteriorated"}
+    before = _replayed(until)
+    assert {flag.rule for flag in before.raised} >= {"deteriorated"}
+    assert before.bands
     with acting_as(BY):
         outcome = measures.get_measure("outcome-adult")
         scores = Administration.objects.filter(taken_on__gt=until, measure=outcome)
@@ -86,7 +90,9 @@ def test_changing_the_future_changes_nothing_in_the_past(told, until):
             administration=early.order_by("taken_on")[0], total=39, reason="misread", by=BY
         )
         tell(told, [30, 10, 5], on=days(3, last=2))
-    assert _raised(until) == before
+    again = _replayed(until)
+    for said in ("raised", "bands", "cases", "courses", "forecasts", "entries"):
+        assert getattr(again, said) == getattr(before, said), said
 
 
 def test_looking_back_keeps_nothing(told, until):
@@ -180,7 +186,11 @@ def test_a_job_without_history_ends_with_its_reason(db):
     assert "no session" in job.problem
 
 
-def test_thresholds_are_priced_and_chances_held_to_what_came(db):
+def test_thresholds_are_priced_and_chances_held_to_what_came(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+):
+    # Chances are told from a hundred endings on: in a history this short few are told in time.
+    monkeypatch.setattr("reports_app.backtest.FEWEST_JUDGED", 5)
     with acting_as(BY):
         store(generate(330, 5, day_number(clinic_time.today()), months=16))
     run_night(clinic_time.today())
@@ -201,6 +211,14 @@ def test_thresholds_are_priced_and_chances_held_to_what_came(db):
     assert kept["threshold"] == room["notice_above"] > 0
     for table in found["calibration"]:
         assert sum(group["n"] for group in table["groups"]) == table["n"]
+    known = [row for row in found["forecasts"] if "growth" in row]
+    assert {row["session"] for row in found["forecasts"]} <= {3, 6, 8}
+    assert known
+    for row in known:
+        errors = [row[way] for way in ("growth", "challenger", "weighed", "static")]
+        assert 1 < min(errors) <= max(errors) < 15  # points of 40
+        assert row["weighed"] < max(row["growth"], row["challenger"]) + 0.01
+        assert 0.5 < row["at_or_below_upper"] <= 1
     json.dumps(found, allow_nan=False)
 
 

@@ -126,6 +126,9 @@ def test_a_constant_added_to_all_scores_moves_only_the_intercept(sixty, of_sixty
     assert moved.beta[0] == pytest.approx(of_sixty.beta[0] + constant, abs=2e-3)
     assert moved.beta[1:] == pytest.approx(of_sixty.beta[1:], abs=2e-3)
     assert moved.minus_2_reml == pytest.approx(of_sixty.minus_2_reml, abs=1e-4)
+    assert np.array(moved.D) == pytest.approx(np.array(of_sixty.D), rel=1e-2)
+    for name in ("phi", "ar_variance", "noise_variance", "intake_sd"):
+        assert getattr(moved, name) == pytest.approx(getattr(of_sixty, name), rel=1e-2)
     assert moved.intake_centre == pytest.approx(of_sixty.intake_centre + constant)
 
 

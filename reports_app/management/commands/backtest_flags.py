@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from reports_app.backtest import NoHistory, run_backtest
+from reports_app.backtest import WAYS, NoHistory, run_backtest
 from reports_app.replay import EVERY_DAYS
 from reports_app.rules_text import WARNS_OF
 from sessions_app import clinic_time
@@ -75,4 +75,11 @@ class Command(BaseCommand):
                 f"{rule['false']} of {rule['episodes']}; sensitivity "
                 f"{_percent(rule['sensitivity'])}, specificity {_percent(rule['specificity'])}"
             )
+        for row in found["forecasts"]:
+            place = f"  last score after session {row['session']} ({row['measure']}, n {row['n']})"
+            if "growth" not in row:
+                lines.append(f"{place}: too few to say")
+                continue
+            errors = ", ".join(f"{way} {row[way]:.2f}" for way in WAYS)
+            lines.append(f"{place}: usual distance {errors}")
         return "\n".join(lines)
