@@ -112,7 +112,7 @@ def measure(
     Returns
     -------
     (dict, list of dict)
-        `/healthz` and the pages: p50 and p95 in ms; for pages their ratios to `/healthz` too.
+        `/healthz` and the pages: p50 and p95 in ms; for pages their ratios to `/healthz`'s own.
     """
     asked = pages()
     people = {page.name: cycle(cast.of(page.role)) for page in asked}
@@ -150,7 +150,7 @@ def measure(
                 "p50_ms": round(p50, 1),
                 "p95_ms": round(p95, 1),
                 "p50_ratio": round(p50 / health50, 1),
-                "p95_ratio": round(p95 / health50, 1),
+                "p95_ratio": round(p95 / health95, 1),
             }
         )
     calm = {"requests": len(health), "p50_ms": round(health50, 2), "p95_ms": round(health95, 2)}
