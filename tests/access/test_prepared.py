@@ -1,0 +1,82 @@
+"""Queries written and planned once answer as they would anew, within the scope of who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from sessions_app.context import acting_as
+from sessions_app.models import Client, Episode, Session
+from sessions_app.prepared import FEW, Prepared
+from tests.cast import BY, Clinic
+
+
+def _sessions(episodes: Any) -> Any:
+    rows = Session.objects.filter(
+        episode__in=episodes, status=Session.Status.ATTENDED, meeting__telehealth=False
+    )
+    return rows.order_by("held_on", "pk").values_list("pk", "held_on")
+
+
+SESSIONS = Prepared(_sessions)
+EPISODES = Prepared(
+    lambda pks: (
+        Episode.objects.filter(pk__in=pks)
+        .select_related("client__identity", "client__key")
+        .order_by("pk")
+    )
+)
+CLIENTS = Prepared(lambda pks: Client.objects.filter(pk__in=pks).order_by("pk"))
+
+
+@pytest.fixture(params=["planned", "behind a pooler"], autouse=True)
+def way(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pooled = request.param == "behind a pooler"
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", pooled)
+
+
+def test_a_prepared_query_answers_as_it_would_anew(clinic: Clinic) -> None:
+    with acting_as(BY):
+        episodes = list(Episode.objects.order_by("pk").values_list("pk", flat=True))
+        for some in ([], episodes[:1], episodes[1:2], episodes[:3], episodes[: FEW + 1]):
+            assert SESSIONS.rows(some) == list(_sessions(some))
+        assert any(SESSIONS.rows([pk]) for pk in episodes)
+        found = EPISODES.objects(episodes[:2])
+        assert [one.pk for one in found] == episodes[:2]
+        joined = [one.client._state.fields_cache.keys() for one in found]
+        assert all({"identity", "key"} <= set(names) for names in joined)
+        assert [one.client.code for one in found] == [
+            one.client.code for one in Episode.objects.filter(pk__in=episodes[:2]).order_by("pk")
+        ]
+
+
+def test_a_prepared_query_keeps_to_the_scope_of_whoever_asks(clinic: Clinic) -> None:
+    with acting_as(BY):
+        everyone = list(Client.objects.order_by("pk").values_list("pk", flat=True)[:FEW])
+    for _time in range(7):  # after five askings Postgres may keep one plan for all
+        with acting_as(BY):
+            assert [one.pk for one in CLIENTS.objects(everyone)] == everyone
+        with acting_as(clinic.alice):
+            mine = set(Client.objects.values_list("pk", flat=True)) & set(everyone)
+            assert {one.pk for one in CLIENTS.objects(everyone)} == mine
+        with acting_as(clinic.dora):
+            assert CLIENTS.objects(everyone) == []
+    assert 0 < len(mine) < len(everyone)
+    with pytest.raises(DatabaseError, match="no actor context"), transaction.atomic():
+        CLIENTS.objects(everyone)
+
+
+def test_what_was_planned_stands_after_a_transaction_taken_back(clinic: Clinic) -> None:
+    fresh = Prepared(lambda pks: Client.objects.filter(pk__in=pks))
+
+    @transaction.atomic
+    def taken_back() -> None:
+        fresh.objects([clinic.ana.pk])
+        raise ValueError("taken back")
+
+    with acting_as(BY):
+        with pytest.raises(ValueError, match="taken back"):
+            taken_back()
+        assert [one.pk for one in fresh.objects([clinic.ana.pk])] == [clinic.ana.pk]
