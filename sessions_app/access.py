@@ -23,6 +23,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from sessions_app import clinic_time, policies
+from sessions_app.prepared import Prepared
 
 if TYPE_CHECKING:
     from sessions_app.models import RoleGrant
@@ -60,16 +61,26 @@ RIGHTS: dict[str, frozenset[str]] = {
 }
 
 
+def _grants(users: Any) -> models.QuerySet[Any]:
+    from sessions_app.models import RoleGrant
+
+    return RoleGrant.objects.filter(user__in=users)
+
+
+_GRANTS = Prepared(_grants)
+
+
 def grants_of(user: Any) -> list[RoleGrant]:
     """The user's grants in force today; read once per user object (so once a request)."""
     today = clinic_time.today()
     cached = getattr(user, "_grants_in_force", None)
     if cached is None or cached[0] != today:
-        rows = list(
-            user.grants.filter(Q(to_on=None) | Q(to_on__gte=today), from_on__lte=today)
-            if user is not None and user.is_authenticated
-            else ()
-        )
+        known = user is not None and user.is_authenticated
+        rows = [
+            grant
+            for grant in (_GRANTS.objects([user.pk]) if known else ())
+            if grant.from_on <= today and (grant.to_on is None or grant.to_on >= today)
+        ]
         cached = (today, rows)
         if user is not None:
             user._grants_in_force = cached

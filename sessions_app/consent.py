@@ -51,7 +51,7 @@ class Statement:
 
 def versions() -> tuple[int, dict[str, str], int]:
     """(newest version, its texts by language, the newest version that asks again)."""
-    rows = list(ConsentStatement.objects.values_list("version", "texts", "asks_again"))
+    rows = _SAID.rows([0])
     if not rows:
         return 0, BUILT_IN, 0
     newest = max(rows)
@@ -59,6 +59,11 @@ def versions() -> tuple[int, dict[str, str], int]:
     return newest[0], newest[1], asking
 
 
+_SAID = Prepared(
+    lambda least: ConsentStatement.objects.filter(pk__gte=least[0]).values_list(
+        "version", "texts", "asks_again"
+    )
+)
 _NEWEST = Prepared(
     lambda respondents: Consent.objects.filter(respondent__in=respondents).order_by("-pk")[:1]
 )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_app import clinic_time
 from sessions_app.context import noted
+from sessions_app.prepared import Prepared
 
 ROLES = ("clinician", "supervisor", "director", "front_desk", "administrator")
 DEFAULTS: dict[str, Any] = {
@@ -124,12 +125,19 @@ class UnknownPolicy(KeyError):
 NOTED = "policies"
 
 
-def _set() -> list[tuple[str, Any, date]]:
-    """Every policy ever set, oldest first: (key, value, first day)."""
+def _from(least: Any) -> Any:
     from sessions_app.models import Policy
 
-    rows = Policy.objects.order_by("from_on", "id")
-    return list(rows.values_list("key", "value", "from_on"))
+    rows = Policy.objects.filter(pk__gte=least[0]).order_by("from_on", "id")
+    return rows.values_list("key", "value", "from_on")
+
+
+_EVER_SET = Prepared(_from)
+
+
+def _set() -> list[tuple[Any, ...]]:
+    """Every policy ever set, oldest first: (key, value, first day)."""
+    return _EVER_SET.rows([0])
 
 
 def get(key: str, on: date | None = None) -> Any:

@@ -27,18 +27,24 @@ NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
 
 def _episode_of(code: str, user: Any) -> Episode:
     """A client's open episode; absent too where the client is out of scope."""
-    episode = (
+    # Whether it may be seen, then what belongs to it: at once is more than the planner orders.
+    found = (
         Episode.objects.visible_to(user)
         .filter(client__code=code, closed_on=None)
-        .select_related("client__identity", "client__key", "site")
         .order_by("-opened_on", "-pk")
+        .values_list("pk", flat=True)
         .first()
     )
-    if episode is None:
+    if found is None:
         raise Http404
-    return episode
+    return next(iter(_EPISODE.objects([found])))  # type: ignore[no-any-return]
 
 
+_EPISODE = Prepared(
+    lambda pks: Episode.objects.filter(pk__in=pks).select_related(
+        "client__identity", "client__key", "site"
+    )
+)
 _SESSION = Prepared(
     lambda pks: Session.objects.filter(pk__in=pks).select_related(
         "meeting", "episode__client__identity", "episode__client__key", "episode__site"
@@ -47,7 +53,6 @@ _SESSION = Prepared(
 
 
 def session_or_404(pk: int, user: Any) -> Session:
-    # Whether it may be seen, then what belongs to it: at once is more than the planner orders.
     if not Session.objects.visible_to(user).filter(pk=pk).exists():
         raise Http404
     return next(iter(_SESSION.objects([pk])))  # type: ignore[no-any-return]

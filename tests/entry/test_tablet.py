@@ -155,13 +155,13 @@ def test_the_desk_starts_the_next_client_from_the_day_on_a_tablet_of_their_site(
         )
         north, south, _both = (
             actions.enrol_tablet(name=name, site=site, by=clinic.fred)
-            for name, site in (("N1", clinic.north), ("S1", clinic.south), ("Roaming", None))
+            for name, site in (("N-1", clinic.north), ("S-1", clinic.south), ("Roaming", None))
         )
     fred, door = browser_of("fred"), f"/sessions/{session.pk}/tablet/"
     page = fred.get("/schedule/").content.decode()
-    assert "On “N1”" in page
+    assert "On “N-1”" in page
     assert "On “Roaming”" in page
-    assert "S1" not in page
+    assert "S-1" not in page
     assert fred.post(door, {"tablet": south.pk, "back": "schedule"}).status_code == 404
     answer = fred.post(door, {"tablet": north.pk, "back": "schedule"})
     assert answer["Location"].startswith("/schedule/?day=")
@@ -169,8 +169,8 @@ def test_the_desk_starts_the_next_client_from_the_day_on_a_tablet_of_their_site(
     with acting_as(BY):
         assert north.link.respondent == clinic.ana.respondents.get()
     listed = browser_of("felix").get("/tablets/").content.decode()  # the southern desk's
-    assert "S1" in listed
-    assert "N1" not in listed
+    assert "S-1" in listed
+    assert "N-1" not in listed
 
 
 def test_a_tablet_is_enrolled_where_it_stays(
