@@ -151,16 +151,21 @@ def rates_svg(metrics: Sequence[Metric], limit: int) -> str:
     """Headline rates with their intervals; what too few are in is left to the words."""
     few = few_of(metrics, limit)
     titles = dict(Measure.objects.values_list("code", "title"))
-    several = len({m.measure for i, m in enumerate(metrics) if m.measure and i not in few}) > 1
+    drawn = [
+        m
+        for i, m in sorted(enumerate(metrics), key=lambda pair: _rank(pair[1]))
+        if m.metric in HEADLINES and i not in few and m.value is not None
+    ]
+    several = len({m.measure for m in drawn if m.measure}) > 1
     rows = [
         IntervalRow(
-            label_of(m) + (f", {titles.get(m.measure, '')}" if several else ""),
+            label_of(m)
+            + (f", {titles.get(m.measure, m.measure)}" if several and m.measure else ""),
             m.value,
             m.low,
             m.high,
             int(m.denominator or 0),
         )
-        for i, m in sorted(enumerate(metrics), key=lambda pair: _rank(pair[1]))
-        if m.metric in HEADLINES and i not in few and m.value is not None
+        for m in drawn
     ]
     return interval_svg(rows) if rows else ""

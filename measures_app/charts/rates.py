@@ -30,7 +30,10 @@ def interval_svg(
 ) -> SafeString:
     """Points with intervals, one row each, on a shared axis; words and n beside them."""
     height = 30 * len(rows) + 26
-    x = Axis(low, high, LABEL_ROOM, width - 60)
+    # The words of a long measure's name would else run into the bars.
+    longest = max((len(row.label) for row in rows), default=0)
+    room = max(LABEL_ROOM, min(0.6 * width, 6.6 * longest + 16))
+    x = Axis(low, high, room, width - 60)
     parts = []
     for tick in ticks(low, high):
         label = f"{100 * tick:.0f} %" if high <= 1.0 else number(tick)
@@ -43,7 +46,7 @@ def interval_svg(
         y = 20 + 30 * index
         parts.append(text(0, y + 4, row.label, css="strong", colour=PAPER["score"]))
         if row.value is None:
-            parts.append(text(LABEL_ROOM, y + 4, _("too few to say"), size=11))
+            parts.append(text(room, y + 4, _("too few to say"), size=11))
             continue
         if row.low is not None and row.high is not None:
             parts.append(
