@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from measures_app import measures
 from measures_app.actions import record_administration
@@ -19,6 +21,7 @@ from tests.cast import BY, Clinic
 
 Sign = Callable[[str], Browser]
 PIN = "4711"
+FORM, SENT = 17, 39  # queries at most
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def _send(tablet: Browser) -> Any:
     form = tablet.get(tablet.door).context["form"]
     marks = {name: "6.0" for name in form.fields if "_" in name}
     return tablet.post(tablet.door, {"key": str(form["key"].value()), **marks})
+
+
+def test_a_clients_form_and_its_sending_with_the_picture_keep_their_budgets(
+    tablet: Browser,
+) -> None:
+    tablet.get(tablet.door)  # what is read once a process isn't a form's own
+    with CaptureQueriesContext(connection) as asked:
+        tablet.get(tablet.door)
+    with CaptureQueriesContext(connection) as kept:
+        assert _send(tablet).status_code == 200
+    assert len(asked) <= FORM
+    assert len(kept) - len(asked) <= SENT  # sending opens the form first
 
 
 def test_the_handed_over_device_opens_its_form_and_nothing_else(
