@@ -82,7 +82,7 @@ class FitReport:
         }
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
     seen = hashlib.sha256()
     for part in parts:
         seen.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
@@ -140,64 +140,6 @@ def _read_models(wanted: list[tuple[int, str]]) -> None:
     if wanted:
         for row in ExpectedChangeModel.objects.filter(pk__in=[pk for pk, _checksum in wanted]):
             _MODELS[row.pk, row.checksum] = row
-
-
-def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: date) -> None:
-    """Keep a growth model for the reporting year, on its first night with a model of own data.
-
-    Against a model that is fitted every night, a clinic that gets better can't be seen to. The
-    reference is the whole clinic's: its parts are compared on it.
-    """
-    if measure.purpose not in CHANGE_PURPOSES:
-        return
-    for report in reports:
-        row = report.model
-        if row is None or report.stratum or row.clients < growth.PROVISIONAL:
-            continue
-        place = {"relation": report.relation, "stratum": report.variant}
-        kept = ExpectedChangeModel.objects.filter(measure=measure, **place)
-        if kept.filter(reference_year=as_of.year).exists():
-            continue
-        parameters = {**row.parameters, "frozen_from": row.pk, "reference_year": as_of.year}
-        ExpectedChangeModel.objects.create(
-            measure=measure,
-            **place,
-            label=row.label,
-            cutoff_on=row.cutoff_on,
-            clients=row.clients,
-            rows=row.rows,
-            parameters=parameters,
-            code_version=row.code_version,
-            checksum=_digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
-            reference_year=as_of.year,
-        )
-
-
-@dataclass(frozen=True)
-class References:
-    """Models frozen for reporting years, oldest first, by measure, relation and variant."""
-
-    by_key: dict[ModelKey, list[ExpectedChangeModel]]
-
-    def of(self, key: ModelKey, year: int) -> ExpectedChangeModel | None:
-        """The year's own; else the newest before it; else the oldest there is."""
-        rows = self.by_key.get(key, [])
-        before = [row for row in rows if (row.reference_year or 0) <= year]
-        return (before or rows[:1] or [None])[-1]
-
-    def checksums(self) -> list[str]:
-        return sorted(row.checksum for rows in self.by_key.values() for row in rows)
-
-
-def references(as_of: date) -> References:
-    """What was frozen for reporting years by a day."""
-    rows = ExpectedChangeModel.objects.filter(
-        reference_year__lte=as_of.year, cutoff_on__lte=as_of
-    ).order_by("reference_year")
-    found: dict[ModelKey, list[ExpectedChangeModel]] = {}
-    for row in rows:
-        found.setdefault((row.measure_id, row.relation, row.stratum), []).append(row)
-    return References(found)
 
 
 def growth_of(row: ExpectedChangeModel) -> growth.GrowthModel:
@@ -274,7 +216,7 @@ def _keep(
         measure=measure,
         relation=report.relation,
         stratum=strata.name(report.variant, report.stratum),
-        checksum=_digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
+        checksum=digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
         cutoff_on=as_of,
         parameters=parameters,
         code_version=CODE_VERSION,
@@ -298,7 +240,7 @@ def _fit_growth(
     courses = prognosis.courses_of(rows, as_of) if len(rows) else None
     learnt = courses.fingerprint() if courses else b""
     beside = [*kinds, *([whole.checksum] if whole else [])]
-    data = _digest(code, t, score, learnt, criteria, CODE_VERSION, *beside)
+    data = digest(code, t, score, learnt, criteria, CODE_VERSION, *beside)
     if report.model is not None and report.model.parameters.get("data") == data:
         return
     if whole is not None:
@@ -376,7 +318,7 @@ def _judged_by(rows: pd.DataFrame) -> tuple[ChangeCriteria | None, float]:
 def _fit_limits(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: date) -> None:
     scores = rows["score"]
     before = scores.groupby([rows[name] for name in SERIES], sort=False).shift()
-    data = _digest(before.to_numpy(), scores.to_numpy(), CODE_VERSION)
+    data = digest(before.to_numpy(), scores.to_numpy(), CODE_VERSION)
     if report.model is not None and report.model.parameters.get("data") == data:
         return
     better = measure.versions.order_by("-version").values_list("better", flat=True)[0]

@@ -25,6 +25,7 @@ from measures_app.fingerprints import fingerprints
 from measures_app.fitting import CODE_VERSION, ModelKey
 from measures_app.histories import EpisodeFacts
 from measures_app.models import ExpectedChangeModel, Flag, Measure, NightlyRun, Step, Trajectory
+from measures_app.reference_models import References, freeze_references, references_on
 from measures_app.series import Ids, within
 from reports_app import figures, summaries
 from reports_app.models import EpisodeSummary
@@ -74,7 +75,7 @@ def _models(run: NightlyRun, block: str) -> dict[str, Any]:
     with watch.part("models"):
         measure = Measure.objects.get(code=block)
         reports = fitting.fit_measure(measure, run.as_of)
-        fitting.freeze_references(reports, measure, run.as_of)
+        freeze_references(reports, measure, run.as_of)
     return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
 
 
@@ -99,7 +100,7 @@ class _Changes:
         return block if len(self.changed) == len(self.made_from) else self.changed
 
 
-def _context(models: Mapping[ModelKey, ExpectedChangeModel], references: fitting.References) -> str:
+def _context(models: Mapping[ModelKey, ExpectedChangeModel], references: References) -> str:
     """A word for the models and the code: with another one, everything is read again."""
     used = sorted((key, row.checksum) for key, row in models.items())
     made_of = repr((used, references.checksums(), CODE_VERSION))
@@ -162,7 +163,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
     watch = Stopwatch()
     bulk.prefer_indexes()
     with watch.part("reading"):
-        models, references = fitting.all_in_use(as_of), fitting.references(as_of)
+        models, references = fitting.all_in_use(as_of), references_on(as_of)
         context = _context(models, references)
         changes = _look_for_changes(block, as_of, context, force=force)
         open_now = {

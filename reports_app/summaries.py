@@ -13,11 +13,12 @@ import pandas as pd
 from django.db.models import Count, Q
 
 from measures_app.expected import Reading, key_of
-from measures_app.fitting import References, growth_of
+from measures_app.fitting import growth_of
 from measures_app.models import Administration, ExpectedChangeModel, Measure
 from measures_app.psychometrics.change import classify, has_outcome
 from measures_app.psychometrics.forecast import expected_response
 from measures_app.psychometrics.norms import direction
+from measures_app.reference_models import References
 from measures_app.series import Ids, attended, known, within
 from reports_app.models import EpisodeSummary, TouchedMonth
 from sessions_app import bulk, clinic_time

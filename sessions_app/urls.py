@@ -9,8 +9,10 @@ from django.views.generic import RedirectView
 import sessions_app.converters  # noqa: F401 - names the path converter "code"
 from sessions_app.views import (
     absences,
+    audit_trail,
     care,
     clients,
+    clinic,
     keys,
     people,
     rights,
@@ -88,7 +90,7 @@ urlpatterns = [
     path("people/<int:pk>/open/", people.reopen_account, name="account_open"),
     path("people/<int:pk>/roles/", people.give_role, name="role_give"),
     path("people/grants/<int:pk>/end/", people.end_grant, name="grant_end"),
-    path("settings/", people.settings, name="settings"),
+    path("settings/", clinic.settings, name="settings"),
     path("settings/alerts/", safety.settings, name="safety"),
     path("settings/statement/", rights.statement, name="statement"),
     path("settings/retention/", rights.keep_for, name="retention"),
@@ -96,5 +98,5 @@ urlpatterns = [
     path("emergency/<int:pk>/end/", rights.end_emergency, name="emergency_end"),
     path("keys/", keys.index, name="keys"),
     path("keys/<int:pk>/revoke/", keys.revoke, name="key_revoke"),
-    path("audit/", people.audit_trail, name="audit"),
+    path("audit/", audit_trail.audit_trail, name="audit"),
 ]

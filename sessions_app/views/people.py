@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,20 +18,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, audit, clinic_time, policies, presence, rates
-from sessions_app.forms import DayInput, add_problems
+from sessions_app import access, actions, audit, clinic_time, presence, rates
+from sessions_app.forms import add_problems
 from sessions_app.models import (
-    AuditEvent,
     Clinician,
-    Policy,
     Programme,
     RoleGrant,
     Site,
     Supervision,
     User,
 )
-
-EVENTS_A_PAGE = 100
 
 
 class InviteForm(forms.Form):
@@ -58,51 +53,6 @@ class RoleForm(forms.Form):
 
     role = forms.ChoiceField(choices=RoleGrant.Role.choices)
     site = forms.ModelChoiceField(Site.objects.all(), required=False)
-
-
-class PlaceForm(forms.Form):
-    kind = forms.ChoiceField(
-        choices=[("site", gettext_lazy("site")), ("programme", gettext_lazy("programme"))],
-        label=gettext_lazy("Add a"),
-    )
-    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
-    restricted = forms.BooleanField(
-        required=False, label=gettext_lazy("Restricted: unseen from outside the programme")
-    )
-
-
-class PolicyForm(forms.Form):
-    key = forms.ChoiceField(
-        choices=[(key, policies.WORDS[key]) for key in policies.DEFAULTS],
-        label=gettext_lazy("Policy"),
-    )
-    value = forms.CharField(max_length=20, label=gettext_lazy("Value"))
-    from_on = forms.DateField(widget=DayInput(), label=gettext_lazy("In force from"))
-
-    def clean(self) -> dict[str, Any]:
-        """Read the value as the policy's own kind: yes/no, whole number or number."""
-        given = super().clean() or {}
-        default = policies.DEFAULTS.get(given.get("key"))
-        text = str(given.get("value", "")).strip().lower()
-        try:
-            if isinstance(default, bool):
-                given["value"] = {"yes": True, "no": False}[text]
-            elif default is not None:
-                given["value"] = type(default)(text)
-            if given.get("key") in policies.RANGES and "value" in given:
-                low, high = policies.RANGES[given["key"]]
-                if not low <= given["value"] <= high:
-                    raise ValueError
-        except (KeyError, ValueError):
-            if isinstance(default, bool):
-                why = _("This policy takes yes or no.")
-            elif isinstance(default, float):
-                why = _("A number between %(low)g and %(high)g.")
-            else:
-                why = _("A whole number between %(low)g and %(high)g.")
-            low, high = policies.RANGES.get(given.get("key", ""), (0, 0))
-            self.add_error("value", why % {"low": low, "high": high})
-        return given
 
 
 def invitation_url(request: HttpRequest, user: User) -> str:
@@ -332,52 +282,6 @@ class Welcome(auth_views.PasswordResetConfirmView):
         return answer
 
 
-def _shown(value: Any) -> Any:
-    return (_("yes") if value else _("no")) if isinstance(value, bool) else value
-
-
-@access.needs("manage_policies")
-@presence.recently("POST")
-def settings(request: HttpRequest) -> HttpResponse:
-    """What has this clinic decided? Policies in force, their past, and places of care."""
-    form = PolicyForm(
-        request.POST if request.POST.get("form") == "policy" else None,
-        initial={"from_on": clinic_time.today()},
-    )
-    place = PlaceForm(request.POST if request.POST.get("form") == "place" else None)
-    try:
-        if form.is_bound and form.is_valid():
-            actions.set_policy(**form.cleaned_data, by=request.user)
-            messages.success(request, _("Decided."))
-            return redirect("settings")
-        if place.is_bound and place.is_valid():
-            given = place.cleaned_data
-            if given["kind"] == "site":
-                actions.add_site(name=given["name"], by=request.user)
-            else:
-                actions.add_programme(
-                    name=given["name"], restricted=given["restricted"], by=request.user
-                )
-            messages.success(request, _("Added: %s.") % given["name"])
-            return redirect("settings")
-    except ValidationError as problem:
-        add_problems(form if form.is_bound else place, problem)
-    in_force = policies.all_on()
-    context = {
-        "policies": [(policies.WORDS[key], _shown(in_force[key])) for key in policies.DEFAULTS],
-        "history": [
-            (row, policies.WORDS.get(row.key, row.key), _shown(row.value))
-            for row in Policy.objects.select_related("set_by").order_by("-from_on", "-pk")[:50]
-        ],
-        "form": form,
-        "place": place,
-        "sites": Site.objects.all(),
-        "programmes": Programme.objects.all(),
-    }
-    status = 422 if form.errors or place.errors else 200
-    return render(request, "people/settings.html", context, status=status)
-
-
 @access.needs("manage_people")
 @presence.recently("POST")
 @require_POST
@@ -391,23 +295,3 @@ def end_grant(request: HttpRequest, pk: int) -> HttpResponse:
     except ValidationError as problem:
         messages.error(request, " ".join(problem.messages))
     return redirect("people")
-
-
-@access.needs("see_audit")
-def audit_trail(request: HttpRequest) -> HttpResponse:
-    """Who did or saw what? Searched by client code, person's address or action."""
-    events = AuditEvent.objects.all()
-    wanted = {key: request.GET.get(key, "").strip() for key in ("subject", "actor", "action")}
-    if wanted["subject"]:
-        events = events.filter(subject=wanted["subject"])
-    if wanted["actor"]:
-        person = User.objects.filter(email=wanted["actor"].lower()).first()
-        events = events.filter(actor=f"user:{person.public_id}" if person else wanted["actor"])
-    if wanted["action"]:
-        events = events.filter(action=wanted["action"])
-    page = Paginator(events, EVENTS_A_PAGE).get_page(request.GET.get("page"))
-    names = {f"user:{user.public_id}": user.name for user in User.objects.all()}
-    for event in page.object_list:
-        event.who = names.get(event.actor, event.actor)
-        event.about = names.get(f"user:{event.subject}", event.subject)
-    return render(request, "people/audit.html", {"page": page, "wanted": wanted})

@@ -10,6 +10,7 @@ import pytest
 
 from measures_app import fitting
 from measures_app.models import ExpectedChangeModel, Measure, Trajectory
+from measures_app.reference_models import References
 from reports_app.extract import extract
 from reports_app.metrics import NO_REFERENCE, monthly_metrics
 from reports_app.models import EpisodeSummary
@@ -113,7 +114,7 @@ def test_too_little_of_ones_own_keeps_no_reference_and_says_so(at_work: Clinic):
 
 def test_before_the_first_reference_the_oldest_serves(db: Any):
     rows = [ExpectedChangeModel(reference_year=year) for year in (2024, 2026)]
-    kept = fitting.References({(1, "self", ""): rows})
+    kept = References({(1, "self", ""): rows})
     with acting_as(BY):
         assert [kept.of((1, "self", ""), year) for year in (2023, 2024, 2025, 2026, 2030)] == [
             rows[0], rows[0], rows[0], rows[1], rows[1],
