@@ -21,7 +21,7 @@ from reports_app import session_months, still_looking, trend
 from reports_app.extract import CLINIC, Scope, extract, named_funders
 from reports_app.metrics import Metric, borrowed_measures, monthly_metrics
 from reports_app.models import KeptFigures, TouchedMonth
-from reports_app.periods import Month, Period, months_back, parse_period
+from reports_app.periods import Month, Period, months_back, named_period
 from reports_app.spread import Spread
 from reports_app.spread import count as counted_spread
 from reports_app.still_looking import LookingCounts
@@ -169,7 +169,7 @@ def _forget(months: Collection[date]) -> None:
     if not months:
         return
     rows = KeptFigures.objects.exclude(of__in=COUNTED).values_list("of", flat=True)
-    stale = [of for of in set(rows) if _holds(parse_period(of), months)]
+    stale = [of for of in set(rows) if _holds(named_period(of), months)]
     KeptFigures.objects.filter(of__in=stale).delete()
 
 

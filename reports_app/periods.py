@@ -171,10 +171,14 @@ def parse_month(text: str) -> Month:
     PeriodProblem
         For anything else, and for a month that hasn't begun.
     """
+    return _begun(_month(text))
+
+
+def _month(text: str) -> Month:
     match = WRITTEN.fullmatch(text.strip())
     if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < FIRST_YEAR:
         raise PeriodProblem(f"“{text}” is no month such as 2026-03.")
-    return _begun(Month(date(int(match[1]), int(match[2]), 1)))
+    return Month(date(int(match[1]), int(match[2]), 1))
 
 
 def _begun(period: P) -> P:
@@ -189,14 +193,24 @@ def parse_period(text: str) -> Period:
     Raises
     ------
     PeriodProblem
-        For anything else, for a period that hasn't begun, and for a range that ends before it
-        begins or is longer than ten years.
+        As `named_period`, and for a period that hasn't begun.
+    """
+    return _begun(named_period(text))
+
+
+def named_period(text: str) -> Period:
+    """What a text names, begun or not: a night of a later day keeps the figures of its own.
+
+    Raises
+    ------
+    PeriodProblem
+        For anything else, and for a range that ends before it begins or is longer than ten years.
     """
     text = text.strip()
     if (match := QUARTER.fullmatch(text)) and int(match[1]) >= FIRST_YEAR:
-        return _begun(Months(date(int(match[1]), 3 * int(match[2]) - 2, 1), 3))
+        return Months(date(int(match[1]), 3 * int(match[2]) - 2, 1), 3)
     if YEAR.fullmatch(text) and int(text) >= FIRST_YEAR:
-        return _begun(Months(date(int(text), 1, 1), 12))
+        return Months(date(int(text), 1, 1), 12)
     if match := RANGE.fullmatch(text):
         try:
             start, end = (date.fromisoformat(part) for part in match.groups())
@@ -206,9 +220,9 @@ def parse_period(text: str) -> Period:
             raise PeriodProblem(f"“{text}” ends before it begins.")
         if start.year < FIRST_YEAR or (end - start).days > LONGEST_DAYS:
             raise PeriodProblem(f"“{text}” is more than ten years, or before {FIRST_YEAR}.")
-        return _begun(Range(start, end))
+        return Range(start, end)
     if WRITTEN.fullmatch(text):
-        return parse_month(text)
+        return _month(text)
     raise PeriodProblem(f"“{text}” is no month such as 2026-03, nor another period ({EXAMPLES}).")
 
 
