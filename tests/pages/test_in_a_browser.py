@@ -32,6 +32,7 @@ PAGES = {
         "/measures/outcome-adult/", "/measures/plans/",
         "/clients/{ana}/scores/", "/scores/{score}/correct/",
         "/clients/{ana}/ending/", "/messages/", "/my-sign-ins/",
+        "/clients/{ana}/rights/", "/emergency/",
     ],
     "sofia": [
         "/review/", "/review/{ana}/", "/review/{boris}/", "/clients/{ana}/transfer/",
@@ -39,7 +40,8 @@ PAGES = {
     ],
     "dora": ["/agency/"],
     "fred": ["/tablets/", "/schedule/", "/clients/new/"],
-    "adam": ["/people/", "/settings/", "/settings/alerts/", "/audit/", "/import/",
+    "adam": ["/people/", "/settings/", "/settings/alerts/",
+             "/settings/statement/", "/settings/retention/", "/emergency/", "/audit/", "/import/",
              "/measures/load/",
              "/measures/outcome-adult/constants/new/", "/measures/plans/alliance-self/"],
 }  # fmt: skip
