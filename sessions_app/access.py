@@ -228,8 +228,6 @@ def _clinical(user: Any, column: str) -> Any:
     Setting the scope's seven tables down as SQL took longer than the database to answer it, two
     or three times a page. All that the text depends on is its key; it holds no row of anybody's.
     """
-    if getattr(user, "kind", None) == "system":
-        return clinical_episodes(user).values(column)
     today, former_days = clinic_time.today(), policies.get("former_assignment_days")
     granted = tuple(_granted_programmes(user))
     key = (column, user.pk, today, former_days, roles(user), granted)

@@ -178,7 +178,21 @@ def _tables_with_policies() -> set[str]:
 
 def test_the_system_itself_sees_every_conference_and_every_practice(clinic: Clinic) -> None:
     assert access.conferences_of(BY) == access.practice_of(BY) == models.Q()
+    assert access.referrals_of(BY) == models.Q()
     assert access.conferences_of(clinic.ruth) != models.Q() != access.practice_of(clinic.ruth)
+
+
+def test_a_scope_written_down_shows_the_same_when_room_was_made_for_others(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_WRITTEN", {})
+    monkeypatch.setattr(access, "MOST_WRITTEN", 1)
+    for name in (*PEOPLE, *PEOPLE):
+        user = clinic.users[name]
+        with acting_as(user):
+            seen = Episode.objects.visible_to(user)
+            assert names(clinic, seen, "episodes") == SEES[name][0]
+        assert len(access._WRITTEN) <= 1
 
 
 def test_the_tests_run_as_the_applications_role(db: Any) -> None:

@@ -145,7 +145,7 @@ def test_from_flag_to_decision_to_result(noticed: Clinic, sign_in: Any) -> None:
     bob.check("[name=ending][value=agreed]")
     bob.fill("[name=on]", (last - timedelta(days=1)).isoformat())
     bob.get_by_role("button", name="End the episode").click()
-    assert "There was a session on" in bob.inner_text("form.card")
+    assert "There was a session on" in bob.inner_text("form.ending")
     assert bob.is_checked("[name=ending][value=agreed]")
     bob.fill("[name=on]", today.isoformat())
     bob.get_by_role("button", name="End the episode").click()
