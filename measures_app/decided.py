@@ -184,6 +184,7 @@ def transfers(user: Any, since: date, today: date | None = None) -> Transfers:
             episode=OuterRef("episode"),
             status=Session.Status.ATTENDED,
             meeting__kind=Meeting.Kind.TREATMENT,
+            meeting__clinicians=OuterRef("clinician"),  # whoever goes on: the former one isn't it
             held_on__gte=OuterRef("from_on"),
         )
         .order_by()

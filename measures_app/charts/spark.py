@@ -38,6 +38,7 @@ def sparkline_svg(
     return mark_safe(  # numbers and an escaped sentence
         f'<svg class="spark" role="img" viewBox="0 0 {width} {height}" '
         f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(words)}">'
+        f"<title>{escape(words)}</title>"  # on paper, the picture's alternative text
         + cut
         + line(points, "c-score", PAPER["score"], 2)
         + f'<circle class="c-score-mark" cx="{end[0]:g}" cy="{end[1]:g}" r="3.6" '

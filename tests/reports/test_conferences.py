@@ -236,7 +236,14 @@ def test_all_cases_in_one_file_found_again_and_for_the_one_who_asked(
     marks = [mark for mark in pdf.outline if not isinstance(mark, list)]
     assert [mark.title for mark in marks][1:] == [f"Case review {code}" for code in codes]
     assert [pdf.get_destination_page_number(mark) for mark in marks] == [0, 1, 3]
-    assert pdf.trailer["/Root"]["/MarkInfo"]["/Marked"].value is True
+    root = pdf.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"].value is True
+    assert root["/Lang"] == "en"
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"].value is True
+    assert pdf.metadata.title
+    tags = _tags(root["/StructTreeRoot"])
+    assert {"/H1", "/Table", "/TH", "/TD", "/Figure"} <= {tag["/S"] for tag in tags}
+    assert [dict(tag) for tag in tags if tag["/S"] == "/Figure" and not tag.get("/Alt")] == []
     with acting_as(BY):
         assert bytes(CaseFile.objects.get().sealed)[:5] != b"%PDF-"
     for who in ("alice", "bob", "dora", "ruth"):
@@ -297,3 +304,14 @@ def test_a_file_asked_for_by_somebody_who_lost_the_cases_says_so(
         job = Job.objects.get(pk=file.job_id)
         assert (job.state, job.problem) == ("stopped", case_files.NOTHING)
         assert not CaseFile.objects.get().sealed
+
+
+def _tags(node: Any) -> list[Any]:
+    """Every element below a node of a PDF's structure tree."""
+    below = node.get("/K", [])
+    found = []
+    for kid in below if isinstance(below, list) else [below]:
+        kid = kid.get_object() if hasattr(kid, "get_object") else kid
+        if isinstance(kid, dict) and "/S" in kid:
+            found += [kid, *_tags(kid)]
+    return found

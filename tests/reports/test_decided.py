@@ -156,6 +156,24 @@ def test_a_transfer_is_matched_to_the_next_first_session(courses: Clinic) -> Non
     assert found.days is None, "fewer than fifteen"
 
 
+def test_a_session_with_the_former_clinician_is_not_the_first_of_a_transfer(
+    courses: Clinic,
+) -> None:
+    today, reader = clinic_time.today(), system("tests")
+    episode, carol = courses.episodes["ana"], courses.clinicians["carol"]
+    long_ago, ahead = today - timedelta(days=365), today + timedelta(days=90)
+    with acting_as(BY):
+        lost = decided.transfers(reader, long_ago, ahead).lost
+        actions.transfer_episode(
+            episode=episode, to=carol, on=today - timedelta(days=10), reason="moved", by=BY
+        )
+        for days, whose, more in ((6, courses.clinicians["alice"], 1), (3, carol, 0)):
+            actions.record_session(
+                episode=episode, held_on=today - timedelta(days=days), clinicians=[whose], by=BY
+            )
+            assert decided.transfers(reader, long_ago, ahead).lost == lost + more
+
+
 def test_counting_transfers_by_hand() -> None:
     today = clinic_time.today()
     long_ago = today - timedelta(days=100)
