@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_two_pages_with_the_pages_own_numbers(
     assert "What would the client want us to decide today?" in text
     assert "mother" in text
     assert "Oliveira" not in text  # paper lies about: the code, never the name
+    # And the other way round: paper has no number that the screen doesn't have.
+    on_screen = "".join(
+        browser_text(sofia, f"/{where}/{ana.ana.code}/") for where in ("clients", "review")
+    )
+    assert _numbers(text) <= _numbers(on_screen) | {"1", "2"}  # its own pages
+
+
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+(?:\.\d+)?", text))
 
 
 @on_paper
