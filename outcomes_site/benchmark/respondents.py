@@ -80,7 +80,9 @@ class Respondents:
     def _made(self, *, hand_over: bool) -> list[Waiting]:
         now, found = clinic_time.now(), []
         episodes = Episode.objects.filter(closed_on=None).select_related("client").order_by("-pk")
-        for episode in episodes[: ANSWERED + 1]:
+        for episode in episodes:
+            if len(found) > ANSWERED:
+                break
             who = episode.client.respondents.get(relation=Respondent.Relation.SELF)
             session = actions.book_session(episode=episode, starts_at=now, by=BY)
             link, token = actions.make_link(
