@@ -75,7 +75,7 @@ def run(
         "open_review_flags": flags,
         "processors": os.cpu_count(),
         "python": sys.version.split()[0],
-        "load": {"seconds": round(load_seconds, 2), **loaded},
+        "load": {**loaded, "seconds": round(load_seconds, 2), "steps": loaded["seconds"]},
         "night": {
             "seconds": round(night_seconds, 2),
             "steps": night["seconds"],
