@@ -109,12 +109,12 @@ class Command(BaseCommand):
                 f"{file['largest_case_bytes'] / 1000:.0f} kB"
             )
         self.stdout.write(
-            f"  {'page':24}{'role':16}{'p50 ms':>8}{'p95 ms':>8}{'p50 x':>8}{'p95 x':>8}{'kB':>8}"
+            f"  {'page':26}{'role':16}{'p50 ms':>8}{'p95 ms':>8}{'p50 x':>8}{'p95 x':>8}{'kB':>8}"
         )
         for row in found["pages"]:
             over = "  over" if row["page"] in found["over_target"] else ""
             self.stdout.write(
-                f"  {row['page']:24}{row['role']:16}{row['p50_ms']:8.1f}{row['p95_ms']:8.1f}"
+                f"  {row['page']:26}{row['role']:16}{row['p50_ms']:8.1f}{row['p95_ms']:8.1f}"
                 f"{row['p50_ratio']:8.1f}{row['p95_ratio']:8.1f}{row['bytes'] / 1024:8.0f}{over}"
             )
         if found["core"] is not None:
