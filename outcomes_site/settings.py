@@ -49,6 +49,8 @@ BACKUP_KEYS = (
 )
 # The list of erased clients, kept beside the database: a restored backup is held to it.
 ERASURE_LEDGER = environment.value("ERASURE_LEDGER") or ""
+# The audit chain's hashes, kept beside the database: its owner can't rewrite the trail unseen.
+AUDIT_SEALS = environment.value("AUDIT_SEALS") or ""
 
 PUBLIC_URL = environment.text(
     "PUBLIC_URL",

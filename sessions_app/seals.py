@@ -3,18 +3,21 @@
 Sealing trails behind: a row's id is drawn before its transaction commits, and a transaction may
 take minutes. So the sealer notes how far ids had gone (AuditHorizon) and seals up to there once
 every transaction that was under way then is over.
+
+The owner of the tables could rebuild the whole chain: seals_outside.py keeps its hashes elsewhere,
+and `verify` holds the chain to them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import connection
 
-from sessions_app import clinic_time
+from sessions_app import clinic_time, seals_outside
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent, AuditHorizon, AuditSeal
 
@@ -25,15 +28,22 @@ BLOCK = 10_000
 
 @dataclass(frozen=True)
 class Verification:
-    """What the chain says: how many rows are sealed, how many wait, and the first wrong seal."""
+    """What the chain says: how many rows are sealed, how many wait, and the first wrong seal.
+
+    `newest` is the hash that stands for all before it; `kept_outside` how many seals the file
+    beside the database has (None: no file), `contradicted_at` the first that the chain has not.
+    """
 
     sealed: int
     unsealed: int
     broken_at: int | None
+    newest: str = field(default="", compare=False)
+    kept_outside: int | None = None
+    contradicted_at: int | None = None
 
     @property
     def intact(self) -> bool:
-        return self.broken_at is None
+        return self.broken_at is None and self.contradicted_at is None
 
 
 def _digest(previous: str, rows: list[AuditEvent]) -> str:
@@ -92,7 +102,16 @@ def _settled_up_to() -> int:
 
 
 def seal() -> int:
-    """Seal the settled rows after the last seal; returns how many. One sealer at a time."""
+    """Seal the settled rows after the last seal; returns how many. One sealer at a time.
+
+    Seals that are committed are noted outside, those too that an earlier run didn't come to note.
+    """
+    sealed = _seal()
+    seals_outside.write()
+    return sealed
+
+
+def _seal() -> int:
     sealed = 0
     with acting_as(system("sealer")):
         with connection.cursor() as cursor:
@@ -121,9 +140,14 @@ def seal() -> int:
 
 
 def verify() -> Verification:
-    """Walk the chain from the start and recompute every seal."""
+    """Walk the chain from the start, recompute every seal, and compare with those kept outside.
+
+    Raises `seals_outside.Unreadable`.
+    """
+    outside = seals_outside.kept()  # first: a seal is committed before it is noted there
     with acting_as(system("sealer")):
         previous, covered, counted = "", 0, 0
+        chain: dict[int, str] = {}
         for link in AuditSeal.objects.order_by("last_id"):
             rows = list(
                 AuditEvent.objects.filter(pk__gt=covered, pk__lte=link.last_id).order_by("pk")
@@ -132,4 +156,14 @@ def verify() -> Verification:
             if not whole or _digest(previous, rows) != link.hash:
                 return Verification(counted, 0, link.last_id)
             previous, covered, counted = link.hash, link.last_id, counted + link.rows
-        return Verification(counted, AuditEvent.objects.filter(pk__gt=covered).count(), None)
+            chain[link.last_id] = link.hash
+        waiting = AuditEvent.objects.filter(pk__gt=covered).count()
+    wrong = [last for last, kept in (outside or {}).items() if chain.get(last) != kept]
+    return Verification(
+        counted,
+        waiting,
+        None,
+        previous,
+        None if outside is None else len(outside),
+        min(wrong, default=None),
+    )

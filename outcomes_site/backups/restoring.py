@@ -231,6 +231,13 @@ def bring_up_to_date(dsn: str, erased: list[dict[str, str]], found: Restored) ->
                 found.erased_anew = int(ran.stdout.split()[0])
 
 
+def last_sealed(dsn: str) -> int:
+    """The last audit row that the restored database's own chain covers; 0 for none."""
+    with databases.connected(dsn) as cursor:
+        cursor.execute("SELECT COALESCE(max(last_id), 0) FROM sessions_app_auditseal")
+        return int(cursor.fetchone()[0])
+
+
 def take_the_place(dsn: str, restored: str, *, kept_as: str) -> None:
     """Give the restored database the name of the clinic's; the old one is kept as `kept_as`.
 

@@ -58,6 +58,11 @@ class Folder:
         return self.path / "erasures.jsonl"
 
     @property
+    def audit_seals(self) -> Path:
+        """The audit chain's hashes, which the database's owner can't reach."""
+        return self.path / "audit-seals.jsonl"
+
+    @property
     def up_lock(self) -> FileLock:
         """Held by a running `up` as long as it lives."""
         return FileLock(self.path / "up.lock")

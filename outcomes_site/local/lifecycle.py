@@ -108,6 +108,7 @@ def _give_local_settings(folder: Folder) -> None:
     folder.make_keys()
     os.environ.setdefault("ENVIRONMENT", "local")
     os.environ.setdefault("ERASURE_LEDGER", os.fspath(folder.erasures))
+    os.environ.setdefault("AUDIT_SEALS", os.fspath(folder.audit_seals))
     for name, file in folder.key_files().items():
         if not is_given(name.removesuffix("_FILE")):
             os.environ[name] = file
@@ -249,7 +250,7 @@ def _up(folder: Folder, arguments: list[str]) -> None:
 # What a benchmark must not take from the environment: it could be a clinic's.
 A_CLINICS_OWN = (
     "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "SEARCH_KEY",
-    "BACKUP_KEYS", "ERASURE_LEDGER",
+    "BACKUP_KEYS", "ERASURE_LEDGER", "AUDIT_SEALS",
     "PUBLIC_URL", "ALLOWED_HOSTS", "EMAIL_HOST", "WITHOUT_DATABASE",
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from psycopg2 import OperationalError
 from psycopg2.extensions import parse_dsn
 
 from outcomes_site.backups import databases, restoring, sealed
-from sessions_app import erasure_ledger
+from sessions_app import erasure_ledger, seals_outside
 
 
 class Command(BaseCommand):
@@ -77,7 +77,9 @@ class Command(BaseCommand):
             restoring.bring_up_to_date(dsn, erased, found)
         if options["take_its_place"]:
             kept_as = f"{name}_until_{stamp}"
+            sealed = restoring.last_sealed(databases.named(clinic, found.database))
             restoring.take_the_place(clinic, found.database, kept_as=kept_as)
+            seals_outside.begin_anew(sealed)
             found.database = name
             found.notes.append(f"What was there before is kept as {kept_as}.")
         return found
