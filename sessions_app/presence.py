@@ -32,14 +32,15 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.models import Session as StoredSession
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, policies, second_factor
+from sessions_app import access, audit, kept_forms, policies, second_factor
 from sessions_app.keys import DOORS
 
 HERE = "presence"
@@ -121,7 +122,7 @@ class PresenceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        return kept_forms.rescue(request, self.get_response(request))
 
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
@@ -147,6 +148,9 @@ class PresenceMiddleware:
                 return answer
         elif resting(request):
             return ask(request)
+        elif kept_forms.SENT_ON in sent:
+            kept_forms.forget(request)
+            request.POST = _without(request.POST, kept_forms.SENT_ON)  # type: ignore[assignment]
         if name not in BY_ITSELF and now() - here["seen"] > NOTED_EVERY:
             begin(request, request.user, began=here["began"])  # a changed policy holds from here
         return None
@@ -165,10 +169,17 @@ def resting(request: HttpRequest) -> bool:
 
 
 def _over(request: HttpRequest) -> HttpResponse:
-    audit.record("sign-in over", subject_kind="user", subject=request.user.public_id)  # type: ignore[union-attr]  # signed in
-    request.session.flush()
+    """The hours are over. A form that comes now, or in the next minutes, is kept for its sender."""
+    user = request.user
+    audit.record("sign-in over", subject_kind="user", subject=user.public_id)  # type: ignore[union-attr]  # signed in
+    kept_forms.note_over(request, user)
     if wants_json(request):
-        return JsonResponse({"detail": _("Your sign-in is over: sign in again.")}, status=403)
+        why = _("Your sign-in is over: sign in again.")
+        answer = {"detail": why, "over": True, "sign_in": reverse("sign_in")}
+        return JsonResponse(answer, status=403)
+    if kept_forms.worth_keeping(request):
+        kept_forms.keep(request, str(user.public_id))  # type: ignore[union-attr]  # as above
+        return kept_forms.to_sign_in_again()
     return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
 
 
@@ -273,11 +284,16 @@ def take_up(request: HttpRequest) -> HttpResponse | None:
         return redirect_to_login("/")
     if problem:
         return ask(request, again=again, problem=problem)
-    rest_of_it = request.POST.copy()
-    for name in (SHOWN, CREDENTIAL, "again"):
-        rest_of_it.pop(name, None)
-    request.POST = rest_of_it  # type: ignore[assignment]  # what the form's own fields are
+    request.POST = _without(request.POST, SHOWN, CREDENTIAL, "again")  # type: ignore[assignment]
     return None
+
+
+def _without(sent: QueryDict, *names: str) -> QueryDict:
+    """The form's own fields."""
+    own = sent.copy()
+    for name in names:
+        own.pop(name, None)
+    return own
 
 
 # --- once more before settings and exports -------------------------------------------------------

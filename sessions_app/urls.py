@@ -69,6 +69,7 @@ urlpatterns = [
     path("presence/", sign_ins.state, name="presence"),
     path("lock/", sign_ins.lock, name="lock"),
     path("unlock/", sign_ins.unlock, name="unlock"),
+    path("kept/", sign_ins.kept, name="kept"),
     path("welcome/<uidb64>/<token>/", people.Welcome.as_view(), name="welcome"),
     path("clients/", clients.index, name="clients"),
     path("clients/new/", clients.new, name="client_new"),

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app import audit, lock_out, presence
+from sessions_app import audit, kept_forms, lock_out, presence
 from sessions_app.context import ANONYMOUS, person
 
 
@@ -54,6 +54,8 @@ class SignOut(auth_views.LogoutView):
 def signed_in(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None:
     lock_out.forget(user)
     presence.begin(request, user)
+    if request.session.get(kept_forms.KEPT, {}).get("who") != str(user.public_id):
+        kept_forms.forget(request)
     audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user))
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, presence
+from sessions_app import access, actions, kept_forms, presence
 from sessions_app.forms import add_problems
 from sessions_app.models import User
 
@@ -135,6 +135,16 @@ def lock(request: HttpRequest) -> HttpResponse:
     if presence.wants_json(request):
         return JsonResponse({"rests": True})
     return presence.back_to(request, request.POST.get("next", "/"))
+
+
+@login_required
+def kept(request: HttpRequest) -> HttpResponse:
+    """The form that was sent when the last sign-in was over: send it on, or throw it away."""
+    form = kept_forms.of(request)
+    if form is None or request.method == "POST":
+        kept_forms.forget(request)
+        return redirect("/")
+    return render(request, "people/kept.html", {"form": form})
 
 
 def unlock(request: HttpRequest) -> HttpResponse:

@@ -13,6 +13,7 @@ const SOON = 300; // seconds before the end at which a page says so
 let told = Date.now();
 let options = null;
 let clock = null;
+let typedIn = null; // the form that was last typed in
 
 async function call(url, body) {
   const headers = { Accept: "application/json" };
@@ -31,6 +32,7 @@ async function close() {
   if (cover.open) return;
   cover.showModal();
   const way = await call(cover.dataset.unlock).catch(() => ({}));
+  if (way.over) return over(way.sign_in);
   options = way.passkey ?? null;
   withKey.hidden = !options;
 }
@@ -45,11 +47,26 @@ function warn() {
   document.getElementById("main").prepend(line);
 }
 
+// The sign-in is over, the page stays covered: what was typed is sent to be kept for its writer.
+function over(signIn) {
+  clearTimeout(clock);
+  const send = typedIn?.method === "post" && typedIn.isConnected ? typedIn : null;
+  if (!send) {
+    location.assign(`${signIn}?next=${encodeURIComponent(location.pathname + location.search)}`);
+    return;
+  }
+  cover.setAttribute("aria-labelledby", "over-heading");
+  cover.querySelector("[data-again]").hidden = true;
+  cover.querySelector("[data-over]").hidden = false;
+  cover.querySelector("[data-over] button").onclick = () => HTMLFormElement.prototype.submit.call(send);
+  if (!cover.open) cover.showModal();
+}
+
 // Asked of the server, which knows of other pages of the same sign-in.
 async function look() {
   try {
     const left = await call(cover.dataset.state);
-    if (left.over) location.assign(left.sign_in);
+    if (left.over) over(left.sign_in);
     else if (left.rests || left.rests_in <= 0) close();
     else {
       if (left.ends_in < SOON) warn();
@@ -63,14 +80,16 @@ async function look() {
 function typing() {
   if (cover.open || Date.now() - told < TELL_MS) return;
   told = Date.now();
-  call(cover.dataset.state, new FormData()).then((left) => left.rests && close()).catch(() => {});
+  call(cover.dataset.state, new FormData())
+    .then((left) => (left.over ? over(left.sign_in) : left.rests && close()))
+    .catch(() => {});
 }
 
 async function show(name, value) {
   const body = new FormData();
   body.append(name, value);
   const answer = await call(cover.dataset.unlock, body).catch(() => ({ problem: cover.dataset.away }));
-  if (answer.over) location.assign(answer.sign_in);
+  if (answer.over) over(answer.sign_in);
   say(answer.problem ?? "");
   if (answer.problem || answer.over) return;
   cover.close();
@@ -102,6 +121,9 @@ withKey.addEventListener("click", async () => {
 });
 
 cover.addEventListener("cancel", (event) => event.preventDefault());
+document.addEventListener("input", (event) => {
+  if (!cover.contains(event.target)) typedIn = event.target.form ?? typedIn;
+});
 document.addEventListener("keydown", typing);
 document.addEventListener("pointerdown", typing);
 document.addEventListener("visibilitychange", () => document.hidden || cover.open || look());

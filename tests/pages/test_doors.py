@@ -148,7 +148,7 @@ ELSEWHERE = {
     "emergency/<int:pk>/end/", "clients/<code:code>/copy/<uuid:pk>.zip",
     "clients/<code:code>/copy/<uuid:pk>/state/",
     # A sign-in that rests, and the list of one's own: tests/people/test_presence.py.
-    "presence/", "lock/", "unlock/", "my-sign-ins/pin/", "my-sign-ins/end/",
+    "presence/", "lock/", "unlock/", "kept/", "my-sign-ins/pin/", "my-sign-ins/end/",
     "people/<int:pk>/sign-ins/",
     "absences/<int:pk>/end/", "people/<int:pk>/open/", "people/<int:pk>/roles/",
     "sessions/<int:pk>/not-before/", "links/<int:pk>/close/", "m/<str:token>/",
