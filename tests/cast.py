@@ -9,16 +9,12 @@ Ruth is a clinician with no clients: the stranger. Nobody has a demo password.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client as Browser
 
 from sessions_app import actions, clinic_time
@@ -162,64 +158,12 @@ def build() -> Clinic:
     return clinic
 
 
-class Stage:
-    """A database of the run's own with the cast in it, made when the first test asks for it."""
-
-    def __init__(self, name: str, template: str) -> None:
-        self.name = name
-        self.template = template
-        self.built: Clinic | None = None
-        self.built_on = clinic_time.today()
-        self._made = ExitStack()
-
-    def open(self) -> None:
-        """Turn to it; the cast's days are counted from today, so it is made anew at midnight."""
-        from tests.conftest import clone, point_at
-
-        if self.built is None or self.built_on != clinic_time.today():
-            self.close()
-            self._made.enter_context(clone(self.template, self.name))
-            point_at(self.name)
-            self.built_on = clinic_time.today()
-            with acting_as(BY):
-                self.built = build()
-        point_at(self.name)
-
-    def close(self) -> None:
-        self._made.close()
-
-
-@pytest.fixture(scope="session")
-def stage(django_db_setup: None, migrated_template: str, django_db_blocker: Any) -> Iterator[Stage]:
-    """Where the cast is; closed until a test asks for it."""
-    found = Stage(f"test_{os.getpid()}_cast", migrated_template)
-    yield found
-    with django_db_blocker.unblock():
-        found.close()
-
-
 @pytest.fixture
-def on_stage(
-    request: pytest.FixtureRequest, stage: Stage, django_db_blocker: Any
-) -> Iterator[bool]:
-    """Whether this test works where the cast is already: unless it began in another database."""
-    from tests.conftest import point_at
-
-    before = connection.settings_dict["NAME"]
-    if connection.in_atomic_block or "committed_database" in request.fixturenames:
-        yield False
-        return
-    with django_db_blocker.unblock():
-        stage.open()
-        yield True
-        point_at(before)
-
-
-@pytest.fixture
-def clinic(on_stage: bool, db: Any, stage: Stage) -> Clinic:
+def clinic(on_stage: Any, db: Any) -> Clinic:
     """The cast, in a transaction that is rolled back; nobody acts when the test begins."""
-    if on_stage:
-        return deepcopy(stage.built)
+    if on_stage is not None:
+        there: Clinic = on_stage.clinic
+        return there
     with acting_as(BY):
         built = build()
     return built

@@ -21,6 +21,7 @@ from sessions_app.context import acting_as
 from sessions_app.models import Client, Episode
 from tests.cast import BY
 from tests.night.stories import days, tell
+from tests.stage import scene
 
 
 def _simulate(clients: int) -> None:
@@ -28,11 +29,15 @@ def _simulate(clients: int) -> None:
         store(generate(clients, 5, day_number(clinic_time.today()), months=14))
 
 
-@pytest.fixture
-def a_year(db: Any) -> Iterator[None]:
+@scene
+def a_simulated_year() -> None:
     """A simulated clinic with more than a hundred ended adult episodes, and its night."""
     _simulate(260)
     run_night(clinic_time.today())
+
+
+@pytest.fixture
+def a_year(a_simulated_year: None) -> Iterator[None]:
     with acting_as(BY):
         yield
 

@@ -25,6 +25,7 @@ from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Episode, Programme, Session
 from tests.cast import BY, Clinic, build
+from tests.stage import scene
 
 # The bundled adult measure: 0-40, higher is better, cutoff 25, reliable change 6.6.
 # (first, last, ending) -> what it is.
@@ -42,6 +43,7 @@ ENDED = [
     (20.0, 35.0, "died"),  # outside outcome
     (16.0, None, "assessment_only"),  # outside outcome
 ]
+FALLING = (26.0, 24.0, 20.0, 17.0, 14.0, 12.0)
 FIRSTS = [first for first, _last, ending in ENDED[:10] if first is not None]
 PAIRS = [(first, last) for first, last, _ending in ENDED[:10] if last is not None]
 
@@ -73,6 +75,16 @@ def score(episode: Episode, session: Session, code: str, total: float) -> None:
         provenance="paper",
         by=BY,
     )
+
+
+@scene
+def flagged(clinic: Clinic) -> Clinic:
+    """Ana's scores fall for six sessions; the night has seen it."""
+    measures.sync_library()
+    for session, total in zip(clinic.sessions["ana"], FALLING, strict=True):
+        score(clinic.episodes["ana"], session, "outcome-adult", total)
+    run_night(clinic_time.today())
+    return clinic
 
 
 def end_one(

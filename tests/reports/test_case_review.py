@@ -24,30 +24,30 @@ from sessions_app.context import acting_as
 from sessions_app.models import ExternalId, Respondent
 from tests.cast import BY, Clinic
 from tests.reports.conftest import browser_text, score
+from tests.stage import scene
 
 on_paper = pytest.mark.skipif(bool(paper.missing()), reason=paper.missing())
 COURSE = (22.4, 21.3, 19.6, 18.1, 15.9, 13.7)
 
 
-@pytest.fixture
+@scene
 def ana(clinic: Clinic) -> Clinic:
     """Ana with a course, an alliance, a mother who answers too, and a decision."""
     episode = clinic.episodes["ana"]
-    with acting_as(BY):
-        measures.sync_library()
-        mother = Respondent.objects.create(
-            client=clinic.ana, relation="carer", label="mother", from_on=episode.opened_on
-        )
-        for session, total in zip(clinic.sessions["ana"], COURSE, strict=True):
-            score(episode, session, "outcome-adult", total)
-            score(episode, session, "alliance-adult", 36.8)
-        for session, total in zip(clinic.sessions["ana"][:2], (20.5, 27.5), strict=True):
-            measure_actions.record_administration(
-                episode=episode, session=session, respondent=mother,
-                measure=measures.get_measure("outcome-carer"), total=total,
-                provenance="paper", by=BY,
-            )  # fmt: skip
-        run_night(clinic_time.today())
+    measures.sync_library()
+    mother = Respondent.objects.create(
+        client=clinic.ana, relation="carer", label="mother", from_on=episode.opened_on
+    )
+    for session, total in zip(clinic.sessions["ana"], COURSE, strict=True):
+        score(episode, session, "outcome-adult", total)
+        score(episode, session, "alliance-adult", 36.8)
+    for session, total in zip(clinic.sessions["ana"][:2], (20.5, 27.5), strict=True):
+        measure_actions.record_administration(
+            episode=episode, session=session, respondent=mother,
+            measure=measures.get_measure("outcome-carer"), total=total,
+            provenance="paper", by=BY,
+        )  # fmt: skip
+    run_night(clinic_time.today())
     with acting_as(clinic.sofia):
         measure_actions.decide(
             episode=episode, decision="consult", note="Ask the team on Thursday", by=clinic.sofia

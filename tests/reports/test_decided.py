@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
@@ -16,6 +15,7 @@ from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as, system
 from tests.cast import BY, Clinic
+from tests.stage import scene
 
 AFTER = 3.0  # every decision of these tests was followed by so much above its forecast
 
@@ -63,14 +63,13 @@ def _decided(clinic: Clinic, name: str, decision: str, times: int, **changes: An
         FollowUp.objects.create(**row)
 
 
-@pytest.fixture
+@scene
 def courses(clinic: Clinic) -> Clinic:
     """Ana, about whom much was decided, and Boris, who stands as she stood."""
-    with acting_as(BY):
-        measures.sync_library()
-        _scored(clinic, "ana", (16.0, 17.0, 18.0, 19.0, 20.0))
-        _scored(clinic, "boris", (16.0, 17.0, 18.0))
-        run_night(clinic_time.today())
+    measures.sync_library()
+    _scored(clinic, "ana", (16.0, 17.0, 18.0, 19.0, 20.0))
+    _scored(clinic, "boris", (16.0, 17.0, 18.0))
+    run_night(clinic_time.today())
     return clinic
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
-from measures_app import flagging, followups, measures
+from measures_app import flagging, followups
 from measures_app.models import Flag, FlagEvent, FollowUp
 from measures_app.models.flags import WAITED
 from reports_app.nightly import run_night
@@ -23,22 +23,10 @@ from tests.cast import BY, Clinic
 from tests.reports.conftest import browser_text, score
 
 TODAY = clinic_time.today()
-WORSE = (26.0, 24.0, 20.0, 17.0, 14.0, 12.0)
 
 
 def later(days: int) -> date:
     return TODAY + timedelta(days=days)
-
-
-@pytest.fixture
-def flagged(clinic: Clinic) -> Clinic:
-    """Ana's scores fall for six sessions; the night has seen it."""
-    with acting_as(BY):
-        measures.sync_library()
-        for session, total in zip(clinic.sessions["ana"], WORSE, strict=True):
-            score(clinic.episodes["ana"], session, "outcome-adult", total)
-        run_night(TODAY)
-    return clinic
 
 
 def on_day(monkeypatch: pytest.MonkeyPatch, day: date) -> None:

@@ -18,6 +18,7 @@ from sessions_app import clinic_time
 from sessions_app.context import acting_as
 from tests.cast import BY, PEOPLE, Clinic
 from tests.reports.conftest import browser_text, end_one
+from tests.stage import scene
 
 TODAY = clinic_time.today()
 IMPROVED, UNCHANGED, UNMEASURED = 9, 5, 2
@@ -105,19 +106,18 @@ def test_what_was_typed_stays_when_nothing_was_said_or_the_day_is_to_come(
         assert not PracticeEntry.objects.exists()
 
 
-@pytest.fixture
+@scene
 def ended(clinic: Clinic) -> Clinic:
     """Sixteen of Bob's care ended four months ago: more than he may still open."""
-    with acting_as(BY):
-        measures.sync_library()
-        month = Month(TODAY.replace(day=1))
-        for _n in range(5):
-            month = month.previous()
-        lasts = [30.0] * IMPROVED + [16.0] * UNCHANGED + [None] * UNMEASURED
-        for place, last in enumerate(lasts):
-            ending = "client_stopped" if last is None else "agreed"
-            end_one(clinic, month, place, 15.0, last, ending)
-        run_night(TODAY)
+    measures.sync_library()
+    month = Month(TODAY.replace(day=1))
+    for _n in range(5):
+        month = month.previous()
+    lasts = [30.0] * IMPROVED + [16.0] * UNCHANGED + [None] * UNMEASURED
+    for place, last in enumerate(lasts):
+        ending = "client_stopped" if last is None else "agreed"
+        end_one(clinic, month, place, 15.0, last, ending)
+    run_night(TODAY)
     return clinic
 
 

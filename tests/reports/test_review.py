@@ -18,21 +18,9 @@ from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import CaseReview, Episode
 from tests.cast import BY, Clinic
-from tests.reports.conftest import browser_text, score
+from tests.reports.conftest import FALLING, browser_text, score
 
 TODAY = clinic_time.today()
-WORSE = (26.0, 24.0, 20.0, 17.0, 14.0, 12.0)
-
-
-@pytest.fixture
-def flagged(clinic: Clinic) -> Clinic:
-    """Ana's scores fall for six sessions; the night has seen it."""
-    with acting_as(BY):
-        measures.sync_library()
-        for session, total in zip(clinic.sessions["ana"], WORSE, strict=True):
-            score(clinic.episodes["ana"], session, "outcome-adult", total)
-        run_night(clinic_time.today())
-    return clinic
 
 
 @pytest.fixture
@@ -190,7 +178,7 @@ def _more(clinic: Clinic, count: int) -> list[Episode]:
             client=client, programme=clinic.therapy, lead=clinic.clinicians["alice"],
             opened_on=TODAY - timedelta(days=70), by=BY,
         )  # fmt: skip
-        for session, total in zip((60, 50, 40, 30, 20, 10), WORSE, strict=True):
+        for session, total in zip((60, 50, 40, 30, 20, 10), FALLING, strict=True):
             held = actions.record_session(
                 episode=episode, held_on=TODAY - timedelta(days=session), by=BY
             )
@@ -244,7 +232,7 @@ def test_what_waits_below_the_line_is_shown_apart_and_raised_by_taking_it_up(
     with acting_as(BY):
         measures.sync_library()
         actions.set_policy(key="notice_above", value=0.95, by=BY)
-        for session, total in zip(clinic.sessions["ana"], WORSE, strict=True):
+        for session, total in zip(clinic.sessions["ana"], FALLING, strict=True):
             score(clinic.episodes["ana"], session, "outcome-adult", total)
         run_night(TODAY)
         found = queue_of(clinic.sofia, 20)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
@@ -19,6 +18,7 @@ from sessions_app.context import acting_as
 from sessions_app.models import Episode
 from tests.cast import BY, Clinic
 from tests.reports.conftest import browser_text, score
+from tests.stage import scene
 
 TODAY = clinic_time.today()
 FLAT, UP = (15.0, 15.5, 14.5, 15.0), (15.0, 20.0, 26.0, 30.0)
@@ -45,7 +45,7 @@ def decide(episode: Episode, clinic: Clinic, decision: str = "continue") -> None
     measure_actions.decide(episode=episode, decision=decision, note="x", by=clinic.sofia)
 
 
-@pytest.fixture
+@scene
 def looking(clinic: Clinic) -> Clinic:
     """The second checkpoint is session 3.
 
@@ -53,25 +53,24 @@ def looking(clinic: Clinic) -> Clinic:
     much better; six with one score; six to stay well; six flat but with no room to improve;
     three flat; six flat with Bob; ended after six.
     """
-    with acting_as(BY):
-        actions.set_policy(key="first_checkpoint", value=2, by=clinic.adam)
-        actions.set_policy(key="second_checkpoint", value=3, by=clinic.adam)
-        measures.sync_library()
-        in_care(clinic, 6, FLAT)
-        clinic.decided = in_care(clinic, 4, FLAT)
-        decide(clinic.decided, clinic)
-        decide(clinic.decided, clinic)
-        held = actions.record_session(episode=clinic.decided, held_on=TODAY, by=BY)
-        score(clinic.decided, held, "outcome-adult", 15.0)
-        in_care(clinic, 6, UP)
-        in_care(clinic, 6, (15.0,))
-        in_care(clinic, 6, FLAT, purpose="stay_well")
-        in_care(clinic, 6, (38.0, 38.0))
-        in_care(clinic, 3, FLAT[:3])
-        in_care(clinic, 6, FLAT, lead="bob")
-        ended = in_care(clinic, 6, FLAT)
-        actions.close_episode(episode=ended, on=TODAY, ending="agreed", by=BY)
-        run_night(TODAY)
+    actions.set_policy(key="first_checkpoint", value=2, by=clinic.adam)
+    actions.set_policy(key="second_checkpoint", value=3, by=clinic.adam)
+    measures.sync_library()
+    in_care(clinic, 6, FLAT)
+    clinic.decided = in_care(clinic, 4, FLAT)
+    decide(clinic.decided, clinic)
+    decide(clinic.decided, clinic)
+    held = actions.record_session(episode=clinic.decided, held_on=TODAY, by=BY)
+    score(clinic.decided, held, "outcome-adult", 15.0)
+    in_care(clinic, 6, UP)
+    in_care(clinic, 6, (15.0,))
+    in_care(clinic, 6, FLAT, purpose="stay_well")
+    in_care(clinic, 6, (38.0, 38.0))
+    in_care(clinic, 3, FLAT[:3])
+    in_care(clinic, 6, FLAT, lead="bob")
+    ended = in_care(clinic, 6, FLAT)
+    actions.close_episode(episode=ended, on=TODAY, ending="agreed", by=BY)
+    run_night(TODAY)
     return clinic
 
 

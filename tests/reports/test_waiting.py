@@ -21,6 +21,7 @@ from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Referral
 from tests.cast import BY, Clinic
+from tests.stage import scene
 
 MONTH = Month(clinic_time.today().replace(day=1)).previous()
 LAST = MONTH.end
@@ -43,25 +44,28 @@ def seen(referral: Referral, opened: int, first: int | None) -> None:
         actions.record_session(episode=episode, held_on=day(first), by=BY)
 
 
+@scene
+def referrals_of_a_month(clinic: Clinic) -> Clinic:
+    for received, opened, first in ((-40, 1, 5), (-9, 0, 10), (-3, 2, 12), (2, 5, 20)):
+        seen(referred(clinic, received), opened, first)
+    seen(referred(clinic, -100, source="school"), -60, -20)  # seen before
+    # Care opened in the month, nobody seen in it: they wait.
+    seen(referred(clinic, -5, source="school"), 20, None)
+    seen(referred(clinic, -70, programme=clinic.restricted), 20, (LAST - day(0)).days + 1)
+    offered = referred(clinic, 1)
+    actions.offer_first(referral=offered, on=day(9), by=BY)
+    gone = referred(clinic, 3)
+    actions.close_referral(referral=gone, outcome="not_reached", on=day(15), by=BY)
+    late = referred(clinic, 4, source="self")
+    actions.close_referral(referral=late, outcome="withdrawn", on=LAST + timedelta(days=1), by=BY)
+    run_night(clinic_time.today())
+    return clinic
+
+
 @pytest.fixture
-def flow(clinic: Clinic) -> Iterator[Clinic]:
+def flow(referrals_of_a_month: Clinic) -> Iterator[Clinic]:
     with acting_as(BY):
-        for received, opened, first in ((-40, 1, 5), (-9, 0, 10), (-3, 2, 12), (2, 5, 20)):
-            seen(referred(clinic, received), opened, first)
-        seen(referred(clinic, -100, source="school"), -60, -20)  # seen before
-        # Care opened in the month, nobody seen in it: they wait.
-        seen(referred(clinic, -5, source="school"), 20, None)
-        seen(referred(clinic, -70, programme=clinic.restricted), 20, (LAST - day(0)).days + 1)
-        offered = referred(clinic, 1)
-        actions.offer_first(referral=offered, on=day(9), by=BY)
-        gone = referred(clinic, 3)
-        actions.close_referral(referral=gone, outcome="not_reached", on=day(15), by=BY)
-        late = referred(clinic, 4, source="self")
-        actions.close_referral(
-            referral=late, outcome="withdrawn", on=LAST + timedelta(days=1), by=BY
-        )
-        run_night(clinic_time.today())
-        yield clinic
+        yield referrals_of_a_month
 
 
 def metric(name: str, scope: Scope | None = None) -> Metric:
