@@ -156,6 +156,42 @@ def celery_broker(url: str) -> str:
     return "redis+socket" + url.removeprefix("unix") if url.startswith("unix:") else url
 
 
+def single_sign_on(*, plain_http: bool) -> dict[str, Any] | None:
+    """The clinic's own sign-in service by OpenID Connect; None when SSO_ISSUER isn't set.
+
+    `plain_http`: whether it may be spoken to without TLS (loopback, for trying it out).
+    """
+    issuer = value("SSO_ISSUER")
+    example = "https://login.example.org/realms/clinic"
+    if issuer is None:
+        if value("SSO_CLIENT_ID"):
+            raise SettingsError("SSO_ISSUER", "SSO_CLIENT_ID is set without it.", example)
+        return None
+    parts = urlsplit(issuer)
+    if parts.scheme != "https" and not (plain_http and parts.scheme == "http"):
+        raise SettingsError("SSO_ISSUER", "it has to begin with https://.", example)
+    if not parts.hostname or parts.query or parts.fragment or len(issuer) > 200:
+        raise SettingsError("SSO_ISSUER", "it isn't the address of a provider.", example)
+    why = "The provider gives it when this site is registered there."
+    through = words("SSO_ORIGINS", why="", example="https://sts.example.org", default="")
+    for origin in through:
+        there = urlsplit(origin)
+        if there.scheme != "https" or not there.hostname or there.path or there.query:
+            why = f"{origin} isn't an address like https://name."
+            raise SettingsError("SSO_ORIGINS", why, "https://sts.example.org")
+    return {
+        "issuer": issuer,
+        "client_id": text("SSO_CLIENT_ID", why=why, example="clinic-outcomes"),
+        "client_secret": text("SSO_CLIENT_SECRET", why=why, example="$(cat secret)"),
+        "name": text("SSO_NAME", why="", example="Clinic login", default=parts.hostname),
+        # Values of `acr` that stand for a second factor, beside `mfa` in `amr`.
+        "acr": words("SSO_SECOND_FACTOR_ACR", why="", example="phr", default=""),
+        "sign_out": flag("SSO_SIGN_OUT", default=True),
+        "origins": [f"{parts.scheme}://{parts.netloc}", *through],
+        "plain_http": plain_http,
+    }
+
+
 KEY_EXAMPLE = "$(openssl rand -base64 32)"
 
 

@@ -87,6 +87,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "rest_framework",
     "drf_spectacular",
@@ -245,6 +247,12 @@ AXES_DISABLE_ACCESS_LOG = True  # the audit trail is the record
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+
+# The clinic's own sign-in service, if it has one (sessions_app/single_sign_on.py).
+SSO = environment.single_sign_on(plain_http=not IS_PRODUCTION)
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds
+SOCIALACCOUNT_STORE_TOKENS = False
 
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",

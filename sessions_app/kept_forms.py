@@ -47,7 +47,10 @@ def _place(public_id: str) -> str:
 
 def note_over(request: HttpRequest, user: Any) -> None:
     """The sign-in is over: for some minutes a form from this browser is still that person's."""
+    kept = request.session.get(KEPT)
     request.session.flush()
+    if kept:
+        request.session[KEPT] = kept
     request.session[OVER] = {"who": str(user.public_id), "until": now() + SECONDS}
 
 

@@ -40,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
     "second_factor_director": True,
     "second_factor_front_desk": True,
     "second_factor_administrator": True,
+    # Whether one shown to the clinic's own sign-in service (single sign-on) counts as such.
+    "provider_second_factor": False,
     # A pause after which a sign-in rests until a PIN, passkey or password takes it up (minutes),
     # and how long it lasts at most (hours). The strictest of a person's roles counts.
     "idle_minutes_clinician": 15,
@@ -82,6 +84,7 @@ WORDS: dict[str, Any] = {
     "second_factor_director": _("Directors sign in with a second factor"),
     "second_factor_front_desk": _("The front desk signs in with a second factor"),
     "second_factor_administrator": _("Administrators sign in with a second factor"),
+    "provider_second_factor": _("A second factor shown at single sign-on counts here"),
     "idle_minutes_clinician": _("Minutes after which a clinician's sign-in rests"),
     "idle_minutes_supervisor": _("Minutes after which a supervisor's sign-in rests"),
     "idle_minutes_director": _("Minutes after which a director's sign-in rests"),

@@ -40,18 +40,19 @@ from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, kept_forms, policies, second_factor
+from sessions_app import access, audit, kept_forms, policies, second_factor, single_sign_on
 from sessions_app.keys import DOORS
 
 HERE = "presence"
 TRIES = 5
 NOTED_EVERY = 30  # seconds: a session isn't written at each request
-SHOWN, CREDENTIAL = "unlock_with", "unlock_credential"  # fields of the page that asks
+# Fields of the page that asks; the last is the button that leads to the clinic's own sign-in.
+SHOWN, CREDENTIAL, ELSEWHERE = "unlock_with", "unlock_credential", "unlock_elsewhere"
 PIN = re.compile(r"[0-9]{4,8}\Z")
 # Doors that open while a sign-in rests, and those that a page asks by itself: nobody is there.
 OPEN = {"unlock", "presence", "account_logout", "sign_out", "account_login", "sign_in",
         "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
-        "healthz", "readyz", "metrics"}  # fmt: skip
+        "single_sign_on", "single_sign_on_back", "healthz", "readyz", "metrics"}  # fmt: skip
 BY_ITSELF = {
     "presence",
     "import_state",
@@ -142,6 +143,8 @@ class PresenceMiddleware:
             return None
         # The doors for machines read their own bodies; nobody unlocks there.
         sent = {} if request.path.startswith(DOORS) else request.POST
+        if ELSEWHERE in sent and elsewhere(request):
+            return ask_elsewhere(request)
         if SHOWN in sent or CREDENTIAL in sent:
             answer = take_up(request)
             if answer is not None:
@@ -161,8 +164,7 @@ def resting(request: HttpRequest) -> bool:
     since = request.session[HERE].get("rests")
     if not since:
         return False
-    records = get_authentication_records(request, request.user)
-    if records and records[-1]["at"] > since:
+    if last_shown(request) > since:
         _awake(request)
         return False
     return True
@@ -195,7 +197,9 @@ def wants_json(request: HttpRequest) -> bool:
 def own_device(request: HttpRequest) -> bool:
     """Where a PIN is enough: a device the person said is theirs, or no second factor is asked."""
     user = request.user
-    return is_trusted_browser(request, user) or not second_factor.has_one(user)
+    if is_trusted_browser(request, user):
+        return True
+    return not second_factor.has_one(user) and not second_factor.shown_elsewhere(request)
 
 
 def takes_pin(request: HttpRequest) -> bool:
@@ -207,6 +211,28 @@ def passkey_options(request: HttpRequest) -> dict[str, Any] | None:
         user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN
     ).exists()
     return begin_authentication(request.user) if keys else None
+
+
+def elsewhere(request: HttpRequest) -> str:
+    """The name of the clinic's own sign-in service, for whoever came by it; else empty."""
+    came_by_it = settings.SSO and second_factor.ELSEWHERE in request.session
+    return str(settings.SSO["name"]) if came_by_it else ""
+
+
+def ask_elsewhere(request: HttpRequest) -> HttpResponse:
+    """Off to be asked there; a form that came along waits sealed until they are back."""
+    to = request.POST.get("next", "/") if request.path == reverse("unlock") else "/kept/"
+    if to == "/kept/":
+        kept_forms.keep(request, str(request.user.public_id))  # type: ignore[union-attr]  # signed in
+    return single_sign_on.begin(request, to=to, again=True)
+
+
+def took_up_elsewhere(request: HttpRequest) -> None:
+    """The clinic's own sign-in service asked anew, and it is the same person."""
+    user = request.user
+    record_authentication(request, user, method="socialaccount", fresh=True)
+    _awake(request)
+    audit.record("unlocked", subject_kind="user", subject=user.public_id, how="single sign-on")  # type: ignore[union-attr]  # signed in
 
 
 def ask(request: HttpRequest, *, again: bool = False, problem: str = "") -> HttpResponse:
@@ -229,6 +255,7 @@ def ask(request: HttpRequest, *, again: bool = False, problem: str = "") -> Http
         "to": request.get_full_path(),
         "takes_pin": not again and takes_pin(request),
         "options": passkey_options(request),
+        "elsewhere": elsewhere(request),
         "resting": True,  # base.html shows no places and starts no clock
     }
     return render(request, "people/unlock.html", context, status=422 if problem else 403)
@@ -303,9 +330,18 @@ def recent(request: HttpRequest) -> bool:
     """Whether password or second factor was shown within the clinic's minutes."""
     if not settings.ASK_AGAIN:
         return True
+    return now() - last_shown(request) < policies.get("ask_again_minutes") * 60
+
+
+def last_shown(request: HttpRequest) -> float:
+    """When password or second factor were shown last; 0 for never.
+
+    The clinic's sign-in service counts where it asked anew: else it let pass whoever sat there.
+    """
     records = get_authentication_records(request, request.user)
-    minutes = policies.get("ask_again_minutes")
-    return bool(records) and now() - records[-1]["at"] < minutes * 60
+    return max(
+        (r["at"] for r in records if r["method"] != "socialaccount" or r.get("fresh")), default=0.0
+    )
 
 
 def recently(*methods: str) -> Any:

@@ -32,6 +32,8 @@ from sessions_app.keys import DOORS
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PLACE = "second factor"  # what a sealed secret is bound to
+ELSEWHERE = "single_sign_on"  # in the session: of whom, and whether its second factor counts
+SHOWN_NOW = "second_factor_shown"  # of the one request that brings somebody back from there
 MET = "second_factor_met"  # in the session: for whom the rule was found kept
 OPEN = ("/second-factor/", "/sign-in/", "/sign-out/", "/static/", "/healthz", "/readyz",
         "/presence/", "/unlock/", "/lock/")  # fmt: skip
@@ -84,6 +86,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request: HttpRequest, user: Any) -> None:
         login(request, user, backend=BACKEND)
 
+    def get_login_stages(self) -> list[str]:
+        """Between password and session: none where a second factor that counts was just shown."""
+        stages = super().get_login_stages()
+        if getattr(self.request, SHOWN_NOW, False):
+            return [stage for stage in stages if not stage.startswith("allauth.mfa.")]
+        return stages
+
     def add_message(
         self,
         request: HttpRequest,
@@ -125,6 +134,12 @@ def has_one(user: Any) -> bool:
     return bool(factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
 
 
+def shown_elsewhere(request: HttpRequest) -> bool:
+    """Whether this session began with the provider's own second factor, which counted."""
+    there = request.session.get(ELSEWHERE, {})
+    return bool(there.get("factor")) and there.get("of") == request.user.pk
+
+
 def waived() -> bool:
     """A demo on loopback has made-up people: its banner says so on every page."""
     from sessions_app.models import Installation
@@ -164,6 +179,8 @@ class SecondFactorMiddleware:
         if request.session.get(MET) == request.user.pk:
             return True
         user = request.user
+        if shown_elsewhere(request):
+            return True
         if has_one(user) or not must_have_one(user) or waived():
             request.session[MET] = user.pk
             return True

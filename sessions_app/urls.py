@@ -20,6 +20,7 @@ from sessions_app.views import (
     schedule,
     sign_in,
     sign_ins,
+    single_sign_on,
     waiting,
 )
 
@@ -63,6 +64,9 @@ urlpatterns = [
     *SIGN_IN_STEPS,
     path("sign-in/", sign_in.SignIn.as_view(), name="sign_in"),
     path("sign-out/", sign_in.SignOut.as_view(), name="sign_out"),
+    path("sign-in/elsewhere/", single_sign_on.begin, name="single_sign_on"),
+    path("sign-in/elsewhere/back/", single_sign_on.back, name="single_sign_on_back"),
+    path("people/<int:pk>/single-sign-on/", single_sign_on.link, name="single_sign_on_link"),
     path("my-sign-ins/", sign_ins.mine, name="sign_ins"),
     path("my-sign-ins/pin/", sign_ins.set_pin, name="unlock_pin"),
     path("my-sign-ins/end/", sign_ins.end, name="sign_in_end"),

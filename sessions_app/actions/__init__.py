@@ -70,6 +70,7 @@ from sessions_app.actions.rights import (
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
 from sessions_app.actions.sign_in import (
     end_sign_in,
+    link_single_sign_on,
     reseal_second_factors,
     set_unlock_pin,
     take_off_second_factor,
@@ -116,6 +117,7 @@ __all__ = [
     "hand_over_caseload",
     "join_meeting",
     "lift_restriction",
+    "link_single_sign_on",
     "make_key",
     "make_link",
     "mark_arrived",

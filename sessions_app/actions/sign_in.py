@@ -4,6 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -36,6 +38,31 @@ def take_off_second_factor(*, user: User, by: Any) -> None:
     User.objects.filter(pk=user.pk).update(unlock_pin="")
     second_factor.end_sessions(user)
     audit.record("second factor taken off", subject_kind="user", subject=user.public_id, by=by)
+
+
+@transaction.atomic
+def link_single_sign_on(*, user: User, subject: str, by: Any) -> None:
+    """Say by which number the clinic's sign-in service knows an account; an empty one takes it off.
+
+    Taking it off ends the account's sign-ins. Raises `ValidationError` for a number that is
+    somebody else's, and for one's own account: who sits at an administrator's place could.
+    """
+    access.require(by, "manage_people")
+    if user_of(by) == user:
+        raise ValidationError(_("Another administrator links yours."))
+    issuer = settings.SSO["issuer"]
+    if len(subject) > 191:
+        raise ValidationError(_("This is too long for a number of the sign-in service."))
+    others = SocialAccount.objects.filter(provider=issuer, uid=subject).exclude(user=user)
+    if subject and others.exists():
+        raise ValidationError(_("Another account has this number."))
+    SocialAccount.objects.filter(provider=issuer, user=user).delete()
+    if subject:
+        SocialAccount.objects.create(provider=issuer, user=user, uid=subject, extra_data={})
+    else:
+        second_factor.end_sessions(user)
+    what = "single sign-on linked" if subject else "single sign-on taken off"
+    audit.record(what, subject_kind="user", subject=user.public_id, by=by)
 
 
 @transaction.atomic

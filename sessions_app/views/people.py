@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.tokens import default_token_generator
@@ -18,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, audit, clinic_time, presence, rates
+from sessions_app import access, actions, audit, clinic_time, presence, rates, single_sign_on
 from sessions_app.forms import add_problems
 from sessions_app.models import (
     Clinician,
@@ -75,9 +76,11 @@ def _people() -> list[User]:
         )
         .order_by("-is_active", "name")
     )
+    known = single_sign_on.subjects() if settings.SSO else {}
     before = _roles_before([person for person in people if not person.is_active])
     for person in people:
         person.former = before.get(person.pk, [])
+        person.subject = known.get(person.pk, "")
     return people
 
 
@@ -151,6 +154,7 @@ def _people_page(
         "form": form,
         "link": link,
         "first_steps": _first_steps(),
+        "elsewhere": settings.SSO["name"] if settings.SSO else "",
     }
     return render(request, "people/index.html", context, status=status)
 

@@ -5,14 +5,15 @@ from typing import Any
 from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import Login
 from django import forms
+from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app import audit, kept_forms, lock_out, presence
+from sessions_app import audit, kept_forms, lock_out, presence, second_factor, single_sign_on
 from sessions_app.context import ANONYMOUS, person
 
 
@@ -32,6 +33,9 @@ class SignIn(auth_views.LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        return super().get_context_data(**more, elsewhere=settings.SSO)
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """The password is right; allauth asks for the second factor, or signs in."""
         user = form.get_user()
@@ -44,7 +48,12 @@ class SignOut(auth_views.LogoutView):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        came_by_it = second_factor.ELSEWHERE in request.session
         response = super().post(request, *args, **kwargs)
+        # Else the next person at this device is signed in there as the one before.
+        elsewhere = single_sign_on.sign_out_address(request) if came_by_it else ""
+        if elsewhere:
+            response = HttpResponseRedirect(elsewhere)
         # Not the cookies: the session's is void, and a known device stays known for its day.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
@@ -56,7 +65,12 @@ def signed_in(sender: Any, request: HttpRequest, user: Any, **rest: Any) -> None
     presence.begin(request, user)
     if request.session.get(kept_forms.KEPT, {}).get("who") != str(user.public_id):
         kept_forms.forget(request)
-    audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user))
+    # Noted before the session was theirs, so nobody else's is taken for it.
+    there = request.session.get(second_factor.ELSEWHERE, {})
+    how = {"how": "single sign-on"} if there.get("of") == user.pk else {}
+    if not how:
+        request.session.pop(second_factor.ELSEWHERE, None)
+    audit.record("signed in", subject_kind="user", subject=user.public_id, by=person(user), **how)
 
 
 @receiver(user_logged_out)

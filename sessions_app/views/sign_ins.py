@@ -155,9 +155,15 @@ def unlock(request: HttpRequest) -> HttpResponse:
         return redirect("sign_in")
     if request.method != "POST":
         if presence.wants_json(request):
-            options = presence.passkey_options(request)
-            return JsonResponse({"pin": presence.takes_pin(request), "passkey": options})
+            ways = {
+                "pin": presence.takes_pin(request),
+                "passkey": presence.passkey_options(request),
+                "elsewhere": presence.elsewhere(request),
+            }
+            return JsonResponse(ways)
         return redirect("/")
+    if presence.ELSEWHERE in request.POST and presence.elsewhere(request):
+        return presence.ask_elsewhere(request)
     problem = presence.show(request)
     if presence.wants_json(request):
         if problem == "over":

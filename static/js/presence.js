@@ -7,6 +7,7 @@ const ask = cover.querySelector("form");
 const problem = cover.querySelector(".errorlist");
 const withKey = cover.querySelector("[data-passkey]");
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+const elsewhere = cover.querySelector("[data-elsewhere]");
 const TELL_MS = 60000; // typing is told to the server once a minute
 const SOON = 300; // seconds before the end at which a page says so
 
@@ -35,6 +36,8 @@ async function close() {
   if (way.over) return over(way.sign_in);
   options = way.passkey ?? null;
   withKey.hidden = !options;
+  elsewhere.hidden = !way.elsewhere;
+  elsewhere.querySelector("span").textContent = way.elsewhere ?? "";
 }
 
 function warn() {
@@ -118,6 +121,17 @@ withKey.addEventListener("click", async () => {
   } catch {
     // Turned down, or no key at hand: the other way is open.
   }
+});
+
+// Over to the clinic's own sign-in: the form last typed in goes along, to be kept meanwhile.
+elsewhere.addEventListener("click", () => {
+  if (typedIn?.method !== "post" || !typedIn.isConnected) return location.reload();
+  const sign = document.createElement("input");
+  sign.type = "hidden";
+  sign.name = "unlock_elsewhere";
+  sign.value = "1";
+  typedIn.append(sign);
+  HTMLFormElement.prototype.submit.call(typedIn);
 });
 
 cover.addEventListener("cancel", (event) => event.preventDefault());

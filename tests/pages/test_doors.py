@@ -138,6 +138,7 @@ ELSEWHERE = {
     "import/<uuid:pk>/forget/", "reports/<str:month>/publish/",
     "sessions/<int:pk>/hand-over/", "hand-over/<int:pk>/", "hand-over/<int:pk>/return/",
     # Steps of signing in and of the second factor: tests/people/test_second_factor.py.
+    "sign-in/elsewhere/", "sign-in/elsewhere/back/", "people/<int:pk>/single-sign-on/",
     "sign-in/second-factor/", "sign-in/device/", "sign-in/passkey/", "second-factor/app/",
     "second-factor/app/remove/", "second-factor/codes/", "second-factor/codes/new/",
     "second-factor/passkeys/", "second-factor/passkeys/new/",

@@ -96,6 +96,7 @@ ACTIONS = {
 @pytest.fixture
 def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
     today = clinic_time.today()
+    settings.SSO = {"issuer": "https://login.example.org", "origins": []}
     with acting_as(BY):
         measures.sync_library()
         clinic.measure = measures.get_measure("outcome-adult")
@@ -285,6 +286,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     ),
     "rewrap_keys": lambda c, by: sessions_app.actions.rewrap_keys(by=by),
     "reseal_second_factors": lambda c, by: sessions_app.actions.reseal_second_factors(by=by),
+    "link_single_sign_on": lambda c, by: sessions_app.actions.link_single_sign_on(
+        user=c.ruth, subject="number-7", by=by
+    ),
     "unlock_account": lambda c, by: sessions_app.actions.unlock_account(user=c.ruth, by=by),
     "take_off_second_factor": lambda c, by: sessions_app.actions.take_off_second_factor(
         user=c.ruth, by=by
@@ -512,6 +516,7 @@ RIGHTLY = {
          "supervise", "set_policy", "add_norm_row", "set_plan_line",
          "import_records", "import_what_can_be", "bring_file", "try_file", "set_crisis_text",
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor",
+         "link_single_sign_on",
          "set_unlock_pin", "end_sign_in", "set_statement", "set_retention", "end_retention",
          "answer_rule_proposal"),
         "adam",

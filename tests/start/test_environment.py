@@ -155,5 +155,10 @@ def test_production_has_no_default_for_what_must_be_its_own():
 
 def test_production_settings_pass_the_deployment_check():
     command = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
-    checked = _production(*command, **IN_PRODUCTION)
+    single_sign_on = {
+        "SSO_ISSUER": "https://login.example.org",
+        "SSO_CLIENT_ID": "clinic",
+        "SSO_CLIENT_SECRET": "theirs and ours",
+    }
+    checked = _production(*command, **IN_PRODUCTION, **single_sign_on)
     assert checked.returncode == 0, checked.stderr

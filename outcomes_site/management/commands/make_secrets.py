@@ -44,6 +44,7 @@ class Command(BaseCommand):
             "search_key": _key(),
             "backup_keys": f"{time.strftime('%Y-%m')}:{_key()}",
             "email_password": "",
+            "sso_client_secret": "",
         }
         for name, text in texts.items():
             file = folder / name
@@ -53,5 +54,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Secrets are in {folder}. Keep a copy of master_keys, search_key and backup_keys in a "
             f"safe place away from the backups: without them no name and no backup can be read. "
-            f"The mail server's password, if it has one, goes into email_password."
+            f"The mail server's password, if it has one, goes into email_password, "
+            f"that of the clinic's own sign-in service into sso_client_secret."
         )
