@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from django.db.models import Max
 
 from measures_app import prognosis, strata
@@ -18,7 +19,7 @@ from measures_app.psychometrics import growth
 from measures_app.psychometrics.change import ChangeCriteria, classify_one
 from measures_app.psychometrics.forecast import expected_response, forecast
 from measures_app.psychometrics.norms import direction
-from measures_app.series import Care, Ids, Series, within
+from measures_app.series import Ids, Series, within
 from measures_app.single import Course, course_of
 from sessions_app import bulk, clinic_time
 from sessions_app.models import Episode
@@ -27,6 +28,8 @@ AHEAD = 6  # sessions drawn beyond the last score
 SHORTEST_AXIS = 12
 LONGEST_AXIS = 60
 NAN = float("nan")
+
+BesideOf = Callable[[date], pd.DataFrame]  # `prognosis.beside_now` of what was read already
 
 
 @dataclass
@@ -102,12 +105,12 @@ def read_series(
     *,
     in_care: Collection[int] | None = None,
     as_of: date | None = None,
-    care: Care | None = None,
+    beside: BesideOf | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
     `in_care` are the episodes whose scores to come are forecast (None: all of them), as known on
-    the day `as_of` (None: today).
+    the day `as_of` (None: today). `beside`: of one episode that was read already.
     """
     readings = []
     groups: dict[ModelKey, list[Reading]] = {}
@@ -127,7 +130,7 @@ def read_series(
         ahead = [r for r in members if in_care is None or r.series.episode_id in in_care]
         _look_ahead(ahead, fitted)
         if prognosis.is_told(models[key]):
-            _foretell(ahead, models[key], fitted, as_of or clinic_time.today(), care)
+            _foretell(ahead, models[key], fitted, as_of or clinic_time.today(), beside)
     for reading in readings:
         reading.standing = _standing(reading)
     return readings
@@ -179,7 +182,7 @@ def _foretell(
     row: ExpectedChangeModel,
     model: growth.GrowthModel,
     as_of: date,
-    care: Care | None,
+    beside_of: BesideOf | None,
 ) -> None:
     """How care may end, for series with two scores whose change can be judged."""
     groups: dict[ChangeCriteria, list[Reading]] = {}
@@ -190,7 +193,7 @@ def _foretell(
     if not groups:
         return
     ids = sorted({r.series.episode_id for alike in groups.values() for r in alike})
-    beside = prognosis.beside_now(ids, as_of, care)
+    beside = beside_of(as_of) if beside_of else prognosis.beside_now(ids, as_of)
     for criteria, alike in groups.items():
         courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
         foretold = prognosis.outlook(row, model, courses, beside, criteria)
@@ -298,4 +301,4 @@ def read_course(course: Course, *, ahead: bool = True, as_of: date | None = None
     models = all_in_use(measure_ids={s.measure.pk for s in found})
     if not ahead:
         return read_series(found, models, as_of=as_of, in_care=())
-    return read_series(found, models, as_of=as_of, care=course.care())
+    return read_series(found, models, as_of=as_of, beside=course.beside)

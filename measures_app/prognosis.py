@@ -89,13 +89,8 @@ class Courses:
         return b"".join(self.visits[name].to_numpy(float).tobytes() for name in columns)
 
 
-def beside_the_scores(
-    visits: pd.DataFrame, as_of: date, ids: Sequence[int], alliance: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far.
-
-    `alliance`: scores of that purpose, where they were read already.
-    """
+def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> pd.DataFrame:
+    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far."""
     away = Session.objects.filter(
         series.within("episode_id", ids), status=Session.Status.NO_SHOW, held_on__lte=as_of
     )
@@ -107,8 +102,7 @@ def beside_the_scores(
     ).sort_values(["episode_id", "held_on"], kind="stable")
     marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
     found = marked[marked["t"].notna()].astype({"t": "int64"})
-    if alliance is None:
-        alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
+    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
     alliance = alliance[alliance["relation"] == "self"]
     alliance = alliance.assign(t=alliance["t"] + alliance["before"])
     alliance = alliance.drop_duplicates(["episode_id", "t"], keep="last")
@@ -123,18 +117,12 @@ def beside_the_scores(
     return found
 
 
-def beside_now(
-    episode_ids: Sequence[int], as_of: date, care: series.Care | None = None
-) -> pd.DataFrame:
+def beside_now(episode_ids: Sequence[int], as_of: date) -> pd.DataFrame:
     """By episode: the newest alliance score, its change, and no-shows up to the last session.
 
-    `care`: of the one episode that is asked about, where it was read already.
+    Of one episode that was read already `single.Course.beside` says the same.
     """
-    if care is not None:
-        found = beside_the_scores(care.visits, as_of, episode_ids, care.alliance)
-    else:
-        visits = series.attended(as_of, episode_ids)
-        found = beside_the_scores(visits, as_of, episode_ids)
+    found = beside_the_scores(series.attended(as_of, episode_ids), as_of, episode_ids)
     newest = found.drop_duplicates("episode_id", keep="last")
     return newest.set_index("episode_id")[list(BESIDE)]
 

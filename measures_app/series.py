@@ -385,11 +385,3 @@ def as_series(frame: pd.DataFrame, catalogue: Catalogue | None = None) -> list[S
             )
         )
     return found
-
-
-@dataclass(frozen=True)
-class Care:
-    """One episode's sessions and alliance as frames, from who read it already."""
-
-    alliance: pd.DataFrame
-    visits: pd.DataFrame

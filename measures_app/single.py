@@ -18,10 +18,10 @@ import pandas as pd
 
 from measures_app.kept import Kept, kept
 from measures_app.models import Administration, Measure
+from measures_app.prognosis import BESIDE
 from measures_app.series import (
     CHANGE_PURPOSES,
     LATE_START,
-    Care,
     Catalogue,
     Series,
     known,
@@ -49,18 +49,28 @@ class Course:
         wanted = set(purposes)
         return [s for s in self.series if s.measure.purpose in wanted]
 
-    def care(self) -> Care:
-        """What the ending of care is foretold from beside the scores."""
-        rows = [
-            (s.episode_id, s.relation, t, s.before, score)
-            for s in self.of([Measure.Purpose.ALLIANCE])
-            for t, score in zip(s.t, s.scores, strict=True)
-        ]
-        alliance = pd.DataFrame(rows, columns=["episode_id", "relation", "t", "before", "score"])
-        visits = pd.DataFrame({"held_on": self.days}, dtype=object)
-        visits.insert(0, "episode_id", self.episode_id)
-        visits["t"] = range(1, len(self.days) + 1)
-        return Care(alliance, visits)
+    def beside(self, as_of: date) -> pd.DataFrame:
+        """What the ending of care is foretold from beside the scores: `prognosis.beside_now`."""
+        alliance: dict[int, tuple[float, float]] = {}  # by session: score, change to it
+        own: dict[int, float] = {}
+        for s in self.of([Measure.Purpose.ALLIANCE]):
+            if s.relation == Respondent.Relation.SELF:
+                for t, score in zip(s.t, s.scores, strict=True):
+                    own.pop(t + s.before, None)  # of two at a session the later one, in its place
+                    own[t + s.before] = score
+        before = float("nan")
+        for t, score in own.items():
+            alliance[t] = score, score - before
+            before = score
+        held = [alliance[t] for t in sorted(alliance) if t <= len(self.days)]
+        changes = [change for _score, change in held if change == change]
+        away = [day for (day,) in _AWAY_NOW.rows([self.episode_id]) if day <= as_of]
+        row = (
+            held[-1][0] if held else float("nan"),
+            changes[-1] if changes else float("nan"),
+            float(sum(day < self.days[-1] for day in away)) if self.days else float("nan"),
+        )
+        return pd.DataFrame([row], index=[self.episode_id], columns=list(BESIDE))
 
 
 def course_of(episode: Episode, as_of: date | None = None) -> Course:
@@ -106,7 +116,12 @@ def _visits(episodes: Collection[int], as_of: date | None = None) -> Any:
     return visits_of(as_of).filter(episode__in=episodes).values_list("pk", "held_on")
 
 
-_SCORES_NOW, _VISITS_NOW = Prepared(_scores), Prepared(_visits)
+def _away(episodes: Collection[int]) -> Any:
+    rows = Session.objects.filter(status=Session.Status.NO_SHOW, episode__in=episodes)
+    return rows.order_by().values_list("held_on")
+
+
+_SCORES_NOW, _VISITS_NOW, _AWAY_NOW = Prepared(_scores), Prepared(_visits), Prepared(_away)
 
 
 def _facts(

@@ -233,7 +233,8 @@ def _clinical(user: Any, column: str) -> Any:
     key = (column, user.pk, today, former_days, roles(user), granted)
     written = _WRITTEN.get(key, False)  # asked once: another thread may clear meanwhile
     if written is False:
-        found = _episodes_in_scope(user, today, former_days).values(column)
+        # Unordered: a sorted sub-select is worked out whole, whatever one row is asked about.
+        found = _episodes_in_scope(user, today, former_days).order_by().values(column)
         try:
             written = RawSQL(*found.query.sql_with_params())
         except EmptyResultSet:  # no role that sees anything

@@ -7,11 +7,12 @@ from collections import Counter
 from datetime import date, timedelta
 from io import StringIO
 
+import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from measures_app import measures
+from measures_app import measures, prognosis
 from measures_app.models import Administration, Measure
 from measures_app.series import as_series, scores
 from measures_app.simulation import generate
@@ -100,6 +101,21 @@ def test_one_episode_is_read_alike_alone_and_among_all(loaded):
                 assert alone == [s for s in among if s.episode_id == episode.pk]
         assert any(s.before for s in as_series(scores(purposes)))
         assert any(s.mid_care for s in among)
+
+
+def test_what_stands_beside_the_scores_is_alike_alone_and_among_all(loaded):
+    with acting_as(BY):
+        ids = list(Episode.objects.values_list("pk", flat=True))
+        for as_of in (clinic_time.today(), clinic_time.today() - timedelta(days=120)):
+            among = prognosis.beside_now(ids, as_of).reindex(ids)
+            each = [
+                course_of(one, as_of).beside(as_of) for one in Episode.objects.in_bulk(ids).values()
+            ]
+            pd.testing.assert_frame_equal(
+                pd.concat(each).reindex(ids), among, check_names=False, check_dtype=False
+            )
+            assert (among["no_shows"] > 0).any()
+            assert (among["alliance_change"] < 0).any()
 
 
 def test_a_stranger_sees_none_of_it(loaded):
