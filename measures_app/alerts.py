@@ -19,6 +19,7 @@ from measures_app.measures import definition_of
 from measures_app.models import Flag, ItemAlert
 from sessions_app import absences, access, clinic_time, mail, safety, texting
 from sessions_app.models import Assignment, Clinician, Episode, Respondent, User
+from sessions_app.prepared import Prepared
 
 RULE = "item_alert"
 KIND = "item_alert"  # of the outbox; then a row a channel and person
@@ -171,13 +172,19 @@ def channels_of(user: User) -> list[str]:
     return [SCREEN, MAIL, *([TEXT] if texting.is_set_up() and user.alert_phone else [])]
 
 
+_UNSEEN = Prepared(
+    lambda _none: (
+        ItemAlert.objects.filter(done_at=None, flag__owner=None)
+        .exclude(episode__ending=Episode.Ending.DIED)
+        .values_list("pk", "shown_to")
+    )
+)
+
+
 def shown_on_pages(user: Any) -> list[int]:
     """Alerts that stand on each of this person's pages, until somebody has seen them."""
-    unseen = ItemAlert.objects.filter(
-        done_at=None, flag__owner=None, shown_to__contains=[user.pk]
-    ).exclude(episode__ending=Episode.Ending.DIED)
     # Row-level security says what is in scope; a page without an alert asks nothing more.
-    found = list(unseen.values_list("pk", flat=True))
+    found = [pk for pk, people in _UNSEEN.always() if user.pk in people]
     if not found:
         return []
     mine = ItemAlert.objects.visible_to(user).filter(pk__in=found)

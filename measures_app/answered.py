@@ -8,6 +8,7 @@ from datetime import date, datetime
 from measures_app.due import Untaken, untaken_in
 from measures_app.models import Administration, NightlyRun
 from sessions_app.models import Episode, Respondent, Session
+from sessions_app.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,18 @@ def _add_untaken(episode: Episode, visits: dict[tuple[date, int | None], Visit])
             visit.untaken = open_ones
 
 
-def last_night_ended() -> datetime | None:
-    """When the newest night that counts was done."""
-    return (
+_LAST_NIGHT = Prepared(
+    lambda _none: (
         NightlyRun.objects.filter(live=True, state=NightlyRun.State.DONE)
         .order_by("-finished_at")
-        .values_list("finished_at", flat=True)
-        .first()
+        .values_list("finished_at")[:1]
     )
+)
+
+
+def last_night_ended() -> datetime | None:
+    """When the newest night that counts was done."""
+    return next((ended for (ended,) in _LAST_NIGHT.always()), None)
 
 
 def waits_for_the_night(row: Administration, ended: datetime | None) -> bool:

@@ -16,6 +16,7 @@ from measures_app.expected import Reading, read_course
 from measures_app.series import Series
 from measures_app.single import Course, alliance_in, course_of
 from sessions_app.models import Assignment, CaseReview, Episode, Session
+from sessions_app.prepared import Prepared
 
 EVENT_WORDS = {
     Session.Status.NO_SHOW: lambda: _("did not come"),
@@ -59,22 +60,40 @@ def _moved(events: Iterable[Event], before: int) -> list[Event]:
     return [event for event in moved if event.at >= 1]
 
 
+_NOT_HELD = Prepared(
+    lambda episodes: (
+        Session.objects.filter(episode__in=episodes)
+        .exclude(status__in=[Session.Status.ATTENDED, Session.Status.BOOKED])
+        .values_list("status", "held_on")
+    )
+)
+_LEADS = Prepared(
+    lambda episodes: (
+        Assignment.objects.filter(episode__in=episodes, part=Assignment.Part.LEAD)
+        .order_by("from_on", "pk")
+        .values_list("from_on")
+    )
+)
+_DECISIONS = Prepared(
+    lambda episodes: CaseReview.objects.filter(episode__in=episodes).values_list(
+        "session_number", "reviewed_on", "decision"
+    )
+)
+
+
 def events_of(episode: Episode, days: list[date]) -> list[Event]:
     """What happened beside the sessions held on these days."""
     found = []
-    for session in episode.sessions.exclude(
-        status__in=[Session.Status.ATTENDED, Session.Status.BOOKED]
-    ):
-        words = EVENT_WORDS.get(Session.Status(session.status))
+    for status, day in _NOT_HELD.rows([episode.pk]):
+        words = EVENT_WORDS.get(Session.Status(status))
         if words is not None:
-            found.append(Event(_place(session.held_on, days), words()))
-    leads = list(
-        Assignment.objects.filter(episode=episode, part=Assignment.Part.LEAD).order_by("from_on")
-    )
-    found += [Event(_place(lead.from_on, days), _("transfer")) for lead in leads[1:]]
-    for review in CaseReview.objects.filter(episode=episode):
-        at = review.session_number or max(1, bisect_right(days, review.reviewed_on))
-        found.append(Event(float(at), _("review: %s") % review.get_decision_display()))
+            found.append(Event(_place(day, days), words()))
+    leads = [day for (day,) in _LEADS.rows([episode.pk])]
+    found += [Event(_place(day, days), _("transfer")) for day in leads[1:]]
+    for number, day, decision in _DECISIONS.rows([episode.pk]):
+        at = number or max(1, bisect_right(days, day))
+        label = CaseReview.Decision(decision).label
+        found.append(Event(float(at), _("review: %s") % label))
     return found
 
 

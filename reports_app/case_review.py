@@ -22,6 +22,7 @@ from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
 from sessions_app import clinic_time
 from sessions_app.models import (
+    Assignment,
     CaseReview,
     Client,
     Episode,
@@ -30,11 +31,59 @@ from sessions_app.models import (
     Respondent,
     Session,
 )
+from sessions_app.prepared import Prepared
 
 ROWS_ON_PAPER = 26
 ROWS_BESIDE_OTHERS = 7
 NEWLY = timedelta(days=60)  # so long a hand-over's summary lies open
 GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
+
+
+# What hangs on one client or episode that is in scope, asked for on each of these pages.
+_RESPONDENTS = Prepared(lambda clients: Respondent.objects.filter(client__in=clients))
+_OWN_SCORES = Prepared(
+    lambda episodes: (
+        Administration.objects.current()
+        .filter(episode__in=episodes, session__isnull=False, respondent__relation="self")
+        .select_related("measure", "supersedes")
+    )
+)
+_SESSIONS = Prepared(
+    lambda episodes: (
+        Session.objects.filter(episode__in=episodes)
+        .select_related("meeting")
+        .order_by("held_on", "meeting__starts_at", "pk")
+    )
+)
+_REPLACED = Prepared(
+    lambda episodes: (
+        Administration.objects.filter(episode__in=episodes)
+        .exclude(superseded_at=None, voided=False)
+        .select_related(
+            "client__key",
+            "measure",
+            "superseded_by__client__key",
+            "superseded_by__recorded_by",
+            "voided_by",
+        )
+        .order_by("-taken_at")
+    )
+)
+_LIVE_FLAGS = Prepared(
+    lambda episodes: Flag.objects.live().filter(episode__in=episodes).select_related("respondent")
+)
+_REVIEWS = Prepared(
+    lambda episodes: CaseReview.objects.filter(episode__in=episodes).select_related(
+        "recorded_by", "result_by", "client__key"
+    )
+)
+_LEAD = Prepared(
+    lambda episodes: (
+        Assignment.objects.filter(episode__in=episodes, part=Assignment.Part.LEAD, to_on=None)
+        .select_related("clinician")
+        .order_by("from_on", "pk")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +166,7 @@ def _percent(share: float) -> str:
 
 def shown_pictures(episode: Episode) -> list[Shown]:
     found = []
-    people = {r.pk: str(r) for r in Respondent.objects.filter(client=episode.client_id)}
+    people = {r.pk: str(r) for r in _RESPONDENTS.objects([episode.client_id])}
     for picture in pictures_of(episode):
         s = picture.series
         found.append(
@@ -141,11 +190,8 @@ def shown_pictures(episode: Episode) -> list[Shown]:
 def session_rows(episode: Episode) -> list[SessionRow]:
     """All sessions, newest first, with the client's own scores."""
     scored: dict[int, dict[str, str]] = {}
-    administrations = Administration.objects.current().filter(
-        episode=episode, session__isnull=False, respondent__relation="self"
-    )
     ended = last_night_ended()
-    for row in administrations.select_related("measure", "supersedes"):
+    for row in _OWN_SCORES.objects([episode.pk]):
         kind = "alliance" if row.measure.purpose == Measure.Purpose.ALLIANCE else "outcome"
         if row.total is not None:
             words = number(float(row.total)) + (" *" if row.supersedes_id else "")
@@ -155,9 +201,8 @@ def session_rows(episode: Episode) -> list[SessionRow]:
             words = str(row.get_not_taken_display()) if row.not_taken else "incomplete"
         scored.setdefault(row.session_id or 0, {})[kind] = words
     count, rows = 0, []
-    for session in episode.sessions.select_related("meeting").order_by(
-        "held_on", "meeting__starts_at", "pk"
-    ):
+    for session in _SESSIONS.objects([episode.pk]):
+        session.episode = episode
         counts = (
             session.status == Session.Status.ATTENDED
             and session.meeting.kind == Meeting.Kind.TREATMENT
@@ -177,18 +222,7 @@ def session_rows(episode: Episode) -> list[SessionRow]:
 
 def corrections_of(episode: Episode) -> list[Administration]:
     """Scores that were corrected or voided: the old value stays visible."""
-    return list(
-        Administration.objects.filter(episode=episode)
-        .exclude(superseded_at=None, voided=False)
-        .select_related(
-            "client__key",
-            "measure",
-            "superseded_by__client__key",
-            "superseded_by__recorded_by",
-            "voided_by",
-        )
-        .order_by("-taken_at")
-    )
+    return _REPLACED.objects([episode.pk])
 
 
 def chosen_episode(
@@ -262,13 +296,9 @@ def case_context(
     episode.client = client
     pictures = shown_pictures(episode)
     # The episode is in scope, and with it everything that hangs on it.
-    flags = list(Flag.objects.live().filter(episode=episode).select_related("respondent"))
-    reviews = list(
-        CaseReview.objects.filter(episode=episode).select_related(
-            "recorded_by", "result_by", "client__key"
-        )
-    )
-    lead = episode.assignments.filter(part="lead", to_on=None).select_related("clinician").first()
+    flags = _LIVE_FLAGS.objects([episode.pk])
+    reviews = _REVIEWS.objects([episode.pk])
+    lead = next(iter(_LEAD.objects([episode.pk])), None)
     if lead is not None:
         lead.episode = episode  # whose client's key opens the summary
     rows = session_rows(episode)

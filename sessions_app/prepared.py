@@ -44,7 +44,8 @@ class _Written:
             else:
                 self._plan(connection.connection)
                 places = ", ".join(["%s"] * len(numbers))
-                cursor.execute(f"EXECUTE {self.name} ({places})", list(numbers))
+                given = f"({places})" if numbers else ""
+                cursor.execute(f"EXECUTE {self.name} {given}", list(numbers))
             found = cursor.fetchall()
         return self.compiler.results_iter([found], tuple_expected=True)
 
@@ -83,7 +84,7 @@ class Prepared:
     `rows` answers as `values_list` does, for a queryset that ends in it; `objects` with the
     model's own objects and what is joined by `select_related`. Nothing but the numbers may
     differ between two askings: not the day, the language or the person. With more numbers, or
-    none, the queryset is asked as it is.
+    none, the queryset is asked as it is; `always` asks one that depends on none.
     """
 
     def __init__(self, build: Callable[[Any], QuerySet[Any]]) -> None:
@@ -99,6 +100,10 @@ class Prepared:
         if 0 < len(numbers) <= FEW:
             return list(self._for(len(numbers)).ask(numbers))
         return list(self._build(numbers))
+
+    def always(self) -> list[tuple[Any, ...]]:
+        """Rows of a query without numbers; `build` is given none."""
+        return list(self._for(0).ask(()))
 
     def objects(self, numbers: Collection[int]) -> list[Any]:
         if 0 < len(numbers) <= FEW:
