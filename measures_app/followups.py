@@ -6,6 +6,7 @@ shown is the score since, against the forecast that was stored when the decision
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,7 +18,7 @@ from measures_app.charts import number
 from measures_app.expected import Reading, read_episode
 from measures_app.models import FollowUp, Trajectory
 from sessions_app import clinic_time
-from sessions_app.models import CaseReview, Episode, Meeting, Respondent, Session
+from sessions_app.models import CaseReview, Meeting, Respondent, Session
 
 
 def _order(reading: Reading) -> tuple[bool, int, int]:
@@ -102,9 +103,14 @@ def due_reviews(user: Any, today: date | None = None) -> QuerySet[CaseReview]:
     return _due(CaseReview.objects.visible_to(user), today)
 
 
-def due_of(episode: Episode, today: date | None = None) -> QuerySet[CaseReview]:
-    """The same of one episode, which is in scope already."""
-    return _due(CaseReview.objects.filter(episode=episode), today)
+def due_of(reviews: Iterable[CaseReview], today: date | None = None) -> QuerySet[CaseReview]:
+    """The same among decisions that were read already, of which most wait for nothing."""
+    today = today or clinic_time.today()
+    waiting = (r for r in reviews if r.result_at is None and r.follow_up_on is not None)
+    come = [r.pk for r in waiting if r.follow_up_on <= today]
+    return _due(
+        CaseReview.objects.filter(pk__in=come) if come else CaseReview.objects.none(), today
+    )
 
 
 def _due(reviews: QuerySet[CaseReview], today: date | None) -> QuerySet[CaseReview]:

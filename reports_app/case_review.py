@@ -20,7 +20,7 @@ from measures_app.prognosis import held_to
 from measures_app.sentences import class_words, headline, reached_words, starter_questions
 from reports_app.noticed import Said, said_of
 from reports_app.paper import render_pdf
-from sessions_app import clinic_time
+from sessions_app import access, clinic_time
 from sessions_app.models import (
     Assignment,
     CaseReview,
@@ -41,6 +41,13 @@ GOOD_ALLIANCE_SHARE = 0.9  # of the measure's range
 
 # What hangs on one client or episode that is in scope, asked for on each of these pages.
 _RESPONDENTS = Prepared(lambda clients: Respondent.objects.filter(client__in=clients))
+_EPISODES = Prepared(
+    lambda episodes: (
+        Episode.objects.filter(pk__in=episodes)
+        .select_related("programme", "site")
+        .order_by("-opened_on", "-pk")
+    )
+)
 _OWN_SCORES = Prepared(
     lambda episodes: (
         Administration.objects.current()
@@ -166,8 +173,10 @@ def _percent(share: float) -> str:
 
 def shown_pictures(episode: Episode) -> list[Shown]:
     found = []
-    people = {r.pk: str(r) for r in _RESPONDENTS.objects([episode.client_id])}
-    for picture in pictures_of(episode):
+    pictures = pictures_of(episode)
+    others = any(picture.series.relation != "self" for picture in pictures)
+    people = {r.pk: str(r) for r in _RESPONDENTS.objects([episode.client_id])} if others else {}
+    for picture in pictures:
         s = picture.series
         found.append(
             Shown(
@@ -236,12 +245,9 @@ def chosen_episode(
 
 
 def _episodes(client: Client, user: Any) -> list[Episode]:
-    return list(
-        Episode.objects.visible_to(user)
-        .filter(client=client)
-        .select_related("programme", "site")
-        .order_by("-opened_on", "-pk")
-    )
+    seen = getattr(client, "episodes_seen", None)  # of who asked for this page, read just now
+    found: list[Episode] = _EPISODES.objects(seen or access.episodes_seen(user, client.pk))
+    return found
 
 
 def _choose(episodes: list[Episode], wanted: str | None, *, for_review: bool) -> Episode:

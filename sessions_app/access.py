@@ -201,21 +201,25 @@ def _episodes_in_scope(user: Any, today: date, former_days: int) -> models.Query
         clinician__in=my_clinicians(user),
     )
     granted = _granted_programmes(user)
-    whose = Q(client_id__in=direct.values("episode__client_id"))
+    in_emergency_now = in_emergency(user).values("client_id")
+    whose = [direct.values("episode__client_id"), in_emergency_now]
     if CLINICIAN in roles(user):
         covered = Assignment.objects.filter(
             Q(to_on=None) | Q(to_on__gte=today),
             Q(episode__programme__restricted=False) | Q(episode__programme_id__in=granted),
             clinician__in=covered_clinicians(user),
         )
-        whose |= Q(client_id__in=covered.values("episode__client_id"))
+        whose.append(covered.values("episode__client_id"))
     open_here = (
         Q(programme__restricted=False)
         | Q(pk__in=direct.values("episode_id"))
         | Q(programme_id__in=granted)
     )
-    emergency = Q(client_id__in=in_emergency(user).values("client_id"))
-    return Episode.objects.filter((open_here & whose) | emergency)
+    # Whose clients as one set: of alternatives the database would look through every episode.
+    first, *others = (clients.order_by() for clients in whose)
+    return Episode.objects.filter(
+        open_here | Q(client_id__in=in_emergency_now), client_id__in=first.union(*others, all=True)
+    )
 
 
 _WRITTEN: dict[tuple[Any, ...], RawSQL | None] = {}
@@ -243,6 +247,38 @@ def _clinical(user: Any, column: str) -> Any:
             _WRITTEN.clear()
         _WRITTEN[key] = written
     return [] if written is None else written
+
+
+_SEEN_OF_ONE: dict[tuple[Any, ...], Prepared] = {}
+
+
+def episodes_seen(user: Any, client_id: int) -> list[int]:
+    """Numbers of one client's episodes in clinical scope: `clinical_episodes`, planned once.
+
+    Most pages are about one client. The query differs with roles, programmes and the day, by
+    which it is kept; the person and the client are its numbers.
+    """
+    from sessions_app.models import Episode, User
+
+    if getattr(user, "kind", None) == "system":
+        return list(Episode.objects.filter(client_id=client_id).values_list("pk", flat=True))
+    if not roles(user) & {CLINICIAN, SUPERVISOR}:
+        return []
+    today, former_days = clinic_time.today(), policies.get("former_assignment_days")
+    grants = grants_of(user)
+
+    def build(numbers: Any) -> Any:
+        client, person = numbers
+        whoever = User(pk=person)
+        whoever._grants_in_force = (today, grants)
+        found = _episodes_in_scope(whoever, today, former_days).filter(client_id=client)
+        return found.order_by().values_list("pk")
+
+    key = (today, former_days, roles(user), tuple(_granted_programmes(user)))
+    if len(_SEEN_OF_ONE) >= MOST_WRITTEN:
+        _SEEN_OF_ONE.clear()
+    asked = _SEEN_OF_ONE.setdefault(key, Prepared(build))
+    return [pk for (pk,) in asked.rows([client_id, user.pk])]
 
 
 def conferences_of(user: Any) -> Q:

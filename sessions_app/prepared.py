@@ -11,7 +11,7 @@ Django's own setting for that, DISABLE_SERVER_SIDE_CURSORS, says so here as well
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +24,7 @@ from psycopg2.extensions import AsIs
 FEW = 4
 # Stand in for the numbers while the SQL is written; no row has these.
 _STAND_INS = [9_000_000_000_000_000_001 + place for place in range(FEW)]
+_WORDS = [f"\ue000 stands in {place}" for place in range(FEW)]
 _NAMES = count(1)
 # Which connection has planned what already; both go when the connection does.
 _PLANNED: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
@@ -32,38 +33,43 @@ _PLANNED: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 class _Written:
     """One queryset's SQL, and the compiler that knows what its columns are."""
 
-    def __init__(self, queryset: QuerySet[Any]) -> None:
+    def __init__(self, queryset: QuerySet[Any], stand_ins: Sequence[Any]) -> None:
+        self.stand_ins = stand_ins
         self.compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         self.sql, self.values = self.compiler.as_sql()
         self.name = f"outcomes_{next(_NAMES)}"
 
-    def ask(self, numbers: Collection[int]) -> Iterable[Any]:
+    def ask(self, numbers: Collection[Any]) -> Iterable[Any]:
         with connection.cursor() as cursor:
             if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                cursor.execute(self.sql, self._with(dict(zip(_STAND_INS, numbers, strict=False))))
+                given = dict(zip(self.stand_ins, numbers, strict=True))
+                cursor.execute(self.sql, self._with(given))
             else:
                 self._plan(connection.connection)
                 places = ", ".join(["%s"] * len(numbers))
-                given = f"({places})" if numbers else ""
-                cursor.execute(f"EXECUTE {self.name} {given}", list(numbers))
+                cursor.execute(
+                    f"EXECUTE {self.name} ({places})" if numbers else f"EXECUTE {self.name}",
+                    list(numbers),
+                )
             found = cursor.fetchall()
         return self.compiler.results_iter([found], tuple_expected=True)
 
-    def _with(self, given: dict[int, Any]) -> list[Any]:
+    def _with(self, given: dict[Any, Any]) -> list[Any]:
         # By type too: to Python a flag is a number, and equal to one.
-        return [given.get(value, value) if type(value) is int else value for value in self.values]
+        known = (int, str)
+        return [given.get(value, value) if type(value) in known else value for value in self.values]
 
     def _plan(self, line: Any) -> None:
         planned = _PLANNED.setdefault(line, set())
         if self.name in planned:
             return
-        places = {number: AsIs(f"${place}") for place, number in enumerate(_STAND_INS, start=1)}
+        places = {number: AsIs(f"${place}") for place, number in enumerate(self.stand_ins, start=1)}
         with connection.wrap_database_errors, line.cursor() as cursor:
             sql = cursor.mogrify(self.sql, self._with(places)).decode()
             cursor.execute(f"PREPARE {self.name} AS {sql}")
         planned.add(self.name)
 
-    def objects(self, numbers: Collection[int]) -> list[Any]:
+    def objects(self, numbers: Collection[Any]) -> list[Any]:
         """Rows as objects with what the queryset joined, as Django's ModelIterable makes them."""
         select, info = self.compiler.select, self.compiler.klass_info
         first, last = info["select_fields"][0], info["select_fields"][-1] + 1
@@ -79,7 +85,7 @@ class _Written:
 
 
 class Prepared:
-    """A query by a few row numbers: `build(numbers)` gives its queryset.
+    """A query by a few row numbers, or codes: `build(numbers)` gives its queryset.
 
     `rows` answers as `values_list` does, for a queryset that ends in it; `objects` with the
     model's own objects and what is joined by `select_related`. Nothing but the numbers may
@@ -89,23 +95,26 @@ class Prepared:
 
     def __init__(self, build: Callable[[Any], QuerySet[Any]]) -> None:
         self._build = build
-        self._written: dict[int, _Written] = {}
+        self._written: dict[tuple[int, bool], _Written] = {}
 
-    def _for(self, size: int) -> _Written:
-        if size not in self._written:
-            self._written[size] = _Written(self._build(_STAND_INS[:size]))
-        return self._written[size]
+    def _for(self, numbers: Collection[Any]) -> _Written:
+        words = any(type(number) is str for number in numbers)
+        key = len(numbers), words
+        if key not in self._written:
+            stand_ins = (_WORDS if words else _STAND_INS)[: len(numbers)]
+            self._written[key] = _Written(self._build(stand_ins), stand_ins)
+        return self._written[key]
 
-    def rows(self, numbers: Collection[int]) -> list[tuple[Any, ...]]:
+    def rows(self, numbers: Collection[Any]) -> list[tuple[Any, ...]]:
         if 0 < len(numbers) <= FEW:
-            return list(self._for(len(numbers)).ask(numbers))
+            return list(self._for(numbers).ask(numbers))
         return list(self._build(numbers))
 
     def always(self) -> list[tuple[Any, ...]]:
         """Rows of a query without numbers; `build` is given none."""
-        return list(self._for(0).ask(()))
+        return list(self._for(()).ask(()))
 
-    def objects(self, numbers: Collection[int]) -> list[Any]:
+    def objects(self, numbers: Collection[Any]) -> list[Any]:
         if 0 < len(numbers) <= FEW:
-            return self._for(len(numbers)).objects(numbers)
+            return self._for(numbers).objects(numbers)
         return list(self._build(numbers))

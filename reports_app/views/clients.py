@@ -20,6 +20,7 @@ from reports_app.selectors import (
 )
 from sessions_app import access, audit, clinic_time
 from sessions_app.models import Client, Episode, Session
+from sessions_app.prepared import Prepared
 
 ROWS_A_PAGE = 50
 SHOW = ("", "flagged", "waiting", "todo")
@@ -76,16 +77,19 @@ def caseload(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/caseload.html", context)
 
 
+_CLIENT = Prepared(
+    lambda codes: Client.objects.filter(code__in=codes).select_related("identity", "key", "site")
+)
+
+
 def client_or_404(code: str, user: Any) -> Client:
-    client = (
-        Client.objects.visible_to(user)
-        .select_related("identity", "key", "site")
-        .filter(code=code)
-        .first()
-    )
-    if client is None:
-        raise Http404
-    return client
+    """A client in clinical scope, with the numbers of their `episodes_seen`."""
+    for client in _CLIENT.objects([code]):
+        client.episodes_seen = access.episodes_seen(user, client.pk)
+        if client.episodes_seen:
+            found: Client = client
+            return found
+    raise Http404
 
 
 @access.needs("see_clinical")

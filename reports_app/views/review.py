@@ -95,7 +95,7 @@ def _case_page(
     wanted = request.POST.get("episode") or request.GET.get("episode")
     context = case_context(client, user, wanted, for_review=True)
     episode = context["episode"]
-    due = followups.look(followups.due_of(episode))
+    due = followups.look(followups.due_of(context["reviews"]))
     asks = any(group[0] != "" for group in context["noticed"])
     conference = _conference(request, episode)
     talked = CaseReview.Talked.TOGETHER if access.may(user, "review") else CaseReview.Talked.ALONE

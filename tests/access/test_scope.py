@@ -195,6 +195,24 @@ def test_a_scope_written_down_shows_the_same_when_room_was_made_for_others(
         assert len(access._WRITTEN) <= 1
 
 
+def test_of_one_client_the_scope_planned_once_says_what_the_whole_scope_says(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_WRITTEN", 3)  # room is made for others meanwhile
+    shown = set()
+    with acting_as(BY):  # beneath it everything: the application's scope alone
+        for name in (*PEOPLE, *PEOPLE):
+            user = clinic.users[name]
+            for client in clinic.clients.values():
+                whole = Episode.objects.visible_to(user).filter(client=client)
+                seen = access.episodes_seen(user, client.pk)
+                assert set(seen) == set(whole.values_list("pk", flat=True)), (name, client)
+                shown.update((name, pk) for pk in seen)
+        everything = access.episodes_seen(BY, clinic.dina.pk)
+        assert set(everything) == {e.pk for k, e in clinic.episodes.items() if "dina" in k}
+    assert {name for name, _pk in shown} == {"alice", "bob", "carol", "sofia"}
+
+
 def test_the_tests_run_as_the_applications_role(db: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")

@@ -62,7 +62,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/settings/statement/": ("adam", 10),
     "/settings/retention/": ("adam", 16),  # the preview, as the system
     "/emergency/": ("sofia", 11),
-    "/clients/{ana}/rights/": ("alice", 20),
+    "/clients/{ana}/rights/": ("alice", 21),  # whether it may be seen is asked apart
     "/settings/alerts/": ("adam", 13),
     "/audit/": ("adam", 11),
     "/import/": ("adam", 10),
