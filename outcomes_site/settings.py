@@ -90,6 +90,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "axes",
+    "pghistory",
+    "pgtrigger",
     "rest_framework",
     "drf_spectacular",
 ]

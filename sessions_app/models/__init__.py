@@ -16,6 +16,18 @@ from sessions_app.models.clients import (
     Respondent,
 )
 from sessions_app.models.conferences import CaseConference, ConferenceCase
+from sessions_app.models.history import (
+    AbsenceBefore,
+    AssignmentBefore,
+    EpisodeBefore,
+    ProgrammeBefore,
+    RestrictionBefore,
+    RetentionRuleBefore,
+    RoleGrantBefore,
+    SessionBefore,
+    SupervisionBefore,
+    UserBefore,
+)
 from sessions_app.models.infrastructure import (
     AuditEvent,
     AuditHorizon,
@@ -49,8 +61,10 @@ from sessions_app.models.users import ApiKey, User
 
 __all__ = [
     "Absence",
+    "AbsenceBefore",
     "ApiKey",
     "Assignment",
+    "AssignmentBefore",
     "AuditEvent",
     "AuditHorizon",
     "AuditSeal",
@@ -68,6 +82,7 @@ __all__ = [
     "EmergencyAccess",
     "EntryLink",
     "Episode",
+    "EpisodeBefore",
     "ExternalId",
     "Installation",
     "Job",
@@ -77,16 +92,23 @@ __all__ = [
     "Outbox",
     "Policy",
     "Programme",
+    "ProgrammeBefore",
     "Referral",
     "Respondent",
     "Restriction",
+    "RestrictionBefore",
     "RetentionRule",
+    "RetentionRuleBefore",
     "RoleGrant",
+    "RoleGrantBefore",
     "Session",
+    "SessionBefore",
     "Site",
     "Submission",
     "Supervision",
+    "SupervisionBefore",
     "Tablet",
     "Team",
     "User",
+    "UserBefore",
 ]
