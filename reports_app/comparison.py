@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports_app.figures import metrics_of
+from reports_app.figures import shown
 from reports_app.metrics import PROVISIONAL, Metric
 from reports_app.periods import Period
 from reports_app.small import few_of
@@ -57,13 +57,13 @@ def _shown(metrics: Sequence[Metric], limit: int) -> dict[tuple[str, str], Metri
 
 
 def comparison(report: Report) -> Comparison:
-    """Call within a unit of work that may see the clinic's aggregates."""
+    """Beside others as they were last kept; call as one who may see the clinic's aggregates."""
     limit = int(policies.get("small_cell_limit"))
     period, scope = report.period, report.of
     before, year = period.previous(), period.year
     now = _shown(report.metrics, limit)
-    then = _shown(metrics_of(before, scope), limit)
-    whole = now if year == period else _shown(metrics_of(year, scope), limit)
+    then = _shown(shown(before, scope)[0], limit)
+    whole = now if year == period else _shown(shown(year, scope)[0], limit)
     national = {measure for measure, _name in now} >= BOTH
     rows = [
         Compared(

@@ -21,6 +21,7 @@ from reports_app import board, figures
 from reports_app.comparison import comparison
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import CLINIC, Scope
+from reports_app.kept import Since
 from reports_app.metrics import COLUMNS, Metric
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
@@ -50,6 +51,7 @@ class Report:
     clinic_name: str
     as_of: Any
     made: Publication | None = None  # of a file that may leave the clinic
+    since: Since | None = None  # when a page's numbers were counted, where that isn't now
 
     @property
     def published(self) -> bool:
@@ -68,8 +70,14 @@ class Report:
 
 
 def make_report(period: Period, scope: Scope = CLINIC) -> Report:
-    """Compute a period; call within a unit of work that may see the clinic's aggregates."""
+    """A period as it holds now; call within a unit of work that may see the clinic's aggregates."""
     return replace(make_empty(period, scope), metrics=figures.metrics_of(period, scope))
+
+
+def shown_report(period: Period, scope: Scope = CLINIC) -> Report:
+    """A period as a page shows it: as last counted; call within such a unit of work too."""
+    metrics, since = figures.shown(period, scope)
+    return replace(make_empty(period, scope), metrics=metrics, since=since)
 
 
 def make_empty(period: Period, scope: Scope) -> Report:

@@ -53,6 +53,17 @@ class Scope:
             parts.append(f"funder:{self.funder}")
         return ",".join(parts)
 
+    @classmethod
+    def from_key(cls, key: str) -> Scope | None:
+        """The scope of a key; None where its programme is gone."""
+        part, named, funder = key.partition("funder:")
+        programme = None
+        if number := part.removeprefix("programme:").rstrip(","):
+            programme = Programme.objects.filter(pk=number).first()
+            if programme is None:
+                return None
+        return cls(programme, funder if named else None)
+
     @property
     def is_clinic(self) -> bool:
         return self.programme is None and self.funder is None

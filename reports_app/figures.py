@@ -1,26 +1,23 @@
 """Figures of a scope, kept while nothing that they are made of has changed.
 
-The night makes those that pages open first; others are made when they are first asked for. A
-period is made anew, and not kept, while the database has noted a change in one of its months
-(docs/adr/months-are-touched.md): a page, a file and a command say the same at any moment, and none
-counts clients that have been counted.
+The night makes those that pages open first; others are made when they are first asked for. Files
+and commands say what holds at the moment; pages what was last kept, and since when it stands
+(`kept`): no reader waits while clients are counted that have been counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
-from django.db.models import Exists
 
-from reports_app import session_months, still_looking, trend
+from reports_app import group_figures, groups, kept, session_months, still_looking, trend
 from reports_app.extract import CLINIC, Scope, extract, named_funders
+from reports_app.kept import Content, Since, keep
 from reports_app.metrics import Metric, borrowed_measures, monthly_metrics
-from reports_app.models import KeptFigures, TouchedMonth
+from reports_app.models import KeptFigures
 from reports_app.periods import Month, Period, months_back, named_period
 from reports_app.spread import Spread
 from reports_app.spread import count as counted_spread
@@ -31,24 +28,10 @@ from sessions_app import clinic_time, policies
 from sessions_app.models import Programme
 
 LOOKING, FUNDERS, MONTHS, SPREAD = "still looking", "funders", "months", "spread"
-WORKLOAD = "workload"
-COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD)  # each night anew
+WORKLOAD, ATTRIBUTES = "workload", "attributes"
+COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES)  # each night anew
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
-# Whoever keeps figures shares it; whoever takes the notes of what changed waits for them.
-LOCK = 0x46494755
 NAMED = ("month", "scope")  # a programme may be renamed: said when read
-
-
-def _wait_for_readers() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-
-
-def _may_keep() -> bool:
-    """Whether nobody takes notes of changes now; until the transaction ends, nobody will."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _plain(value: Any) -> Any:
@@ -61,30 +44,15 @@ def _row(metric: Metric) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def _months_of(period: Period) -> dict[str, date]:
-    return {"month__gte": period.start.replace(day=1), "month__lte": period.end}
+def _rows(period: Period, scope: Scope) -> Content:
+    return {"rows": [_row(metric) for metric in monthly_metrics(extract(period, scope))]}
 
 
-def _of(period: Period, scope: Scope) -> Any:
-    """Kept figures of a period, unless something in it has changed since."""
-    changed = TouchedMonth.objects.filter(**_months_of(period))
-    rows = KeptFigures.objects.filter(~Exists(changed), of=str(period), scope=scope.key)
-    return rows.values_list("content", flat=True).first()
-
-
-def metrics_of(period: Period, scope: Scope = CLINIC) -> list[Metric]:
-    """Every metric of a period; call within a unit of work that may see the clinic's aggregates."""
-    if not period.whole_months:
-        return monthly_metrics(extract(period, scope))
-    kept, held_to = _of(period, scope), _held_to(period)
-    if kept is not None and all(kept.get(name) == value for name, value in held_to.items()):
-        return [Metric(**{"measure": "", **row}, month=str(period), scope=scope.name)
-                for row in kept["rows"]]  # fmt: skip
-    may_keep = _may_keep()
-    made = monthly_metrics(extract(period, scope))
-    if may_keep and not TouchedMonth.objects.filter(**_months_of(period)).exists():
-        _keep(str(period), scope, {"rows": [_row(metric) for metric in made], **held_to})
-    return made
+def _metrics(content: Content, period: Period, scope: Scope) -> list[Metric]:
+    return [
+        Metric(**{"measure": "", **row}, month=str(period), scope=scope.name)
+        for row in content["rows"]
+    ]
 
 
 def _held_to(period: Period) -> dict[str, Any]:
@@ -95,44 +63,96 @@ def _held_to(period: Period) -> dict[str, Any]:
     }
 
 
-def _keep(of: str, scope: Scope, content: Any) -> None:
-    row = KeptFigures(of=of, scope=scope.key, content=content)
-    KeptFigures.objects.bulk_create(
-        [row], update_conflicts=True, update_fields=["content"],
-        unique_fields=["of", "scope"],
-    )  # fmt: skip
+def metrics_of(period: Period, scope: Scope = CLINIC) -> list[Metric]:
+    """Every metric of a period as it holds now.
+
+    Call within a unit of work that may see the clinic's aggregates.
+    """
+    if not period.whole_months:
+        return monthly_metrics(extract(period, scope))
+    content = kept.exact(str(period), period, scope, _held_to(period), lambda: _rows(period, scope))
+    return _metrics(content, period, scope)
+
+
+def shown(period: Period, scope: Scope = CLINIC) -> tuple[list[Metric], Since | None]:
+    """The same as a page shows it: as last kept, and since when, where that isn't now."""
+    if not period.whole_months:
+        return monthly_metrics(extract(period, scope)), None
+    content, since = kept.newest(
+        str(period), period, scope, _held_to(period), lambda: _rows(period, scope)
+    )
+    return _metrics(content, period, scope), since
 
 
 def looking_of(programme: Programme | None = None) -> LookingCounts:
     """Care continuing without progress, as the night found it; counted where no night has."""
-    kept = KeptFigures.objects.filter(of=LOOKING, scope=Scope(programme).key).first()
-    return LookingCounts(**kept.content) if kept else still_looking.of_clinic(programme)
+    found = kept.counted(LOOKING, Scope(programme))
+    return still_looking.of_clinic(programme) if found is None else LookingCounts(**found)
 
 
 def months_of(programme: Programme | None = None) -> trend.Counted:
     """What trends are made of, as of the night; counted where no night has."""
-    kept = KeptFigures.objects.filter(of=MONTHS, scope=Scope(programme).key).first()
-    if kept is not None:
-        return dict(kept.content)
+    found = kept.counted(MONTHS, Scope(programme))
+    if found is not None:
+        return dict(found)
     return trend.count_months().get(programme.pk if programme else None, {})
 
 
 def funders() -> list[str]:
     """Who pays for episodes, as of the night."""
-    kept = KeptFigures.objects.filter(of=FUNDERS, scope=CLINIC.key).first()
-    return list(kept.content) if kept else named_funders()
+    found = kept.counted(FUNDERS)
+    return named_funders() if found is None else list(found)
+
+
+def attribute_names() -> list[str]:
+    """What the clinic records of its clients in codes, as of the night."""
+    found = kept.counted(ATTRIBUTES)
+    return groups.attribute_names() if found is None else list(found)
 
 
 def spread() -> Spread:
     """How far clinicians lie apart, as of the night; counted where no night has."""
-    kept = KeptFigures.objects.filter(of=SPREAD, scope=CLINIC.key).first()
-    return Spread.from_json(kept.content) if kept else counted_spread()
+    found = kept.counted(SPREAD)
+    return counted_spread() if found is None else Spread.from_json(found)
 
 
 def workload() -> Workload:
     """Hours and outcome, as of the night; counted where no night has."""
-    kept = KeptFigures.objects.filter(of=WORKLOAD, scope=CLINIC.key).first()
-    return Workload(**kept.content) if kept else counted_workload(clinic_time.today())
+    found = kept.counted(WORKLOAD)
+    return counted_workload(clinic_time.today()) if found is None else Workload(**found)
+
+
+def _scopes() -> list[Scope]:
+    return [CLINIC, *(Scope(programme) for programme in Programme.objects.order_by("pk"))]
+
+
+def _count(today: date) -> set[date]:
+    """Months of which something changed, counted again; and what isn't of a period, anew."""
+    kept.wait_for_readers()
+    months = session_months.refreshed()
+    KeptFigures.objects.filter(of__in=COUNTED).delete()
+    by_programme = trend.count_months()
+    for scope in _scopes():
+        counts = still_looking.of_clinic(scope.programme)
+        keep(LOOKING, scope, {f.name: getattr(counts, f.name) for f in fields(counts)})
+        place = scope.programme.pk if scope.programme else None
+        keep(MONTHS, scope, by_programme.get(place, {}))
+    keep(FUNDERS, CLINIC, named_funders())
+    keep(ATTRIBUTES, CLINIC, groups.attribute_names())
+    keep(SPREAD, CLINIC, counted_spread().as_json())
+    keep(WORKLOAD, CLINIC, counted_workload(today).as_json())
+    return months
+
+
+def make_opened_first(today: date) -> None:
+    """What pages open first, where it isn't kept."""
+    running = Month(today.replace(day=1))
+    for month in months_back(running, OPENED_FIRST):
+        for scope in _scopes():
+            metrics_of(month, scope)
+    for year in {running.year, running.previous().year}:
+        metrics_of(year)
+    group_figures.make_opened_first(running)
 
 
 def refresh(today: date) -> int:
@@ -140,38 +160,29 @@ def refresh(today: date) -> int:
 
     In the night's transaction, after the summaries.
     """
-    _wait_for_readers()
-    months = session_months.refreshed()
+    months = _count(today)
     # Whoever waits has waited a day longer, with nothing changed: to the last day of a month.
-    _forget(months | {day.replace(day=1) for day in (today, today - timedelta(days=1))})
-    scopes = [CLINIC, *(Scope(programme) for programme in Programme.objects.order_by("pk"))]
-    KeptFigures.objects.filter(of__in=COUNTED).delete()
-    by_programme = trend.count_months()
-    for scope in scopes:
-        counts = still_looking.of_clinic(scope.programme)
-        _keep(LOOKING, scope, {f.name: getattr(counts, f.name) for f in fields(counts)})
-        place = scope.programme.pk if scope.programme else None
-        _keep(MONTHS, scope, by_programme.get(place, {}))
-    _keep(FUNDERS, CLINIC, named_funders())
-    _keep(SPREAD, CLINIC, counted_spread().as_json())
-    _keep(WORKLOAD, CLINIC, counted_workload(today).as_json())
-    running = Month(today.replace(day=1))
-    for month in months_back(running, OPENED_FIRST):
-        for scope in scopes:
-            metrics_of(month, scope)
-    for year in {running.year, running.previous().year}:
-        metrics_of(year)
+    moved = {day.replace(day=1) for day in (today, today - timedelta(days=1))}
+    kept.of_months(months | moved).delete()
+    make_opened_first(today)
     return len(months)
 
 
-def _forget(months: Collection[date]) -> None:
-    """Let go of the figures of all periods that any of these months lies in."""
-    if not months:
+def refresh_by_day(today: date) -> int:
+    """Count what changed; its figures stay for readers until `make_again` has made each."""
+    months = _count(today)
+    kept.of_months(months).update(stale=True)
+    return len(months)
+
+
+def make_again(of: str, scope_key: str) -> None:
+    """Count kept figures again, in a unit of work of their own: no reader waits for all of them."""
+    scope = Scope.from_key(scope_key)
+    if scope is None:  # a programme that there was
+        KeptFigures.objects.filter(of=of, scope=scope_key).delete()
         return
-    rows = KeptFigures.objects.exclude(of__in=COUNTED).values_list("of", flat=True)
-    stale = [of for of in set(rows) if _holds(named_period(of), months)]
-    KeptFigures.objects.filter(of__in=stale).delete()
-
-
-def _holds(period: Period, months: Iterable[date]) -> bool:
-    return any(period.start <= month <= period.end for month in months)
+    name, _, kind = of.partition(" ")
+    if kind:
+        group_figures.make_again(named_period(name), kind, scope)
+    else:
+        metrics_of(named_period(name), scope)

@@ -17,6 +17,7 @@ from reports_app import (
     client_copies,
     digest,
     figures,
+    kept,
     nightly,
 )
 from reports_app.models import TouchedMonth
@@ -64,9 +65,21 @@ def sweep_nights() -> None:
 
 @shared_task(acks_late=True, name="months.refresh")
 def refresh_months() -> int:
-    """By day: count months again of which the night's figures hold no longer."""
-    with acting_as(system("night")):
-        return figures.refresh(clinic_time.today()) if TouchedMonth.objects.exists() else 0
+    """By day: count months again of which figures hold no longer; pages show those until then.
+
+    Safe to run twice: what one has made again is not stale for the other.
+    """
+    by, today = system("night"), clinic_time.today()
+    with acting_as(by):
+        months = figures.refresh_by_day(today) if TouchedMonth.objects.exists() else 0
+        stale = kept.stale()
+    for of, scope in stale:
+        with acting_as(by):
+            figures.make_again(of, scope)
+    if months:
+        with acting_as(by):
+            figures.make_opened_first(today)
+    return months
 
 
 def _call_helpers(run: NightlyRun, due: int) -> None:

@@ -100,16 +100,18 @@ class SessionMonth(models.Model):
 
 
 class KeptFigures(models.Model):
-    """What a report says of a scope, kept while nothing that it is made of has changed.
+    """What a report says of a scope, with the moment it was counted at.
 
-    `of` is a period as written ("2026-03"), or another thing that the night counts; `scope` is
-    `extract.Scope.key`.
+    `of` is a period as written ("2026-03"), with what is said of it where that isn't the month's
+    report ("2026-03 flow source"), or another thing that the night counts; `scope` is
+    `extract.Scope.key`. `stale` once something has changed that it is made of: to be counted again.
     """
 
-    of = models.CharField(max_length=24)
+    of = models.CharField(max_length=160)
     scope = models.CharField(max_length=120, blank=True, default="")
     content = models.JSONField()
-    made_at = models.DateTimeField(auto_now_add=True)
+    made_at = models.DateTimeField()
+    stale = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["of", "scope"], name="figures_once")]
@@ -123,11 +125,13 @@ class TouchedMonth(models.Model):
 
     Whoever changes a session, its meeting or a score, and by whichever way, leaves a row in the
     same transaction. Rows may repeat: nobody waits for anybody to write one. Where `sessions` is
-    false, only episodes that began or ended in the month read differently.
+    false, only episodes that began or ended in the month read differently. `entered` sessions took
+    place, and nobody had said so before.
     """
 
     month = models.DateField()
     sessions = models.BooleanField(default=True, db_default=True)
+    entered = models.PositiveIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}"

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from measures_app.charts import trend_svg
 from reports_app import actions, figures
 from reports_app.comparison import comparison
-from reports_app.editions import CONTENT_TYPES, FORMATS, make_report, page_context, report_context
+from reports_app.editions import CONTENT_TYPES, FORMATS, page_context, report_context, shown_report
 from reports_app.extract import Scope
 from reports_app.models import ReportEdition, ReportRun
 from reports_app.paper import PaperUnavailable, missing
@@ -67,7 +67,7 @@ def agency(request: HttpRequest) -> HttpResponse:
     scope = chosen_scope(request)
     limit = int(policies.get("small_cell_limit"))
     with acting_as(system("report")):
-        report = make_report(period, scope)
+        report = shown_report(period, scope)
         trend = trends(period.last_month, figures.months_of(scope.programme), limit)
         looking = figures.looking_of(scope.programme)
         workload = figures.workload()
@@ -126,7 +126,7 @@ def _month_page(
 ) -> HttpResponse:
     scope = chosen_scope(request)
     with acting_as(system("report")):
-        report = make_report(period, scope)
+        report = shown_report(period, scope)
         compared = comparison(report)
         shown = report_context(report)
         funders = figures.funders()

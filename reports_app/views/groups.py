@@ -4,8 +4,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from measures_app.charts import IntervalRow, interval_svg
+from reports_app import figures, group_figures
 from reports_app import flow as flows
-from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table, attribute_names, tables
+from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table
 from reports_app.periods import PeriodProblem, parse_period
 from reports_app.views.agency import chosen_scope, this_month
 from sessions_app import access, audit, policies
@@ -29,14 +30,14 @@ def groups(request: HttpRequest) -> HttpResponse:
     by = request.GET.get("by", "age")
     scope = chosen_scope(request)
     limit = int(policies.get("small_cell_limit"))
-    problem, found = "", []
+    problem, found, since = "", [], None
     with acting_as(system("report")):
-        attributes = attribute_names()
+        attributes = figures.attribute_names()
         if by not in DIMENSIONS and by.removeprefix(ATTRIBUTE) not in attributes:
             raise Http404
         try:
             period = parse_period(asked)
-            found = tables(period, by, limit, scope)
+            found, since = group_figures.tables(period, by, scope)
         except PeriodProblem as said:
             period, problem = this_month().year, str(said)
     audit.record("read", subject_kind="report", subject=str(period), what=f"groups by {by}")
@@ -52,6 +53,7 @@ def groups(request: HttpRequest) -> HttpResponse:
         "programmes": Programme.objects.all(),
         "programme": scope.programme,
         "tables": [(table, _chart(table)) for table in found],
+        "since": since,
         "limit": limit,
     }
     return render(request, "reports/groups.html", context, status=400 if problem else 200)
@@ -66,14 +68,14 @@ def flow(request: HttpRequest) -> HttpResponse:
         raise Http404
     scope = chosen_scope(request)
     limit = int(policies.get("small_cell_limit"))
-    problem, found = "", None
+    problem, found, since = "", None, None
     try:
         period = parse_period(asked)
     except PeriodProblem as said:
         period, problem = this_month().previous(), str(said)
     else:
         with acting_as(system("report")):
-            found = flows.flow(period, by, limit, scope)
+            found, since = group_figures.flow(period, by, scope)
     audit.record("read", subject_kind="report", subject=str(period), what=f"flow by {by}")
     context = {
         "period": period,
@@ -84,6 +86,7 @@ def flow(request: HttpRequest) -> HttpResponse:
         "programmes": Programme.objects.all(),
         "programme": scope.programme,
         "flow": found,
+        "since": since,
         "limit": limit,
     }
     return render(request, "reports/flow.html", context, status=400 if problem else 200)

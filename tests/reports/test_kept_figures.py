@@ -111,8 +111,12 @@ def test_what_is_kept_is_what_is_counted(month: Month12) -> None:
         assert KeptFigures.objects.filter(of=str(month.month)).count() == 3
 
 
-@pytest.mark.parametrize("page", ["/agency/", "/agency/?programme=Talking therapy",
-                                  "/reports/{month}/csv/"])  # fmt: skip
+PAGES = ["/agency/", "/agency/?programme=Talking therapy", "/reports/{month}/",
+         "/agency/flow/?period={month}", "/agency/flow/?by=source&period={month}",
+         "/agency/groups/?period={month}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/reports/{month}/csv/"])
 def test_no_client_is_counted_for_a_page(month: Month12, page: str) -> None:
     browser: Any = signed_in(month, "dora")
     page = page.format(month=month.month)
@@ -120,3 +124,71 @@ def test_no_client_is_counted_for_a_page(month: Month12, page: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         browser.get(page)
     assert of_clients(queries) == []
+
+
+def enter_a_session(month: Month12) -> None:
+    actions.record_session(
+        episode=month.episodes[0], held_on=month.month.start, status="attended",
+        by=BY,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_what_was_kept_and_since_when_until_it_is_counted_again(
+    month: Month12, page: str
+) -> None:
+    browser: Any = signed_in(month, "dora")
+    page = page.format(month=month.month)
+    with taken_back():
+        refresh_months()
+        assert "Numbers of" not in browser.get(page).content.decode()
+        enter_a_session(month)
+        with CaptureQueriesContext(connection) as queries:
+            shown = browser.get(page).content.decode()
+        assert of_clients(queries) == []
+        at = KeptFigures.objects.get(of=str(month.month), scope="").made_at
+        assert "1 session entered since is added within 10 minutes." in shown
+        refresh_months()
+        with CaptureQueriesContext(connection) as queries:
+            assert "Numbers of" not in browser.get(page).content.decode()
+        assert of_clients(queries) == []
+        assert KeptFigures.objects.get(of=str(month.month), scope="").made_at > at
+
+
+def test_a_file_holds_what_a_page_does_not_show_yet(month: Month12) -> None:
+    with taken_back():
+        refresh_months()
+        before = figures.shown(month.month)[0]
+        correct_a_score(month)
+        shown, since = figures.shown(month.month)
+        assert (shown, since is not None) == (before, True)
+        assert kept(month) == counted(month) != shown
+        assert figures.shown(month.month)[0] == kept(month), "the file's reader left it behind"
+
+
+def test_sessions_are_counted_as_entered_once(month: Month12) -> None:
+    """Booked ahead, then said to have taken place, then moved: entered when it was said."""
+
+    def noted() -> int:
+        return sum(TouchedMonth.objects.values_list("entered", flat=True))
+
+    with taken_back():
+        refresh_months()
+        session = Session.objects.filter(episode=month.episodes[3]).latest("held_on")
+        steps = [
+            ({"status": "booked"}, 0), ({"status": "attended"}, 1), ({"status": "no_show"}, 1),
+            ({"held_on": session.held_on.replace(year=session.held_on.year - 1)}, 1),
+        ]  # fmt: skip
+        for change, entered in steps:
+            Session.objects.filter(pk=session.pk).update(**change)
+            assert noted() == entered
+
+
+def test_a_programme_that_is_gone_takes_its_figures_along(month: Month12) -> None:
+    with taken_back():
+        KeptFigures.objects.create(
+            of=str(month.month), scope="programme:999999", content={}, stale=True,
+            made_at=clinic_time.now(),
+        )  # fmt: skip
+        refresh_months()
+        assert not KeptFigures.objects.filter(stale=True).exists()
