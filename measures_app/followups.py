@@ -18,6 +18,7 @@ from measures_app.charts import number
 from measures_app.expected import Reading, read_episode
 from measures_app.models import FollowUp, Trajectory
 from sessions_app import clinic_time
+from sessions_app.access import InScope
 from sessions_app.models import CaseReview, Meeting, Respondent, Session
 
 
@@ -101,6 +102,16 @@ class Due:
 def due_reviews(user: Any, today: date | None = None) -> QuerySet[CaseReview]:
     """Decisions in scope whose follow-up has come and of which nothing is said yet."""
     return _due(CaseReview.objects.visible_to(user), today)
+
+
+_DUE_NOW = InScope(lambda user, _none: due_reviews(user).values_list("pk"))
+
+
+def due_now(user: Any) -> QuerySet[CaseReview]:
+    """The same for `look`, found first by a plan made once: on many days nothing is due."""
+    found = [pk for (pk,) in _DUE_NOW.rows(user)]
+    rows = CaseReview.objects.filter(pk__in=found) if found else CaseReview.objects.none()
+    return rows.order_by("follow_up_on", "pk")
 
 
 def due_of(reviews: Iterable[CaseReview], today: date | None = None) -> QuerySet[CaseReview]:

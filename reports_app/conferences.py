@@ -9,7 +9,7 @@ from typing import Any
 from reports_app.queue import Queue, queue_of
 from reports_app.selectors import Row, rows_of
 from sessions_app import policies
-from sessions_app.models import CaseConference, CaseReview, ConferenceCase, Episode
+from sessions_app.models import CaseConference, CaseReview, ConferenceCase
 
 
 @dataclass
@@ -29,7 +29,7 @@ def agenda_of(conference: CaseConference, user: Any) -> list[AgendaItem]:
         .select_related("presenter", "client__key", "episode__programme")
     )
     ids = [case.episode_id for case in cases]
-    rows = {row.episode.pk: row for row in rows_of(Episode.objects.filter(pk__in=ids))}
+    rows = {row.episode.pk: row for row in rows_of(ids)}
     decided: dict[int, list[CaseReview]] = defaultdict(list)
     for review in (
         CaseReview.objects.visible_to(user)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q, Value
 from django.db.models.functions import TruncDate
 
 from measures_app.flagging import NOBODY_TOOK_IT
@@ -20,7 +20,7 @@ from measures_app.psychometrics import budget as room
 from reports_app.noticed import GOOD_NEWS
 from reports_app.selectors import Row, rows_of
 from sessions_app import clinic_time
-from sessions_app.models import Episode
+from sessions_app.access import InScope
 
 MOST_FOLDED = 12  # rows that a fold shows
 LATELY = 35  # days that the numbers above the list look back on
@@ -59,7 +59,21 @@ class Queue:
     waiting_total: int = 0
 
 
-def benefit_of(flag: Flag, today: date) -> float:
+class Standing(NamedTuple):
+    """What the order is made of: a flag without its words."""
+
+    pk: int
+    episode_id: int
+    client_id: int
+    rule: str
+    state: str
+    raised_on: date
+    owner_id: int | None
+    snoozed_until: date | None
+    benefit: float | None
+
+
+def benefit_of(flag: Flag | Standing, today: date) -> float:
     """Expected benefit of looking, as the night stored it; it climbs while nobody has taken it up.
 
     So nothing stays open silently: each week adds what a week of waiting below the line adds.
@@ -71,11 +85,7 @@ def benefit_of(flag: Flag, today: date) -> float:
     return room.climbed(found, days)
 
 
-NEEDED = ("episode_id", "client_id", "rule", "state", "raised_on", "owner_id", "snoozed_until",
-          "benefit")  # fmt: skip
-
-
-def _by_episode(flags: list[Flag], today: date) -> list[Entry]:
+def _by_episode(flags: list[Standing], today: date) -> list[Entry]:
     found: dict[int, Entry] = {}
     for flag in flags:
         entry = found.setdefault(flag.episode_id, Entry(flag.episode_id, flag.client_id))
@@ -96,7 +106,7 @@ def _one_a_client(entries: list[Entry]) -> list[Entry]:
     return list(chosen.values())
 
 
-def _of_others(flags: list[Flag], than: list[Flag], today: date) -> list[Entry]:
+def _of_others(flags: list[Standing], than: list[Standing], today: date) -> list[Entry]:
     """Entries of clients who don't stand among the flags of another list."""
     there = {flag.client_id for flag in than}
     return _one_a_client(_by_episode([f for f in flags if f.client_id not in there], today))
@@ -109,7 +119,7 @@ def queue_of(user: Any, budget: int) -> Queue:
     Behind it stand those put off and those that wait below the clinic's line.
     """
     today = clinic_time.today()
-    standing = list(for_review(user).standing().only(*NEEDED).order_by("pk"))
+    standing = [Standing(*row) for row in _STANDING.rows(user)]
     live = [flag for flag in standing if flag.state != Flag.State.WAITING]
     off = {f.pk for f in live if f.snoozed_until is not None and f.snoozed_until > today}
     awake = [flag for flag in live if flag.pk not in off]
@@ -126,8 +136,7 @@ def queue_of(user: Any, budget: int) -> Queue:
     parts = [now, *folded]
     ids = [entry.episode_id for part in parts for entry in part]
     shown = {flag.pk for flag in live} | {pk for entry in folded[-1] for pk in entry.flags}
-    episodes = Episode.objects.filter(pk__in=ids)
-    rows = {row.episode.pk: row for row in rows_of(episodes, _flags(shown, standing, ids))}
+    rows = {row.episode.pk: row for row in rows_of(ids, _flags(shown, standing, ids))}
     elsewhere = _elsewhere(entries, set(ids))
     for row in rows.values():
         row.elsewhere = elsewhere.get(row.episode.client_id, [])
@@ -141,11 +150,15 @@ def queue_of(user: Any, budget: int) -> Queue:
     )
 
 
-def _flags(shown: set[int], standing: list[Flag], ids: list[int]) -> QuerySet[Flag]:
-    """The flags of the rows that are shown: in scope already, so asked for by their keys."""
+_STANDING = InScope(
+    lambda user, _none: for_review(user).standing().order_by("pk").values_list(*Standing._fields)
+)
+
+
+def _flags(shown: set[int], standing: list[Standing], ids: list[int]) -> list[int]:
+    """The flags of the rows that are shown."""
     episodes = set(ids)
-    keys = [f.pk for f in standing if f.pk in shown and f.episode_id in episodes]
-    return Flag.objects.filter(pk__in=keys)
+    return [f.pk for f in standing if f.pk in shown and f.episode_id in episodes]
 
 
 def for_review(user: Any) -> FlagQuerySet:
@@ -180,10 +193,9 @@ class Lately:
     untaken: int
 
 
-def lately(user: Any, days: int = LATELY) -> Lately:
-    """Counted in the database, in one statement: a clinic's weeks are thousands of flags."""
+def _counted(user: Any, _none: Any) -> Any:
     today = clinic_time.today()
-    since = today - timedelta(days=days)
+    since = today - timedelta(days=LATELY)
     judged = (
         Q(raised_on__gte=since, raised_on__lte=today - timedelta(days=7))
         & ~Q(rule=GOOD_NEWS)
@@ -196,15 +208,27 @@ def lately(user: Any, days: int = LATELY) -> Lately:
     )
     week_on = F("raised_on") + timedelta(days=7)
     in_time = Q(owned_on__lte=week_on) | Q(state=Flag.State.DECIDED, closed_on__lte=week_on)
-    counts = (
+    return (
         Flag.objects.visible_to(user)
         .for_review()
         .filter(judged | nobody)
         .annotate(owned_on=TruncDate("taken_up_at", tzinfo=clinic_time.zone()))
-        .aggregate(
+        .order_by()
+        .values(of=Value(1))
+        .annotate(
             raised=Count("pk", filter=judged),
             in_time=Count("pk", filter=judged & in_time),
             untaken=Count("client", filter=nobody, distinct=True),
         )
+        .values_list("raised", "in_time", "untaken")
     )
-    return Lately(**counts)
+
+
+_LATELY = InScope(_counted)
+
+
+def lately(user: Any) -> Lately:
+    """Counted in the database, in one statement: a clinic's weeks are thousands of flags."""
+    for counts in _LATELY.rows(user):
+        return Lately(*counts)
+    return Lately(0, 0, 0)

@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 
 from measures_app import followups
 from measures_app.charts import sparkline_svg
+from measures_app.kept import kept
 from measures_app.measures import choose_norm
-from measures_app.models import Administration, Flag, Measure, NormRow, Trajectory
+from measures_app.models import Administration, Flag, Measure, Trajectory
 from measures_app.sentences import class_words
 from reports_app.models import EpisodeSummary
 from reports_app.noticed import Said, said_of
@@ -28,6 +29,7 @@ from sessions_app.models import (
     Respondent,
     Session,
 )
+from sessions_app.prepared import Prepared
 
 STANDING_WORDS = {
     "worse": "further than expected",
@@ -87,11 +89,53 @@ CURVES = [
 ]  # fmt: skip
 
 
+# By one list of numbers each, so that one plan serves a list of any length.
+_TRAJECTORIES = Prepared(
+    lambda given: (
+        Trajectory.objects.filter(episode__pk__any_of=given[0])
+        .select_related("respondent", "measure")
+        .defer(*CURVES)
+        .order_by("pk")
+    )
+)
+_BOOKED = Prepared(
+    lambda given: (
+        Session.objects.filter(episode__pk__any_of=given[0], status=Session.Status.BOOKED)
+        .order_by("-held_on")
+        .values_list("episode", "held_on")
+    )
+)
+_LEADS = Prepared(
+    lambda given: Assignment.objects.filter(
+        episode__pk__any_of=given[0], part=Assignment.Part.LEAD, to_on=None
+    ).select_related("clinician")
+)
+_SUMMARIES = Prepared(
+    lambda given: EpisodeSummary.objects.filter(episode__pk__any_of=given[0]).values_list(
+        "episode", "attended", "last_session_on"
+    )
+)
+_EPISODES = Prepared(
+    lambda given: Episode.objects.filter(pk__any_of=given[0]).select_related(
+        "client__identity", "client__key", "programme"
+    )
+)
+_LIVE_FLAGS = Prepared(
+    lambda given: (
+        Flag.objects.live()
+        .filter(episode__pk__any_of=given[0])
+        .select_related("owner", "respondent")
+    )
+)
+_FLAGS = Prepared(
+    lambda given: Flag.objects.filter(pk__any_of=given[0]).select_related("owner", "respondent")
+)
+
+
 def _main_trajectories(ids: list[int]) -> dict[int, Trajectory]:
     """The client's own longest series of each episode."""
     chosen: dict[int, Trajectory] = {}
-    rows = Trajectory.objects.filter(episode__in=ids).select_related("respondent", "measure")
-    for row in rows.defer(*CURVES).order_by("pk"):
+    for row in _TRAJECTORIES.objects([ids]):
         there = chosen.get(row.episode_id)
         rank = (row.respondent.relation == "self", len(row.scores))
         if there is None or rank > (there.respondent.relation == "self", len(there.scores)):
@@ -100,27 +144,19 @@ def _main_trajectories(ids: list[int]) -> dict[int, Trajectory]:
 
 
 def _cutoffs(measures: Iterable[Measure]) -> dict[int, float | None]:
-    rows: dict[int, list[NormRow]] = defaultdict(list)
-    for norm in NormRow.objects.filter(measure__in=set(measures)):
-        rows[norm.measure_id].append(norm)
-    today = clinic_time.today()
-    chosen = {pk: choose_norm(norms, None, today) for pk, norms in rows.items()}
+    today, there = clinic_time.today(), kept()
+    ids = {measure.pk for measure in measures}
+    chosen = {pk: choose_norm(there.norms_of(pk), None, today) for pk in ids}
     return {pk: norm.cutoff for pk, norm in chosen.items() if norm is not None}
 
 
 def _next_sessions(ids: list[int]) -> dict[int, date]:
     today = clinic_time.today()
-    rows = Session.objects.filter(
-        episode__in=ids, status=Session.Status.BOOKED, held_on__gte=today
-    ).order_by("-held_on")
-    return dict(rows.values_list("episode", "held_on"))
+    return {episode: day for episode, day in _BOOKED.rows([ids]) if day >= today}
 
 
 def _leads(ids: list[int]) -> dict[int, Clinician]:
-    rows = Assignment.objects.filter(
-        episode__in=ids, part=Assignment.Part.LEAD, to_on=None
-    ).select_related("clinician")
-    return {row.episode_id: row.clinician for row in rows}
+    return {row.episode_id: row.clinician for row in _LEADS.objects([ids])}
 
 
 def _said_with_cover(lead: Clinician | None, away: dict[int, Absence]) -> str:
@@ -136,30 +172,31 @@ def _said_with_cover(lead: Clinician | None, away: dict[int, Absence]) -> str:
     }
 
 
-def rows_of(episodes: QuerySet[Episode], flags: QuerySet[Flag] | None = None) -> list[Row]:
-    """Everything that a list of episodes shows, in about eight queries."""
-    found = list(episodes.select_related("client__identity", "client__key", "programme"))
-    ids = [episode.pk for episode in found]
+def rows_of(ids: list[int], flags: list[int] | None = None) -> list[Row]:
+    """Everything that a list of episodes shows, in about eight queries.
+
+    `ids` are of episodes in scope, in the order wanted; `flags` are theirs (else the live ones).
+    """
+    there = {episode.pk: episode for episode in _EPISODES.objects([ids])}
+    found = [there[pk] for pk in ids if pk in there]
     trajectories = _main_trajectories(ids)
     cutoffs = _cutoffs(row.measure for row in trajectories.values())
     coming, leads = _next_sessions(ids), _leads(ids)
     away = absences.on(set(leads.values()))
-    summaries = {s.episode_id: s for s in EpisodeSummary.objects.filter(episode__in=ids)}
+    summaries = {episode: (n, last) for episode, n, last in _SUMMARIES.rows([ids])}
     by_episode: dict[int, list[Flag]] = defaultdict(list)
-    live = Flag.objects.live() if flags is None else flags
-    for flag in live.filter(episode__in=ids).select_related("owner", "respondent"):
+    for flag in _LIVE_FLAGS.objects([ids]) if flags is None else _FLAGS.objects([flags]):
         by_episode[flag.episode_id].append(flag)
     rows = []
     for episode in found:
-        trajectory, summary = trajectories.get(episode.pk), summaries.get(episode.pk)
+        trajectory = trajectories.get(episode.pk)
         row = Row(episode, trajectory, flags=by_episode[episode.pk])
         if trajectory is not None:
             row.spark = sparkline_svg(trajectory.scores, cutoff=cutoffs.get(trajectory.measure_id))
             row.standing = STANDING_WORDS.get(trajectory.standing, "")
             scores = trajectory.scores
             row.change = class_words(trajectory.change_class, first=scores[0], last=scores[-1])
-        row.sessions = summary.attended if summary else 0
-        row.last_seen = summary.last_session_on if summary else None
+        row.sessions, row.last_seen = summaries.get(episode.pk, (0, None))
         row.next_on = coming.get(episode.pk)
         row.lead = _said_with_cover(leads.get(episode.pk), away)
         row.said = said_of(row.flags)

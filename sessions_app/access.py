@@ -249,36 +249,53 @@ def _clinical(user: Any, column: str) -> Any:
     return [] if written is None else written
 
 
-_SEEN_OF_ONE: dict[tuple[Any, ...], Prepared] = {}
+class InScope:
+    """A query within a person's clinical scope, planned once for all who hold the same roles.
+
+    `build(user, numbers)` gives its queryset, ending in `values_list`. What differs by roles,
+    programmes and the day is kept apart; within a day `build` may ask what day it is.
+    """
+
+    def __init__(self, build: Callable[[Any, Any], Any]) -> None:
+        self._build = build
+        self._kept: dict[tuple[Any, ...], Prepared] = {}
+
+    def rows(self, user: Any, *numbers: Any) -> list[tuple[Any, ...]]:
+        if getattr(user, "kind", None) == "system":
+            return list(self._build(user, numbers))
+        if not roles(user) & {CLINICIAN, SUPERVISOR}:
+            return []
+        return self._for(user).rows([user.pk, *numbers])
+
+    def _for(self, user: Any) -> Prepared:
+        from sessions_app.models import User
+
+        grants = grants_of(user)
+
+        def build(numbers: Any) -> Any:
+            person, *others = numbers
+            whoever = User(pk=person)
+            whoever._grants_in_force = (clinic_time.today(), grants)
+            return self._build(whoever, others)
+
+        former_days = policies.get("former_assignment_days")
+        granted = tuple(_granted_programmes(user))
+        key = (clinic_time.today(), former_days, roles(user), granted)
+        if len(self._kept) >= MOST_WRITTEN:
+            self._kept.clear()
+        return self._kept.setdefault(key, Prepared(build))
+
+
+def _of_one_client(user: Any, numbers: Any) -> Any:
+    return clinical_episodes(user).filter(client_id=numbers[0]).order_by().values_list("pk")
+
+
+_SEEN = InScope(_of_one_client)
 
 
 def episodes_seen(user: Any, client_id: int) -> list[int]:
-    """Numbers of one client's episodes in clinical scope: `clinical_episodes`, planned once.
-
-    Most pages are about one client. The query differs with roles, programmes and the day, by
-    which it is kept; the person and the client are its numbers.
-    """
-    from sessions_app.models import Episode, User
-
-    if getattr(user, "kind", None) == "system":
-        return list(Episode.objects.filter(client_id=client_id).values_list("pk", flat=True))
-    if not roles(user) & {CLINICIAN, SUPERVISOR}:
-        return []
-    today, former_days = clinic_time.today(), policies.get("former_assignment_days")
-    grants = grants_of(user)
-
-    def build(numbers: Any) -> Any:
-        client, person = numbers
-        whoever = User(pk=person)
-        whoever._grants_in_force = (today, grants)
-        found = _episodes_in_scope(whoever, today, former_days).filter(client_id=client)
-        return found.order_by().values_list("pk")
-
-    key = (today, former_days, roles(user), tuple(_granted_programmes(user)))
-    if len(_SEEN_OF_ONE) >= MOST_WRITTEN:
-        _SEEN_OF_ONE.clear()
-    asked = _SEEN_OF_ONE.setdefault(key, Prepared(build))
-    return [pk for (pk,) in asked.rows([client_id, user.pk])]
+    """Numbers of one client's episodes in clinical scope; most pages are about one client."""
+    return [pk for (pk,) in _SEEN.rows(user, client_id)]
 
 
 def conferences_of(user: Any) -> Q:

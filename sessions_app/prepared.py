@@ -17,17 +17,32 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import QuerySet
+from django.db.models import IntegerField, Lookup, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg2.extensions import AsIs
 
 FEW = 4
-# Stand in for the numbers while the SQL is written; no row has these.
-_STAND_INS = [9_000_000_000_000_000_001 + place for place in range(FEW)]
-_WORDS = [f"\ue000 stands in {place}" for place in range(FEW)]
+# What stands in for a value of its place while the SQL is written; no row has these.
+_STAND_INS: dict[type, Callable[[int], Any]] = {
+    int: lambda place: 9_000_000_000_000_000_001 + place,
+    str: lambda place: f"\ue000 stands in {place}",
+    list: lambda place: [9_000_000_000_000_000_001 + place],
+}
 _NAMES = count(1)
 # Which connection has planned what already; both go when the connection does.
 _PLANNED: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+@IntegerField.register_lookup
+class AnyOf(Lookup):  # type: ignore[type-arg]
+    """`pk__any_of=[…]`: as `in`, with one value however many numbers there are."""
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, values = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s)", [*values, self.rhs]
 
 
 class _Written:
@@ -42,8 +57,7 @@ class _Written:
     def ask(self, numbers: Collection[Any]) -> Iterable[Any]:
         with connection.cursor() as cursor:
             if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                given = dict(zip(self.stand_ins, numbers, strict=True))
-                cursor.execute(self.sql, self._with(given))
+                cursor.execute(self.sql, self._with([*numbers]))
             else:
                 self._plan(connection.connection)
                 places = ", ".join(["%s"] * len(numbers))
@@ -54,16 +68,20 @@ class _Written:
             found = cursor.fetchall()
         return self.compiler.results_iter([found], tuple_expected=True)
 
-    def _with(self, given: dict[Any, Any]) -> list[Any]:
-        # By type too: to Python a flag is a number, and equal to one.
-        known = (int, str)
-        return [given.get(value, value) if type(value) in known else value for value in self.values]
+    def _with(self, given: Sequence[Any]) -> list[Any]:
+        def of(value: Any) -> Any:
+            # By type too: to Python a flag is a number, and equal to one.
+            pairs = zip(self.stand_ins, given, strict=True)
+            return next((new for old, new in pairs if type(old) is type(value) and old == value),
+                        value)  # fmt: skip
+
+        return [of(value) for value in self.values]
 
     def _plan(self, line: Any) -> None:
         planned = _PLANNED.setdefault(line, set())
         if self.name in planned:
             return
-        places = {number: AsIs(f"${place}") for place, number in enumerate(self.stand_ins, start=1)}
+        places = [AsIs(f"${place}") for place in range(1, len(self.stand_ins) + 1)]
         with connection.wrap_database_errors, line.cursor() as cursor:
             sql = cursor.mogrify(self.sql, self._with(places)).decode()
             cursor.execute(f"PREPARE {self.name} AS {sql}")
@@ -87,6 +105,8 @@ class _Written:
 class Prepared:
     """A query by a few row numbers, or codes: `build(numbers)` gives its queryset.
 
+    One of the few may be a list, for `any_of`.
+
     `rows` answers as `values_list` does, for a queryset that ends in it; `objects` with the
     model's own objects and what is joined by `select_related`. Nothing but the numbers may
     differ between two askings: not the day, the language or the person. With more numbers, or
@@ -95,15 +115,14 @@ class Prepared:
 
     def __init__(self, build: Callable[[Any], QuerySet[Any]]) -> None:
         self._build = build
-        self._written: dict[tuple[int, bool], _Written] = {}
+        self._written: dict[tuple[type, ...], _Written] = {}
 
     def _for(self, numbers: Collection[Any]) -> _Written:
-        words = any(type(number) is str for number in numbers)
-        key = len(numbers), words
-        if key not in self._written:
-            stand_ins = (_WORDS if words else _STAND_INS)[: len(numbers)]
-            self._written[key] = _Written(self._build(stand_ins), stand_ins)
-        return self._written[key]
+        kinds = tuple(type(number) for number in numbers)
+        if kinds not in self._written:
+            stand_ins = [_STAND_INS[kind](place) for place, kind in enumerate(kinds)]
+            self._written[kinds] = _Written(self._build(stand_ins), stand_ins)
+        return self._written[kinds]
 
     def rows(self, numbers: Collection[Any]) -> list[tuple[Any, ...]]:
         if 0 < len(numbers) <= FEW:

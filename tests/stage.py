@@ -55,6 +55,7 @@ def scene(play: Play) -> Any:
 
     found = with_the_cast if _with_the_cast(play) else alone
     found.__doc__ = play.__doc__
+    found.scene = name  # type: ignore[attr-defined]
     return pytest.fixture(name=name)(found)
 
 
@@ -132,12 +133,15 @@ def on_stage(
     if connection.in_atomic_block or "committed_database" in request.fixturenames:
         yield None
         return
-    names = request.fixturenames
+    # By the function and not by the name: another module's fixture may be called the same.
+    known = request.node._fixtureinfo.name2fixturedefs
     asked = [
         name
-        for name in names
-        if name in SCENES and (_with_the_cast(SCENES[name]) or "clinic" not in names)
+        for name in request.fixturenames
+        if name in known and getattr(known[name][-1].func, "scene", "") == name
     ]
+    if "clinic" in request.fixturenames:
+        asked = [name for name in asked if _with_the_cast(SCENES[name])]
     with django_db_blocker.unblock():
         placed = stage.open(asked[0] if asked else "")
         yield placed

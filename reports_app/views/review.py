@@ -37,7 +37,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Who is worth a conversation this week?"""
     budget = int(policies.get("review_budget_per_week"))
     found = queue_of(request.user, budget)
-    due = followups.look(followups.due_reviews(request.user))
+    due = followups.look(followups.due_now(request.user))
     rows = len(found.talk) + len(found.good) + len(due)
     audit.record("read", subject_kind="review queue", rows=rows)
     context = {

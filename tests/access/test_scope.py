@@ -201,7 +201,7 @@ def test_a_scope_written_down_shows_the_same_when_room_was_made_for_others(
 def test_of_one_client_the_scope_planned_once_says_what_the_whole_scope_says(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "MOST_WRITTEN", 3)  # room is made for others meanwhile
+    monkeypatch.setattr(access, "MOST_WRITTEN", 1)  # room is made for others meanwhile
     shown = set()
     with acting_as(BY):  # beneath it everything: the application's scope alone
         for name in (*PEOPLE, *PEOPLE):
