@@ -153,6 +153,20 @@ def must_have_one(user: Any) -> bool:
     return any(in_force[f"second_factor_{role}"] for role in access.roles(user))
 
 
+def met(request: HttpRequest) -> bool:
+    """Whether the person signed in has the factor that the clinic asks of them, or needs none."""
+    # Found once a session: pages ask the database nothing more for it.
+    if request.session.get(MET) == request.user.pk:
+        return True
+    user = request.user
+    if shown_elsewhere(request):
+        return True
+    if has_one(user) or not must_have_one(user) or waived():
+        request.session[MET] = user.pk
+        return True
+    return False
+
+
 class SecondFactorMiddleware:
     """Whoever must have a second factor and has none is led to set it up before anything else."""
 
@@ -166,25 +180,13 @@ class SecondFactorMiddleware:
             # A key was made by somebody who had signed in whole, and has no session to note it in.
             and not hasattr(request, "api_key")
             and not request.path.startswith(OPEN)
-            and not self._met(request)
+            and not met(request)
         ):
             if request.path.startswith(DOORS):
                 why = _("Set up your second factor first.")
                 return JsonResponse({"detail": str(why)}, status=403)
             return redirect("mfa_index")
         return self.get_response(request)
-
-    def _met(self, request: HttpRequest) -> bool:
-        # Found once a session: pages ask the database nothing more for it.
-        if request.session.get(MET) == request.user.pk:
-            return True
-        user = request.user
-        if shown_elsewhere(request):
-            return True
-        if has_one(user) or not must_have_one(user) or waived():
-            request.session[MET] = user.pk
-            return True
-        return False
 
 
 def _record(what: str, user: Any, authenticator: Any) -> None:

@@ -28,5 +28,7 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
     names = {f"user:{user.public_id}": user.name for user in User.objects.all()}
     for event in page.object_list:
         event.who = names.get(event.actor, event.actor)
+        told = [(key, value) for key, value in event.detail.items() if value not in (None, "")]
+        event.more = ", ".join(f"{key}: {value}" for key, value in told)
         event.about = names.get(f"user:{event.subject}", event.subject)
     return render(request, "people/audit.html", {"page": page, "wanted": wanted})

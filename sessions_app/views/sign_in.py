@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import Login
+from allauth.mfa.base.views import IndexView
 from django import forms
 from django.conf import settings
 from django.contrib.auth import views as auth_views
@@ -42,6 +43,14 @@ class SignIn(auth_views.LoginView):
         # Who typed the password just now isn't asked for it again a page later.
         record_authentication(self.request, user, method="password", reauthenticated=True)
         return perform_login(self.request, Login(user=user, redirect_url=self.get_success_url()))
+
+
+class SecondFactors(IndexView):
+    """allauth's page of a person's factors; it says when one has to be set up first."""
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        asked = settings.SECOND_FACTORS and not second_factor.met(self.request)
+        return super().get_context_data(**more, asked=asked)
 
 
 class SignOut(auth_views.LogoutView):

@@ -36,6 +36,8 @@ async function close() {
   if (way.over) return over(way.sign_in);
   options = way.passkey ?? null;
   withKey.hidden = !options;
+  cover.querySelector("[data-pin]").hidden = !way.pin;
+  cover.querySelector("[data-no-pin]").hidden = Boolean(way.pin);
   elsewhere.hidden = !way.elsewhere;
   elsewhere.querySelector("span").textContent = way.elsewhere ?? "";
 }

@@ -209,3 +209,18 @@ def test_the_name_typed_is_kept_as_a_hash_alone(clinic: Clinic) -> None:
         row = AccessAttempt.objects.get()
     assert row.username == lock_out.name_hash("my-password@x.example")
     assert "my-password" not in f"{row.post_data}{row.get_data}"
+
+
+def test_the_page_of_factors_says_that_one_has_to_be_set_up_to_whom_it_is_asked_of(
+    clinic: Clinic,
+) -> None:
+    alice = Browser()
+    sign_in(alice)
+    assert b"Your clinic asks a second factor" in alice.get("/second-factor/").content
+    set_up(alice)
+    assert b"Your clinic asks a second factor" not in alice.get("/second-factor/").content
+    with acting_as(BY):
+        actions.set_policy(key="second_factor_clinician", value=False, by=BY)
+    bob = Browser()
+    sign_in(bob, "bob")
+    assert b"Your clinic asks a second factor" not in bob.get("/second-factor/").content
