@@ -76,15 +76,19 @@ def _tables(content: Content) -> list[Table]:
     ]
 
 
-def _held_to(period: Period) -> dict[str, Any]:
-    """What else the tables depend on: a place's name may change without any month's doing."""
-    places = [list(m.objects.order_by("pk").values_list("name", flat=True))
-              for m in (Programme, Site)]  # fmt: skip
-    return {
-        "limit": int(policies.get("small_cell_limit")),
-        "waiting_limit": policies.get("waiting_limit_days", period.end),
-        "places": places,
-    }
+PLACES: dict[str, Any] = {"programme": Programme, "site": Site}
+
+
+def _held_to(period: Period, kind: str) -> dict[str, Any]:
+    """What else a table depends on and no month notes: a place's name, for one."""
+    what, _, by = kind.partition(" ")
+    found: dict[str, Any] = {"limit": int(policies.get("small_cell_limit"))}
+    if what == FLOW:
+        found["waiting_limit"] = policies.get("waiting_limit_days", period.end)
+    if by in PLACES:
+        names = PLACES[by].objects.order_by("pk").values_list("name", flat=True)
+        found["places"] = list(names)
+    return found
 
 
 def _made(period: Period, kind: str, scope: Scope, limit: int) -> Content:
@@ -96,7 +100,7 @@ def _made(period: Period, kind: str, scope: Scope, limit: int) -> Content:
 
 
 def _shown(period: Period, kind: str, scope: Scope) -> tuple[Content, Since | None]:
-    held_to = _held_to(period)
+    held_to = _held_to(period, kind)
 
     def make() -> Content:
         return _made(period, kind, scope, held_to["limit"])
@@ -120,7 +124,7 @@ def tables(period: Period, by: str, scope: Scope) -> tuple[list[Table], Since | 
 
 def make_again(period: Period, kind: str, scope: Scope) -> None:
     """As they hold now, kept for the next reader."""
-    held_to = _held_to(period)
+    held_to = _held_to(period, kind)
     kept.exact(
         f"{period} {kind}", period, scope, held_to,
         lambda: _made(period, kind, scope, held_to["limit"]),
