@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -28,22 +28,27 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.models import Session as StoredSession
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, kept_forms, policies, second_factor, single_sign_on
+from sessions_app import (
+    access,
+    audit,
+    kept_forms,
+    live_sign_ins,
+    policies,
+    second_factor,
+    single_sign_on,
+)
 from sessions_app.keys import DOORS
 
-HERE = "presence"
+HERE = live_sign_ins.HERE
 TRIES = 5
 NOTED_EVERY = 30  # seconds: a session isn't written at each request
 # Fields of the page that asks; the last is the button that leads to the clinic's own sign-in.
@@ -53,6 +58,9 @@ PIN = re.compile(r"[0-9]{4,8}\Z")
 OPEN = {"unlock", "presence", "account_logout", "sign_out", "account_login", "sign_in",
         "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
         "single_sign_on", "single_sign_on_back", "healthz", "readyz", "metrics"}  # fmt: skip
+# Where factors are added. allauth asks there for what a person has here; of whoever has nothing
+# but the clinic's own sign-in service it would ask nothing.
+OF_FACTORS = {"mfa_activate_totp", "mfa_add_webauthn"}
 BY_ITSELF = {
     "presence",
     "import_state",
@@ -83,23 +91,12 @@ def begin(request: HttpRequest, user: Any, *, began: float | None = None) -> Non
         "seen": now(),
         "idle": idle,
         "whole": whole,
-        "agent": agent_of(request),
+        "agent": live_sign_ins.agent_of(request),
     }
 
 
 def began_at(request: HttpRequest) -> float:
     return float(request.session.get(HERE, {}).get("began", now()))
-
-
-def agent_of(request: HttpRequest) -> str:
-    """The browser and the system in two words; nothing more of a device is kept."""
-    text = request.headers.get("User-Agent", "")
-    browsers = (("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
-    systems = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"),
-               ("Windows", "Windows"), ("Mac OS", "Mac"), ("Linux", "Linux"))  # fmt: skip
-    named = [next((word for sign, word in known if sign in text), "") for known in
-             (browsers, systems)]  # fmt: skip
-    return " · ".join(filter(None, named))
 
 
 def rest(request: HttpRequest) -> None:
@@ -141,6 +138,8 @@ class PresenceMiddleware:
             rest(request)
         if name in OPEN:
             return None
+        if name in OF_FACTORS and _known_there_alone(request) and not recent(request):
+            return single_sign_on.begin(request, to=reverse(name), again=True)
         # The doors for machines read their own bodies; nobody unlocks there.
         sent = {} if request.path.startswith(DOORS) else request.POST
         if ELSEWHERE in sent and elsewhere(request):
@@ -219,6 +218,13 @@ def elsewhere(request: HttpRequest) -> str:
     return str(settings.SSO["name"]) if came_by_it else ""
 
 
+def _known_there_alone(request: HttpRequest) -> bool:
+    user = request.user
+    return bool(elsewhere(request)) and not (
+        user.has_usable_password() or second_factor.has_one(user)
+    )
+
+
 def ask_elsewhere(request: HttpRequest) -> HttpResponse:
     """Off to be asked there; a form that came along waits sealed until they are back."""
     to = request.POST.get("next", "/") if request.path == reverse("unlock") else "/kept/"
@@ -230,7 +236,7 @@ def ask_elsewhere(request: HttpRequest) -> HttpResponse:
 def took_up_elsewhere(request: HttpRequest) -> None:
     """The clinic's own sign-in service asked anew, and it is the same person."""
     user = request.user
-    record_authentication(request, user, method="socialaccount", fresh=True)
+    record_authentication(request, user, method="socialaccount", fresh=True, reauthenticated=True)
     _awake(request)
     audit.record("unlocked", subject_kind="user", subject=user.public_id, how="single sign-on")  # type: ignore[union-attr]  # signed in
 
@@ -358,25 +364,6 @@ def recently(*methods: str) -> Any:
         return guarded
 
     return decorate
-
-
-# --- where a person is signed in -----------------------------------------------------------------
-
-
-def handle_of(session_key: str) -> str:
-    """What a page may call a session: its key is what opens it."""
-    return salted_hmac("sessions_app.presence", session_key).hexdigest()[:24]
-
-
-def sessions_of(user: Any) -> Iterator[tuple[StoredSession, dict[str, Any]]]:
-    """The person's live sessions on the server, each with what is known of it.
-
-    Sessions live a day at most: walking them all is a few milliseconds for a large clinic.
-    """
-    for row in StoredSession.objects.filter(expire_date__gte=timezone.now()).iterator():
-        data = row.get_decoded()
-        if data.get(SESSION_KEY) == str(user.pk):
-            yield row, data.get(HERE, {})
 
 
 def back_to(request: HttpRequest, path: str) -> HttpResponse:

@@ -23,6 +23,7 @@ from django.contrib.sessions.models import Session
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -92,6 +93,18 @@ class AccountAdapter(DefaultAccountAdapter):
         if getattr(self.request, SHOWN_NOW, False):
             return [stage for stage in stages if not stage.startswith("allauth.mfa.")]
         return stages
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Ways to show who is there before factors change; whoever came from there, there too."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if settings.SSO and ELSEWHERE in self.request.session:
+            way = {
+                "id": "single_sign_on",
+                "description": settings.SSO["name"],
+                "url": reverse("single_sign_on_again"),
+            }
+            methods.append(way)
+        return methods
 
     def add_message(
         self,

@@ -58,6 +58,7 @@ SIGN_IN_STEPS = [
         passkeys.reauthenticate_webauthn,
         name="mfa_reauthenticate_webauthn",
     ),
+    path("second-factor/again/elsewhere/", single_sign_on.again, name="single_sign_on_again"),
 ]
 
 urlpatterns = [

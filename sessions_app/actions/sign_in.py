@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, lock_out, presence, second_factor
+from sessions_app import access, audit, live_sign_ins, lock_out, presence, second_factor
 from sessions_app.context import user_of
 from sessions_app.models import User
 
@@ -103,8 +103,8 @@ def end_sign_in(*, user: User, handle: str, by: Any, spared: str = "") -> int:
     if user_of(by) != user:
         access.require(by, "manage_people")
     ended = 0
-    for row, _here in presence.sessions_of(user):
-        wanted = not handle or presence.handle_of(row.session_key) == handle
+    for row, _here in live_sign_ins.sessions_of(user):
+        wanted = not handle or live_sign_ins.handle_of(row.session_key) == handle
         if wanted and row.session_key != spared:
             row.delete()
             ended += 1

@@ -35,7 +35,8 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
-        return super().get_context_data(**more, elsewhere=settings.SSO)
+        kept = kept_forms.KEPT in self.request.session
+        return super().get_context_data(**more, elsewhere=settings.SSO, kept=kept)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """The password is right; allauth asks for the second factor, or signs in."""

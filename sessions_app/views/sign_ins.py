@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, kept_forms, presence
+from sessions_app import access, actions, kept_forms, live_sign_ins, presence
 from sessions_app.forms import add_problems
 from sessions_app.models import User
 
@@ -37,7 +37,7 @@ def _shown(request: HttpRequest, user: User) -> list[dict[str, Any]]:
     own = request.session.session_key
     found = [
         {
-            "handle": presence.handle_of(row.session_key),
+            "handle": live_sign_ins.handle_of(row.session_key),
             "this": row.session_key == own,
             "agent": here.get("agent", ""),
             "rests": here.get("rests", False),
@@ -45,7 +45,7 @@ def _shown(request: HttpRequest, user: User) -> list[dict[str, Any]]:
             "began": datetime.fromtimestamp(here["began"], UTC) if here else None,
             "seen": datetime.fromtimestamp(here["seen"], UTC) if here else None,
         }
-        for row, here in presence.sessions_of(user)
+        for row, here in live_sign_ins.sessions_of(user)
     ]
     found.sort(key=lambda one: (one["this"], one["at"]), reverse=True)
     return found

@@ -10,6 +10,7 @@ from allauth.account.models import Login
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -42,6 +43,14 @@ def _refused(request: HttpRequest, why: str, subject: str = "") -> HttpResponse:
 @require_POST
 def begin(request: HttpRequest) -> HttpResponse:
     return single_sign_on.begin(request, to=request.POST.get("next", "/"))
+
+
+@_where_configured
+@login_required
+@require_GET
+def again(request: HttpRequest) -> HttpResponse:
+    """Off to show who is there, before something that asks for it; writes nothing here."""
+    return single_sign_on.begin(request, to=request.GET.get("next", "/"), again=True)
 
 
 @_where_configured

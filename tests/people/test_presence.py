@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import check_password
 from django.test import Client as Browser
 from django.urls import get_resolver
 
-from sessions_app import actions, presence
+from sessions_app import actions, live_sign_ins, presence
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, User
 from tests.cast import BY, PASSWORD, Clinic
@@ -170,11 +170,11 @@ def test_my_sign_ins_are_listed_and_ended_and_nobody_elses(
     there, bob = browser_of("alice"), browser_of("bob")
     page = here.get("/my-sign-ins/").content.decode()
     assert there.session.session_key not in page
-    bobs = presence.handle_of(bob.session.session_key)
+    bobs = live_sign_ins.handle_of(bob.session.session_key)
     assert bobs not in page
     here.post("/my-sign-ins/end/", {"handle": bobs})
     assert bob.get("/today/").status_code == 200
-    here.post("/my-sign-ins/end/", {"handle": presence.handle_of(there.session.session_key)})
+    here.post("/my-sign-ins/end/", {"handle": live_sign_ins.handle_of(there.session.session_key)})
     assert there.get("/today/").status_code == 302
     assert here.get("/today/").status_code == 200
 
@@ -185,7 +185,7 @@ def test_an_administrator_ends_a_persons_sign_ins(
     alice, adam, bob = browser_of("alice"), browser_of("adam"), browser_of("bob")
     door = f"/people/{clinic.alice.pk}/sign-ins/"
     assert bob.get(door).status_code == 404
-    assert presence.handle_of(alice.session.session_key) in adam.get(door).content.decode()
+    assert live_sign_ins.handle_of(alice.session.session_key) in adam.get(door).content.decode()
     assert bob.post(door, {}).status_code == 404
     assert alice.get("/today/").status_code == 200
     adam.post(door, {})

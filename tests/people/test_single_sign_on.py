@@ -400,3 +400,35 @@ def test_addresses_without_tls_are_refused_in_production(
     settings.SSO = settings.SSO | {"plain_http": False}
     with pytest.raises(single_sign_on.Away, match="without https"):
         single_sign_on.description()
+
+
+def test_whoever_is_known_there_alone_is_asked_there_before_a_factor_is_added(
+    provider: OpenIDProvider, clinic: Clinic, settings: Any
+) -> None:
+    settings.ASK_AGAIN = True
+    clinic.alice.set_unusable_password()
+    clinic.alice.save()
+    provider.claims["auth_time"] = 1  # signed in there this morning: anybody may sit here now
+    alice = Browser()
+    come_by_it(alice)
+    away = alice.post("/second-factor/passkeys/new/", {"name": "mine"})
+    provider.claims.pop("auth_time")
+    back = urlsplit(there(away["Location"]))
+    assert provider.asked["prompt"] == "login"
+    answer = alice.get(f"{back.path}?{back.query}")
+    assert answer["Location"] == "/second-factor/passkeys/new/"
+    assert alice.get(answer["Location"], headers={"host": "localhost"}).status_code == 200
+
+
+def test_whoever_has_a_password_too_may_be_asked_there_instead(
+    provider: OpenIDProvider, clinic: Clinic
+) -> None:
+    alice = Browser()
+    come_by_it(alice)
+    asked = alice.get("/second-factor/app/", follow=True)
+    assert b"Is it still you?" in asked.content
+    way = "/second-factor/again/elsewhere/?next=%2Fsecond-factor%2Fapp%2F"
+    assert f'href="{way}"' in asked.content.decode()
+    back = urlsplit(there(alice.get(way)["Location"]))
+    assert alice.get(f"{back.path}?{back.query}")["Location"] == "/second-factor/app/"
+    assert b"Authenticator code" in alice.get("/second-factor/app/").content
