@@ -133,13 +133,19 @@ def shown(alert: ItemAlert) -> Shown:
     return Shown(alert, _answers_of(alert))
 
 
+_UNDONE = Prepared(
+    lambda _none: (
+        ItemAlert.objects.filter(done_at=None)
+        .exclude(episode__ending=Episode.Ending.DIED)
+        .values_list("pk", "episode")
+    )
+)
+
+
 def waiting(user: Any, episode: Episode | None = None) -> list[Shown]:
     """Alerts in someone's clinical scope about which nobody has said what was done."""
-    undone = ItemAlert.objects.filter(done_at=None).exclude(episode__ending=Episode.Ending.DIED)
-    if episode is not None:
-        undone = undone.filter(episode=episode)
     # Row-level security says what is in scope; a page without an alert asks nothing more.
-    found = list(undone.values_list("pk", flat=True))
+    found = [pk for pk, of in _UNDONE.always() if episode is None or of == episode.pk]
     if not found:
         return []
     rows = ItemAlert.objects.visible_to(user).filter(pk__in=found)

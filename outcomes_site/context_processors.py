@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from measures_app.alerts import shown_on_pages
 from sessions_app import access
 from sessions_app.models import Installation
+from sessions_app.prepared import Prepared
 
 # (url name, label, any of these rights)
 PLACES = [
@@ -34,8 +35,13 @@ PLACES = [
 ]
 
 
+_INSTALLATION = Prepared(
+    lambda _none: Installation.objects.order_by("pk").values_list("clinic_name", "demo")[:1]
+)
+
+
 def site(request: HttpRequest) -> dict[str, Any]:
-    installation = Installation.objects.first()
+    name, demo = next(iter(_INSTALLATION.always()), ("", False))
     user = getattr(request, "user", None)
     navigation = []
     if user is not None and user.is_authenticated:
@@ -50,7 +56,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         # Asked when a staff page is drawn, and by no other.
         "unseen_alerts": partial(shown_on_pages, user) if gets_mail else (),
         "my_messages": reverse("my_messages") if gets_mail else "",
-        "clinic_name": installation.clinic_name if installation else "",
-        "demo": bool(installation and installation.demo),
+        "clinic_name": name,
+        "demo": demo,
         "navigation": navigation,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -69,9 +70,12 @@ class HandToForm(forms.Form):
         empty_label=_("choose …"),
     )
 
-    def __init__(self, *args: Any, people: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, people: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        """`people`: numbers and names of those who may be chosen."""
         super().__init__(*args, prefix="hand", **kwargs)
-        self.fields["to"].queryset = people  # type: ignore[attr-defined]  # ModelChoiceField
+        field: Any = self.fields["to"]  # a ModelChoiceField
+        field.queryset = User.objects.filter(pk__in=[pk for pk, _name in people])
+        field.choices = [("", field.empty_label), *people]
 
 
 class ResultForm(forms.Form):

@@ -362,6 +362,33 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     return User.objects.filter(seeing, is_active=True)
 
 
+_SEEING: dict[tuple[Any, ...], Prepared] = {}
+
+
+def names_seeing(episode: Any) -> list[tuple[int, str]]:
+    """(number, name) of those in whose clinical scope an episode lies, by a plan made once."""
+    from sessions_app.models import Episode, Programme, User
+
+    restricted = episode.programme.restricted
+
+    # What isn't asked about can't be a number of the query: outside restricted programmes the
+    # client alone counts.
+    numbers = [episode.client_id, *([episode.pk, episode.programme_id] if restricted else [])]
+
+    def build(numbers: Any) -> Any:
+        client, pk, programme = numbers if restricted else (*numbers, 0, 0)
+        there = Episode(pk=pk, client_id=client)
+        there.programme = Programme(pk=programme, restricted=restricted)
+        found: models.QuerySet[User] = people_seeing(there)
+        return found.order_by("name", "pk").values_list("pk", "name")
+
+    key = (clinic_time.today(), policies.get("former_assignment_days"), restricted)
+    if len(_SEEING) >= MOST_WRITTEN:
+        _SEEING.clear()
+    rows = _SEEING.setdefault(key, Prepared(build)).rows(numbers)
+    return [(pk, name) for pk, name in rows]
+
+
 def supervisors_of(clinician: Any) -> models.QuerySet[Any]:
     """Who supervises a clinician today, and has the role for it."""
     from sessions_app.models import RoleGrant, User

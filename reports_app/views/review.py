@@ -72,8 +72,9 @@ def take_up(request: HttpRequest, code: str) -> HttpResponse:
     return redirect(f"{reverse('review_case', args=[code])}?episode={episode.pk}")
 
 
-def _colleagues(episode: Episode, user: Any) -> Any:
-    return access.people_seeing(episode).exclude(pk=user.pk).order_by("name")
+def _hand_form(episode: Episode, user: Any, given: Any = None) -> HandToForm:
+    others = [(pk, name) for pk, name in access.names_seeing(episode) if pk != user.pk]
+    return HandToForm(given, people=others)
 
 
 def _conference(request: HttpRequest, episode: Episode) -> CaseConference | None:
@@ -107,7 +108,7 @@ def _case_page(
             len(context["reviews"]), talked, conference.pk if conference else None
         ),
         "put_off_form": PutOffForm(),
-        "hand_form": HandToForm(people=_colleagues(episode, user)),
+        "hand_form": _hand_form(episode, user),
         "result_form": ResultForm(),
         **shown,
         "due": due[0] if due else None,
@@ -212,7 +213,7 @@ def hand_to(request: HttpRequest, code: str) -> HttpResponse:
     """A colleague has it from now on."""
     client = client_or_404(code, request.user)
     episode = _chosen(request, client)
-    form = HandToForm(request.POST, people=_colleagues(episode, request.user))
+    form = _hand_form(episode, request.user, request.POST)
     if not _did(
         request,
         form,

@@ -216,6 +216,19 @@ def test_of_one_client_the_scope_planned_once_says_what_the_whole_scope_says(
     assert {name for name, _pk in shown} == {"alice", "bob", "carol", "sofia"}
 
 
+def test_who_sees_an_episode_is_said_alike_by_the_plan_made_once(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_WRITTEN", 1)
+    with acting_as(BY):
+        for _again in range(2):
+            for key, episode in clinic.episodes.items():
+                people = access.people_seeing(episode).order_by("name", "pk")
+                named = [(user.pk, user.name) for user in people]
+                assert access.names_seeing(episode) == named, key
+                assert named, key
+
+
 def test_the_tests_run_as_the_applications_role(db: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
