@@ -6,7 +6,9 @@ entry, what the clinic's records should hold.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -142,14 +144,18 @@ def as_rows(all_of_them: Sequence[Sequence[Entry]]) -> list[list[dict[str, Any]]
     return [[asdict(entry) for entry in mine] for mine in all_of_them]
 
 
-def send(port: int, entry: Entry, began: float = 0.0) -> Sent:
-    """Send an entry once."""
-    headers = {
+def _headers(port: int, entry: Entry) -> dict[str, str]:
+    return {
         "Host": f"localhost:{port}",
         "Cookie": entry.cookie,
         "X-CSRFToken": CSRF,
         "Content-Type": "application/x-www-form-urlencoded",
     }
+
+
+def send(port: int, entry: Entry, began: float = 0.0) -> Sent:
+    """Send an entry once."""
+    headers = _headers(port, entry)
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     at, to = time.perf_counter(), ""
     try:
@@ -165,26 +171,55 @@ def send(port: int, entry: Entry, began: float = 0.0) -> Sent:
     return Sent(entry.key, status, (now - at) * 1000, at - began, to)
 
 
-def enter(port: int, all_of_them: Sequence[Sequence[Entry]], *, every: float) -> list[Sent]:
-    """Each clinician enters in turn, one entry `every` seconds, all of them side by side."""
-    said: list[Sent] = []
-    began = time.perf_counter()
+def _request(port: int, entry: Entry) -> bytes:
+    body = urlencode(entry.body).encode()
+    headers = {**_headers(port, entry), "Content-Length": len(body), "Connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {entry.path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
-    def one(place: int, mine: Sequence[Entry]) -> None:
-        offset = every * place / len(all_of_them)  # nobody starts on the same beat
-        for number, entry in enumerate(mine):
+
+async def _send(port: int, key: str, request: bytes, began: float) -> Sent:
+    """Send an entry once, a connection a request as `send`, at a fraction of its processor time."""
+    at, status, to = time.perf_counter(), 0, ""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            answer = await reader.read()  # to its end: the server closes
+            writer.close()
+        head, _, _ = answer.partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        status = int(first.split()[1])
+        headers = {name.lower(): value for name, _, value in (row.partition(": ") for row in rest)}
+        to = headers.get("location", "")
+    except (OSError, ValueError, IndexError):  # a timeout is an OSError
+        status = 0
+    return Sent(key, status, (time.perf_counter() - at) * 1000, at - began, to)
+
+
+def enter(port: int, all_of_them: Sequence[Sequence[Entry]], *, every: float) -> list[Sent]:
+    """Each clinician enters in turn, one entry `every` seconds, all of them side by side.
+
+    One thread plays them all: what sends shares the processors with what is measured.
+    """
+    requests = [[(one.key, _request(port, one)) for one in mine] for mine in all_of_them]
+    said: list[Sent] = []
+
+    async def one(place: int, mine: Sequence[tuple[str, bytes]], began: float) -> None:
+        offset = every * place / len(requests)  # nobody starts on the same beat
+        for number, (key, request) in enumerate(mine):
             wait = offset + number * every - (time.perf_counter() - began)
             if wait > 0:
-                time.sleep(wait)
-            said.append(send(port, entry, began))
+                await asyncio.sleep(wait)
+            said.append(await _send(port, key, request, began))
 
-    threads = [
-        threading.Thread(target=one, args=(place, mine)) for place, mine in enumerate(all_of_them)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    async def everyone() -> None:
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for place, mine in enumerate(requests):
+                group.create_task(one(place, mine, began))
+
+    asyncio.run(everyone())
     return said
 
 
@@ -215,6 +250,11 @@ def judge(all_of_them: Sequence[Sequence[Entry]], said: Sequence[Sent], before: 
     }
 
 
+def _processor_seconds() -> float:
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    return mine.ru_utime + mine.ru_stime
+
+
 CLINICIANS, EVERY, SECONDS = 200, 5.0, 60.0  # as a large clinic's hour between two sessions
 
 
@@ -233,7 +273,8 @@ def run(clients: int, *, folder: Path, say: Callable[[str], object]) -> dict[str
     Returns
     -------
     dict
-        ``quiet`` and ``night``: as `judge`.
+        ``quiet`` and ``night``: as `judge`, with ``senders_share``, what sending took of one
+        processor.
     """
     half = clients // 2
     say(f"Simulating {clients} clients, half of them before a night ...")
@@ -256,10 +297,12 @@ def run(clients: int, *, folder: Path, say: Callable[[str], object]) -> dict[str
                 # A whole one: half of the clients are new, so that every model is fitted again.
                 night = threading.Thread(target=command, args=("run_nightly",))
                 night.start()
+            began, of_ours = time.perf_counter(), _processor_seconds()
             said = enter(browser.port, entries, every=EVERY)
+            share = (_processor_seconds() - of_ours) / (time.perf_counter() - began)
             if night is not None:
                 night.join()
-            found[name] = judge(entries, said, before)
+            found[name] = judge(entries, said, before) | {"senders_share": round(share, 3)}
     return found
 
 
@@ -270,6 +313,6 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"  {row['clinicians']} clinicians, {row['sent']} pairs, {words[name]}: "
         f"p50 {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms, slowest {row['slowest_ms']:.0f} "
         f"ms; refused {row['refused']} {row['refused_with'] or ''}, lost {row['lost']}, "
-        f"doubled {row['doubled']}"
+        f"doubled {row['doubled']}; sending took {row['senders_share']:.0%} of a processor"
         for name, row in found.items()
     ]
