@@ -27,22 +27,21 @@ NOT_THE_BODY = ("csrfmiddlewaretoken", "key")
 
 def _episode_of(code: str, user: Any) -> Episode:
     """A client's open episode; absent too where the client is out of scope."""
-    # Whether it may be seen, then what belongs to it: at once is more than the planner orders.
-    found = (
-        Episode.objects.visible_to(user)
-        .filter(client__code=code, closed_on=None)
+    # What the database lets through, then whether it is in scope: each by a plan made once.
+    found: list[Episode] = _OPEN.objects([code])
+    if found:
+        seen = access.episodes_seen(user, found[0].client_id)
+        for episode in found:
+            if episode.pk in seen:
+                return episode
+    raise Http404
+
+
+_OPEN = Prepared(
+    lambda codes: (
+        Episode.objects.filter(client__code__in=codes, closed_on=None)
+        .select_related("client__identity", "client__key", "site")
         .order_by("-opened_on", "-pk")
-        .values_list("pk", flat=True)
-        .first()
-    )
-    if found is None:
-        raise Http404
-    return next(iter(_EPISODE.objects([found])))  # type: ignore[no-any-return]
-
-
-_EPISODE = Prepared(
-    lambda pks: Episode.objects.filter(pk__in=pks).select_related(
-        "client__identity", "client__key", "site"
     )
 )
 _SESSION = Prepared(
@@ -53,9 +52,11 @@ _SESSION = Prepared(
 
 
 def session_or_404(pk: int, user: Any) -> Session:
-    if not Session.objects.visible_to(user).filter(pk=pk).exists():
-        raise Http404
-    return next(iter(_SESSION.objects([pk])))  # type: ignore[no-any-return]
+    for session in _SESSION.objects([pk]):
+        if session.episode_id in access.episodes_seen(user, session.client_id):
+            found: Session = session
+            return found
+    raise Http404
 
 
 def _there(session: Session | None) -> list[Administration]:
