@@ -231,11 +231,12 @@ def judge(all_of_them: Sequence[Sequence[Entry]], said: Sequence[Sent], before: 
     dict
         ``sent``, ``refused`` (answers that kept nothing) and ``refused_with`` (which), ``p50_ms``,
         ``p95_ms``, ``slowest_ms``, ``lost`` (acknowledged and not in the records) and ``doubled``
-        (sessions in the records beyond those acknowledged).
+        (sessions in the records beyond one for each entry that was carried out; one that was
+        carried out and whose answer came too late is among the refused).
     """
     p50, p95 = np.percentile([one.ms for one in said], [50, 95])
     acknowledged = {one.key for one in said if one.is_acknowledged}
-    held, after = kept(acknowledged), counts()
+    held, after = kept(one.key for one in said), counts()
     refused = sorted({f"{one.status} {one.to}".strip() for one in said if not one.is_acknowledged})
     return {
         "clinicians": len(all_of_them),
@@ -246,7 +247,7 @@ def judge(all_of_them: Sequence[Sequence[Entry]], said: Sequence[Sent], before: 
         "p95_ms": round(float(p95), 1),
         "slowest_ms": round(max(one.ms for one in said), 1),
         "lost": len(acknowledged - held),
-        "doubled": after.sessions - before.sessions - len(acknowledged),
+        "doubled": after.sessions - before.sessions - len(held),
     }
 
 
