@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging, worker_init, worker_ready
 
 from outcomes_site import logs
 
@@ -77,6 +77,15 @@ def write_the_sites_lines(**rest: Any) -> None:
     from logging.config import dictConfig
 
     dictConfig(logs.configuration("WARNING"))
+
+
+YIELDS = 5  # nobody waits for the worker at a screen; people wait for pages
+
+
+@worker_init.connect
+def let_pages_go_first(**rest: Any) -> None:
+    """On a machine that is busy the web server's processes come before the worker's."""
+    os.nice(YIELDS)
 
 
 @worker_ready.connect

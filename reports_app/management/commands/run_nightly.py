@@ -19,6 +19,7 @@ from sessions_app.context import acting_as, system
 
 BAD_INPUT = 2
 WORTH_A_HELPER = 8  # steps due at once
+YIELDS = 10  # how far behind whoever waits for a page, in the processors' order
 
 
 class Command(BaseCommand):
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
         # How a helper is started: it takes steps of this run until there are none.
         parser.add_argument("--join", type=int, help=SUPPRESS)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """By the command line: a process of its own, so its place can be changed."""
+        os.nice(YIELDS)
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["join"]:
