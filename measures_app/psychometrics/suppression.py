@@ -20,6 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 LIMIT: Final = 8
 BASE: Final = 5
+MOVES: Final = 0.5  # a count that can differ by less is given away
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ def publish(
     if previous is not None:
         blank |= np.isnan(before) & (cells - (limit - 1) < base)
     for group in _joined(sums):
-        while _hide_by_lines(cells, blank, group, limit) or _hide_pinned(cells, blank, group):
+        reach = _Reach(cells.copy(), cells.copy())
+        while _hide_by_lines(cells, blank, group, limit) or _hide_pinned(
+            cells, blank, group, reach
+        ):
             pass
     values = rounded(cells, base)
     values = np.where(np.abs(cells - before) < base, before, values)
@@ -147,13 +151,25 @@ def _joined(sums: Sequence[Sum]) -> list[list[Sum]]:
     return [lines for _cells, lines in groups]
 
 
-def _hide_pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How low and high each cell has been seen to go in some solution, all cells by their place.
+
+    What solves the sums solves them still when another cell is blank (with that one as it is): a
+    cell once seen to move needs no look again.
+    """
+
+    low: FloatArray
+    high: FloatArray
+
+
+def _hide_pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], reach: _Reach) -> bool:
     """Blank a neighbour of a cell that all sums together give away; whether there was one.
 
     Only after the single sums: a cell that is alone in one would be found here too, and cost a
     cell more. The neighbour is the smallest, so that large totals go last.
     """
-    for found in _pinned(cells, blank, sums):
+    for found in _pinned(cells, blank, sums, reach):
         touched = [line for line in sums if found in (*line.parts, line.total)]
         for lines in (touched, sums):
             near = {c for line in lines for c in (*line.parts, line.total) if not blank[c]}
@@ -188,7 +204,9 @@ def _equations(
     return left[bound], right[bound]
 
 
-def _pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]) -> Iterator[int]:
+def _pinned(
+    cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], reach: _Reach
+) -> Iterator[int]:
     """Blank cells of which all sums together leave one value.
 
     As `possible_range`, with two programmes a cell only where no solution so far moved it: each
@@ -197,22 +215,24 @@ def _pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum]) -> Iterato
     names, lines = _local(sums)
     hidden = blank[names]
     left, right = _equations(cells[names], hidden, lines)
-    places = np.flatnonzero(hidden)
-    low, high = cells[names][places], cells[names][places]
-    for place, cell in enumerate(places):
+    bound = np.abs(left).sum(axis=0) > 0
+    low, high = reach.low, reach.high
+    blanks = np.array(names)[hidden]
+    for place, cell in enumerate(blanks):
         for sign in (1.0, -1.0):
-            if high[place] - low[place] >= 0.5 or not left[:, place].any():
+            if high[cell] - low[cell] >= MOVES or not bound[place]:
                 break
-            goal = np.zeros(places.size)
+            goal = np.zeros(blanks.size)
             goal[place] = sign
             found = linprog(goal, A_eq=left, b_eq=right, bounds=(0, None))
             if found.x is None:  # unbounded: the counts themselves always fit
-                high[place] = np.inf
+                high[cell] = np.inf
                 break
-            low, high = np.minimum(low, found.x), np.maximum(high, found.x)
+            low[blanks] = np.minimum(low[blanks], found.x)
+            high[blanks] = np.maximum(high[blanks], found.x)
         else:
-            if high[place] - low[place] < 0.5:
-                yield int(names[cell])
+            if high[cell] - low[cell] < MOVES:
+                yield int(cell)
 
 
 def _smallest_visible(cells: FloatArray, blank: BoolArray, line: Sum) -> int | None:
