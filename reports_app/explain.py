@@ -82,6 +82,22 @@ _ABOUT = {
         gettext_lazy("Days from referral to a first offer, median"),
         gettext_lazy("Half of those offered a first appointment had it offered in so many days."),
     ),
+    "care_all_median_days": (
+        gettext_lazy("Days of care, of all in it"),
+        gettext_lazy(
+            "The day by which half have ended, had everybody gone on as people did in the "
+            "period. Who is still in care counts as long as they have been: the mean of those who "
+            "ended alone forgets them (Kaplan-Meier, late entry)."
+        ),
+    ),
+    "waiting_all_median_days": (
+        gettext_lazy("Days to the first session, of all who waited"),
+        gettext_lazy(
+            "The day by which half are seen, had everybody waited as people did in the period. "
+            "Who still waits, or left unseen, counts as long as they did (Kaplan-Meier, late "
+            "entry)."
+        ),
+    ),
     "waiting_median_days": (
         gettext_lazy("Days from referral to the first session, median"),
         gettext_lazy(
@@ -173,7 +189,8 @@ SECTIONS = (
         gettext_lazy("People and care"),
         (
             "people_served", "clients_by_age_group", "episodes_opened", "episodes_ended",
-            "collateral_raters", "mean_sessions", "mean_days", "mean_first_alliance",
+            "collateral_raters", "mean_sessions", "mean_days", "care_all_median_days",
+            "mean_first_alliance",
         ),
     ),
     (
@@ -195,8 +212,8 @@ SECTIONS = (
         gettext_lazy("Waiting"),
         (
             "referrals_received", "referrals_left", "first_offer_median_days",
-            "waiting_median_days", "waiting_p90_days", "waiting_now", "waiting_now_median_days",
-            "waiting_over_limit",
+            "waiting_median_days", "waiting_p90_days", "waiting_all_median_days", "waiting_now",
+            "waiting_now_median_days", "waiting_over_limit",
         ),
     ),
     (gettext_lazy("Attendance"), ("no_show_rate", "cancelled_rate", "both_measures_rate")),

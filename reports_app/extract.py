@@ -9,10 +9,12 @@ import pandas as pd
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from measures_app.models import Administration, Measure
+from measures_app.psychometrics.survival import Survival, survival
 from measures_app.strata import AGE_BANDS, age_band
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Period
 from reports_app.waiting import Waits, waits
+from sessions_app import clinic_time
 from sessions_app.models import Programme, Respondent, Session
 
 OUTSIDE_OUTCOME = ("died", "assessment_only")
@@ -95,6 +97,7 @@ class Extract:
     served_by_age: dict[str, int]
     collateral_raters: int
     waits: Waits
+    in_care: Survival  # days from the first session to the end, of all who were in care
 
 
 def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
@@ -106,7 +109,17 @@ def _within(period: Period, field: str) -> dict[str, Any]:
 
 
 def attendance(period: Period, scope: Scope = CLINIC) -> dict[str, int]:
-    """Sessions by what came of them: from the night's months where they say it, else counted."""
+    """Sessions by what came of them: from the night's months where they say it, else counted.
+
+    `unentered` are those whose day has come and of which nobody has said what came of them.
+    """
+    until = min(period.end, clinic_time.today())
+    due = Session.objects.expected().filter(held_on__gte=period.start, held_on__lte=until)
+    unsaid = due.filter(status=Session.Status.BOOKED, **scope.of("episode__")).count()
+    return _said(period, scope) | {"unentered": unsaid}
+
+
+def _said(period: Period, scope: Scope) -> dict[str, int]:
     if period.whole_months and scope.funder is None:
         rows = SessionMonth.objects.filter(**_within(period, "month"), **scope.of())
         totals = rows.aggregate(**{name: Sum(name) for name in ATTENDANCE})
@@ -180,7 +193,26 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
         served_by_age=by_age,
         collateral_raters=others.aggregate(n=Count("respondent", distinct=True))["n"],
         waits=waits(period, scope),
+        in_care=in_care(period, scope),
     )
+
+
+def in_care(period: Period, scope: Scope) -> Survival:
+    """Days of care of everybody who was in it in the period; who still is, or died, is censored."""
+    last = min(period.end, clinic_time.today())
+    columns = ["first_session_on", "closed_on", "ending"]
+    found = EpisodeSummary.objects.filter(
+        Q(closed_on=None) | Q(closed_on__gte=period.start),
+        first_session_on__lte=last, **scope.of(),
+    )  # fmt: skip
+    rows = pd.DataFrame.from_records(found.order_by().values_list(*columns), columns=columns)
+    first, closed = (pd.to_datetime(rows[name]) for name in columns[:2])
+    start, end = pd.Timestamp(period.start), pd.Timestamp(last)
+    until = closed.fillna(end).clip(upper=end)
+    entered = first.clip(lower=start)
+    there = until >= entered  # not where care closed before its first session
+    ended = (closed <= end) & (rows["ending"] != "died")
+    return survival((entered - first).dt.days[there], (until - first).dt.days[there], ended[there])
 
 
 def named_funders() -> list[str]:

@@ -25,7 +25,7 @@ from measures_app.psychometrics.rates import (
 )
 from measures_app.strata import age_band
 from reports_app.extract import OUTSIDE_OUTCOME, Extract
-from reports_app.waiting import waiting_metrics
+from reports_app.waiting import of_all, waiting_metrics
 
 NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3
@@ -167,8 +167,14 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
         f"apart: {counts['clinic_cancels']} cancelled by the clinic, "
         f"{counts['not_seen_by_us']} arrived and were not seen by us"
     )
-    yield make.share("no_show_rate", counts["no_shows"], expected, ours)
-    yield make.share("cancelled_rate", counts["late_cancels"], expected, ours)
+    unsaid = counts["unentered"]
+    note = f"{ours}; {unsaid} whose day has come are not entered" if unsaid else ours
+    for name, what in (("no_show_rate", "no_shows"), ("cancelled_rate", "late_cancels")):
+        if expected:
+            rate = deterioration_rate(counts[what], expected, expected + unsaid)
+            yield make.bounded(name, rate, note)
+        else:
+            yield make.share(name, counts[what], 0, note)
     yield make.share("both_measures_rate", counts["both_measures"], counts["attended"])
 
 
@@ -229,7 +235,7 @@ def _classes(make: Maker, c: Mapping[str, int], *, borrowed: bool = False) -> It
         improvement_rate(c["improved"], measured, ended),
         "reliably better, not recovered",
     )
-    yield make.share("unchanged", c["unchanged"], measured, coverage=measured / ended)
+    yield make.bounded("unchanged", deterioration_rate(c["unchanged"], measured, ended))
     yield make.bounded("deteriorated", deterioration_rate(c["deteriorated"], measured, ended))
     yield make.bounded(
         "reliably_improved", improvement_rate(c["better"], measured, ended), "recovered included"
@@ -375,6 +381,12 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         make.mean("mean_first_alliance", ended["first_alliance"], len(ended)),
         make.mean("mean_sessions", ended["attended"], len(ended)),
         make.mean("mean_days", _days(ended), len(ended), "from the first session to the last"),
+        of_all(
+            make,
+            "care_all_median_days",
+            data.in_care,
+            "of all in care in the period; who still is counts as long as it has been",
+        ),
         *_endings(make, ended),
         *_attendance(make, data.attendance),
         *waiting_metrics(make, data.waits),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ MEANS = {
     "effect_size": "measured",
     "severity_adjusted_effect_size": "judged",
 }
+WAITS = ("waiting_median_days", "waiting_p90_days")
 HELD = ("reached_expected", "severity_adjusted_effect_size")
 # name of a sum -> its parts, within a scope; then within a scope and measure. What has no name in
 # a file (those with a space) is hidden as if it had. How complete the data are is no secret: how
@@ -117,6 +118,7 @@ def _fill(cells: Cells, data: Extract) -> None:
         "served": data.served,
         "raters": data.collateral_raters,
         "expected": sat["scheduled"] - sat["clinic_cancels"],
+        "due": sat["scheduled"] - sat["clinic_cancels"] + sat["unentered"],
         "referred": data.waits.referred,
         "left": sum(data.waits.left.values()),
         "offers": len(data.waits.to_offer),
@@ -151,7 +153,7 @@ class Publication:
     """Counts and means of every scope as they may leave the clinic; None is blank."""
 
     counts: dict[Key, float | None]
-    means: dict[Key, tuple[float | None, ...]]  # (value, low, high)
+    means: dict[Key, tuple[float | None, ...]]  # (value, low, high), of waits (worst, best) too
     notes: dict[Key, str]  # what an expected score was held to
 
     def kept(self) -> dict[str, Any]:
@@ -278,7 +280,9 @@ def _means(
         elif before is not None and key in before.means and before.counts.get(of) == counts[of]:
             yield key, before.means[key]
         else:
-            yield key, tuple(_digits(v) for v in (metric.value, metric.low, metric.high))
+            values = (metric.value, metric.low, metric.high)
+            bounds = (metric.worst, metric.best) if key[2] in WAITS else ()
+            yield key, tuple(_digits(v) for v in (*values, *bounds))
 
 
 def _digits(value: float | None) -> float | None:
@@ -329,13 +333,21 @@ class _Writer:
         return self.make.bounded(metric, rate(min(c[names[0]], measured), measured, total), note)
 
     def mean(self, metric: str) -> Metric:
-        value, low, high = self.made.means.get((*self.key, metric), (None, None, None))
+        kept = self.made.means.get((*self.key, metric), (None, None, None))
+        value, low, high = kept[:3]
         if value is None:
             return self.blank(metric)
-        return self.make(
+        found = self.make(
             metric, value, low=low, high=high, denominator=self.n(MEANS[metric]),
             note=self.note(metric),
         )  # fmt: skip
+        c = self.known("waits", "waiting") if metric in WAITS else None
+        if c is None:
+            return found
+        # Those who still wait are in its bounds, and count in what it covers.
+        worst, best = kept[3:] or (None, None)
+        coverage = c["waits"] / (c["waits"] + c["waiting"])
+        return replace(found, coverage=coverage, worst=worst, best=best)
 
     def recovered(self, borrowed: bool) -> Metric:
         c = self.known("recovered", "clinical", "clinical_measured")
@@ -374,8 +386,8 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
         rate = ending_rate(ending, min(c[ending], known), known, c["ended"])
         metrics.append(w.make.bounded(metric, rate))
     metrics += [
-        w.share("no_show_rate", "no_shows", "expected"),
-        w.share("cancelled_rate", "late_cancels", "expected"),
+        w.bounded("no_show_rate", False, ("no_shows", "expected", "due")),
+        w.bounded("cancelled_rate", False, ("late_cancels", "expected", "due")),
         w.share("both_measures_rate", "both_measures", "attended"),
         w.count("referrals_received", "referred"),
         w.count("referrals_left", "left"),
@@ -396,7 +408,7 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
             w.recovered(code in borrowed),
             w.bounded("improved", True, ("improved", "measured", "ended"),
                       "reliably better, not recovered"),
-            w.share("unchanged", "unchanged", "measured", "ended"),
+            w.bounded("unchanged", False, ("unchanged", "measured", "ended")),
             w.bounded("deteriorated", False, ("deteriorated", "measured", "ended")),
             w.bounded("reliably_improved", True, ("better", "measured", "ended"),
                       "recovered included"),

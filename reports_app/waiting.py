@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from django.db.models import Q
 
+from measures_app.psychometrics.survival import Survival, survival
 from measures_app.psychometrics.waits import wait_quantile
 from reports_app.periods import Period
 from sessions_app import clinic_time, policies
@@ -75,6 +76,19 @@ class Waits:
     def over(self) -> int:
         return int((self.waiting > self.limit).sum())
 
+    @property
+    def to_seen_of_all(self) -> Survival:
+        """Days until seen of everybody who waited in the period; who left or waits is censored."""
+        rows = self.table
+        until = rows["over_on"].fillna(rows["until"]).clip(upper=rows["until"])
+        rows = rows[(until >= rows["from_on"]) & ~(rows["seen"] < rows["received"])]
+        begun = rows["received"]
+        return survival(
+            (rows["from_on"] - begun).dt.days,
+            (until[rows.index] - begun).dt.days,
+            rows["seen_now"] & (rows["seen"] <= rows["over_on"]),
+        )
+
     def where(self, rows: pd.Series[Any]) -> Waits:
         return Waits(self.table[rows], self.limit)
 
@@ -129,6 +143,9 @@ def marked(table: pd.DataFrame, start: date, end: date) -> pd.DataFrame:
         left=within(gone),
         waits=~(table["seen"] <= last) & ~(gone <= last),
         so_far=(last - table["received"]).dt.days,
+        over_on=pd.concat([table["seen"], gone], axis=1).min(axis=1),
+        from_on=table["received"].clip(lower=first),
+        until=last,
     )
 
 
@@ -155,6 +172,19 @@ def _quantile(make: Maker, name: str, waits: Waits, share: float) -> Metric:
     )
 
 
+def of_all(make: Maker, name: str, found: Survival, note: str) -> Metric:
+    """The median of everybody it could have happened to in the period, by the product limit."""
+    if found.n == 0:
+        return make(name, denominator=0, note="nobody to say it of")
+    value, low, high = (_finite(day) for day in found.quantile(0.5))
+    if value is None:
+        note += "; not half of them so far"
+    return make(
+        name, value, low=low, high=high, numerator=found.events, denominator=found.n,
+        coverage=found.events / found.n, note=note,
+    )  # fmt: skip
+
+
 def _plain(make: Maker, name: str, days: pd.Series[Any], note: str) -> Metric:
     found = wait_quantile(days, [], 0.5)
     if found.n == 0:
@@ -179,6 +209,10 @@ def waiting_metrics(make: Maker, waits: Waits) -> Iterator[Metric]:
     yield _plain(make, "first_offer_median_days", waits.to_offer, "of those offered in the period")
     yield _quantile(make, "waiting_median_days", waits, 0.5)
     yield _quantile(make, "waiting_p90_days", waits, 0.9)
+    yield of_all(
+        make, "waiting_all_median_days", waits.to_seen_of_all,
+        "of all who waited in the period; those who left or still wait count as long as they did",
+    )  # fmt: skip
     yield make("waiting_now", len(waiting), note="at the end of the period")
     yield _plain(make, "waiting_now_median_days", waiting, "so far, of those who still wait")
     yield make.share(

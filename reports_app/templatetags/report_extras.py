@@ -19,7 +19,8 @@ COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_
           "collateral_raters", "referrals_received", "referrals_left", "waiting_now"}  # fmt: skip
 PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
          "severity_adjusted_effect_size", "first_offer_median_days", "waiting_median_days",
-         "waiting_p90_days", "waiting_now_median_days"}  # fmt: skip
+         "waiting_p90_days", "waiting_now_median_days", "care_all_median_days",
+         "waiting_all_median_days"}  # fmt: skip
 
 
 FIGURE_ROW = (

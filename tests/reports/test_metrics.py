@@ -18,8 +18,10 @@ from measures_app import measures
 from measures_app.strata import age_band
 from reports_app.editions import make_report
 from reports_app.explain import label_of
+from reports_app.models import EpisodeSummary
 from reports_app.nightly import run_night
 from reports_app.periods import Month
+from reports_app.tasks import refresh_months
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
@@ -66,6 +68,7 @@ BOUNDED = {
     "reliably_improved": (3, 8, 10, True),
     "improved": (1, 8, 10, True),
     "deteriorated": (2, 8, 10, False),
+    "unchanged": (3, 8, 10, False),
     # Seven are known to have started on the clinical side, six of them with an outcome; one more
     # has no score at all.
     "recovered": (2, 6, 8, True),
@@ -91,10 +94,44 @@ def test_a_rate_stands_with_its_coverage_and_bounds(month: Month12, name: str) -
     assert metric.high == pytest.approx(wilson(count + everyone - measured, everyone)[1])
 
 
-def test_those_without_reliable_change_are_counted_too(month: Month12) -> None:
-    metric = month.metric("unchanged")
-    assert (metric.numerator, metric.denominator, metric.value) == (3, 8, 0.375)
-    assert (metric.low, metric.high) == pytest.approx(wilson(3, 8))
+def test_a_session_nobody_has_entered_is_in_the_bounds_of_who_came(month: Month12) -> None:
+    with taken_back():
+        before = month.metric("no_show_rate")
+        assert (before.coverage, before.worst, before.best) == (1, before.value, before.value)
+        rows = Session.objects.filter(status="attended", held_on__lte=month.month.end)
+        session = rows.filter(held_on__gte=month.month.start).first()
+        Session.objects.filter(pk=session.pk).update(status="booked")
+        refresh_months()
+        found = month.metric("no_show_rate")
+        expected = before.denominator - 1
+        assert (found.numerator, found.denominator) == (before.numerator, expected)
+        assert found.coverage == pytest.approx(expected / (expected + 1))
+        assert found.worst == pytest.approx((before.numerator + 1) / (expected + 1))
+        assert found.best == pytest.approx(before.numerator / (expected + 1))
+        assert "1 whose day has come are not entered" in found.note
+
+
+def test_days_of_care_count_those_who_are_still_in_it(month: Month12) -> None:
+    """Everybody's care began and ended within the scene but for those open: by hand."""
+    with acting_as(BY):
+        rows = list(
+            EpisodeSummary.objects.filter(first_session_on__lte=month.month.end).exclude(
+                closed_on__lt=month.month.start
+            )
+        )
+    stays, last = [], min(month.month.end, clinic_time.today())
+    for row in rows:
+        until = min(row.closed_on or last, last)
+        over = row.closed_on is not None and row.closed_on <= last and row.ending != "died"
+        stays.append(((until - row.first_session_on).days, over))
+    left, shares = 1.0, {}
+    for day in sorted({day for day, over in stays if over}):
+        risk = sum(1 for other, _ in stays if other >= day)
+        left *= 1 - sum(1 for other, over in stays if other == day and over) / risk
+        shares[day] = left
+    found = month.metric("care_all_median_days")
+    assert found.value == min(day for day, share in shares.items() if share <= 0.5)
+    assert (found.numerator, found.denominator) == (sum(over for _, over in stays), len(stays))
 
 
 def test_people_and_means(month: Month12) -> None:

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from measures_app.psychometrics.suppression import Sum, possible_range
+from measures_app.psychometrics.survival import survival
 from measures_app.strata import AGE_BANDS
 from reports_app.extract import CLINIC, SUMMARY_COLUMNS, Extract, Scope
 from reports_app.metrics import Metric
@@ -82,9 +83,11 @@ def _extract(scope: Scope, rows: pd.DataFrame, rng: Any) -> Extract:
     return Extract(
         PERIOD, scope, len(rows) + 3, rows, rows[["measure__code", "first_score"]],
         {"scheduled": sat + 9, "attended": sat, "no_shows": 5, "late_cancels": 3,
-         "clinic_cancels": 1, "not_seen_by_us": 0, "both_measures": sat // 2, "minutes": 0},
+         "clinic_cancels": 1, "not_seen_by_us": 0, "both_measures": sat // 2, "minutes": 0,
+         "unentered": 2},
         sum(ages.values()), ages | {"not recorded": 0}, len(rows) // 9,
         Waits(marked(rows[REFERRED], PERIOD.start, PERIOD.end), 42),
+        survival([0, 0], [30, 60], [True, False]),
     )  # fmt: skip
 
 
@@ -275,6 +278,26 @@ def test_every_number_of_a_file_is_rounded_and_every_rate_is_of_rounded_counts(d
         assert m.value == pytest.approx((m.numerator or 0) / m.denominator), m
         assert m.denominator >= LIMIT
     assert not [m for m in rows if "not known:" in m.note or "cancelled by the clinic" in m.note]
+
+
+def test_a_wait_says_how_many_still_wait(db: Any) -> None:
+    made = publication_of(*_clinic(4, n=400))
+    waits, waiting = (made.counts[("clinic", "", name)] for name in ("waits", "waiting"))
+    assert waits
+    assert waiting
+    for name in ("waiting_median_days", "waiting_p90_days"):
+        found = next(m for m in _files(made) if (m.scope, m.metric) == ("clinic", name))
+        assert found.coverage == waits / (waits + waiting), "of the rounded counts"
+        assert found.best is not None
+        assert found.value is not None
+        assert found.best >= 0
+    # Where it may not be said how many wait, nothing is said that is made of them.
+    key = ("clinic", "", "waiting")
+    less = replace(made, counts=made.counts | {key: None})
+    found = next(m for m in _files(less) if (m.scope, m.metric) == ("clinic", name))
+    assert (found.value is not None, found.coverage, found.worst, found.best) == (
+        True, None, None, None,
+    )  # fmt: skip
 
 
 def test_a_mean_stands_where_the_count_it_is_of_does(db: Any) -> None:

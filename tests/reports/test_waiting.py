@@ -96,6 +96,22 @@ def test_those_who_still_wait_stand_beside_it_and_in_its_bounds(flow: Clinic) ->
     assert "4 still wait" in median.note
 
 
+def test_of_all_who_waited_it_is_said_when_half_are_seen(flow: Clinic) -> None:
+    found = metric("waiting_all_median_days")
+    # Nine waited in the month: four were seen on these days of their wait, five as long as that.
+    assert (found.numerator, found.denominator) == (4, 9)
+    began = {45: 41, 19: 10, 15: 4, 18: 0}  # days of the wait behind them when the month began
+    censored = [((LAST - day(received)).days, max(0, 1 - received)) for received in (-5, -70, 1, 4)]
+    everybody = [*began.items(), *censored, (12, 0)]
+    left, half = 1.0, None
+    for wait in sorted(began):
+        risk = sum(1 for end, start in everybody if start <= wait <= end)
+        left *= 1 - 1 / risk
+        half = wait if half is None and left <= 0.5 else half
+    assert found.value == half
+    assert found.note.startswith("of all who waited in the period")
+
+
 def test_offers_arrivals_and_those_who_left_are_counted_once(flow: Clinic) -> None:
     assert metric("first_offer_median_days").value == 8
     assert metric("referrals_received").value == 4
