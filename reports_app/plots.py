@@ -34,7 +34,7 @@ LAYOUT: dict[str, Any] = {
     "dragmode": "zoom",
     "hovermode": "closest",
     "yaxis": {"tickformat": ".0%", "fixedrange": True},
-    "xaxis": {"type": "category", "nticks": 8},
+    "xaxis": {"type": "category", "nticks": 8, "tickangle": 0},
 }
 
 

@@ -7,7 +7,7 @@ own use. Age groups are withheld so that subtraction from the total finds none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -147,7 +147,9 @@ def _rank(metric: Metric) -> tuple[str, int]:
     return (metric.measure or "~", order)
 
 
-def rates_svg(metrics: Sequence[Metric], limit: int) -> str:
+def rates_svg(
+    metrics: Sequence[Metric], limit: int, draw: Callable[[list[IntervalRow]], str] = interval_svg
+) -> str:
     """Headline rates with their intervals; what too few are in is left to the words."""
     few = few_of(metrics, limit)
     titles = dict(Measure.objects.values_list("code", "title"))
@@ -168,4 +170,4 @@ def rates_svg(metrics: Sequence[Metric], limit: int) -> str:
         )
         for m in drawn
     ]
-    return interval_svg(rows) if rows else ""
+    return draw(rows) if rows else ""

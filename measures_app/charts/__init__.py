@@ -7,7 +7,7 @@ pages where people explore, is fed from the same descriptions in reports_app.
 from measures_app.charts.calibration import SaidAndSeen, calibration_svg
 from measures_app.charts.course import course_both, course_svg
 from measures_app.charts.figures import CourseFigure, Event, describe, figure_table
-from measures_app.charts.rates import IntervalRow, interval_svg
+from measures_app.charts.rates import IntervalRow, interval_charts, interval_svg
 from measures_app.charts.spark import sparkline_svg
 from measures_app.charts.svg import number
 from measures_app.charts.trend import TrendFigure, TrendPoint, trend_svg
@@ -24,6 +24,7 @@ __all__ = [
     "course_svg",
     "describe",
     "figure_table",
+    "interval_charts",
     "interval_svg",
     "number",
     "sparkline_svg",

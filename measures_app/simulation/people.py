@@ -25,6 +25,8 @@ PROBLEMS = {
     CHILD: ("anxiety", "behaviour", "family", "school", "loss", "other", "other"),
 }
 FUNDERS = ("County contract", "Health plan", "Self-pay", "Foundation grant")
+HOUSING = ("own or rented home", "with family or friends", "temporary or none", "")
+HOUSING_DRAWN = 7  # a stream of its own: what was drawn before stays as it was
 SOURCES = ("doctor", "self", "school", "hospital", "social")
 
 
@@ -106,6 +108,13 @@ def clients(
             "deceased_on": np.zeros(n, dtype=np.int64),
         }
     )
+
+
+def attributes(count: int) -> list[dict[str, str]]:
+    """What a clinic may record in codes: where each client lives, where it is known."""
+    rng = np.random.default_rng([HOUSING_DRAWN, count])
+    drawn = rng.choice(HOUSING, count, p=[0.58, 0.22, 0.11, 0.09])
+    return [{"housing": str(home)} if home else {} for home in drawn]
 
 
 def respondents(clients: pd.DataFrame, group: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 
 from measures_app import measures
 from measures_app.models import Administration
+from measures_app.simulation import people
 from measures_app.simulation.clinic import SimulatedClinic
 from measures_app.simulation.forms import ITEMS, MEASURES
 from sessions_app import actions, audit, bulk, clinic_time, sealing
@@ -148,6 +149,7 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[byte
     birth, gender, language, site, registered, died = _lists(
         table, "birth", "gender", "language", "site", "registered_on", "deceased_on"
     )
+    recorded = people.attributes(len(table))
     codes = clinic.codes(frozenset(Client.objects.values_list("code", flat=True)))
     bulk.copy_rows(
         Client,
@@ -160,6 +162,7 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[byte
             "gender",
             "deceased_on",
             "registered_at",
+            "attributes",
         ],
         (
             (
@@ -171,10 +174,10 @@ def _clients(clinic: SimulatedClinic, places: _Places) -> tuple[range, list[byte
                 gender[i],
                 _date(died[i]),
                 _hour(registered[i], 9),
+                recorded[i],
             )
             for i, key in enumerate(keys)
         ),
-        {"attributes": {}},
     )
     return keys, _identities(keys, table["name"].tolist(), birth)
 

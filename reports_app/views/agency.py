@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
-from measures_app.charts import trend_svg
+from measures_app.charts import interval_charts, trend_svg
 from reports_app import actions, figures
 from reports_app.comparison import comparison
 from reports_app.editions import CONTENT_TYPES, FORMATS, page_context, report_context, shown_report
@@ -78,7 +78,7 @@ def agency(request: HttpRequest) -> HttpResponse:
         "looking": looking,
         "workload": workload,
         "empty": report.as_of is None,
-        "chart": rates_svg(report.metrics, limit),
+        "chart": rates_svg(report.metrics, limit, interval_charts),
         "trend": trend,
         "figures": [
             (f"plot-{i}", figure, trend_svg(figure), trend_plot(figure))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from measures_app.charts import IntervalRow, interval_svg
+from measures_app.charts import IntervalRow, interval_charts
 from reports_app import figures, group_figures
 from reports_app import flow as flows
 from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table
@@ -20,7 +20,7 @@ def _chart(table: Table) -> str:
         for g in table.groups
         if g.improved is not None
     ]
-    return interval_svg(rows) if rows else ""
+    return interval_charts(rows) if rows else ""
 
 
 @access.needs("see_aggregates")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from measures_app.charts import IntervalRow, interval_svg
+from measures_app.charts import IntervalRow, interval_charts
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
 from reports_app import practice as numbers
 from reports_app import practice_log, still_looking
@@ -96,7 +96,7 @@ def _context(clinician: Clinician, user: Any) -> dict[str, Any]:
         "entries": entries[:LISTED],
         "hours_practised": sum(entry.hours for entry in entries),
         "too_few": TOO_FEW,
-        "chart": interval_svg(rows) if rows else "",
+        "chart": interval_charts(rows) if rows else "",
         "rows": rows,
     }
 

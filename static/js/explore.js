@@ -14,7 +14,7 @@ function colours() {
   };
 }
 
-function dressed(description) {
+function dressed(description, width) {
   const c = colours();
   const { data, layout } = structuredClone(description);
   const looks = {
@@ -34,7 +34,7 @@ function dressed(description) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: c.muted, family: c.font, size: 12 },
     hoverlabel: { bgcolor: c.surface, bordercolor: c.muted, font: { color: c.score } },
-    xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
+    xaxis: { ...layout.xaxis, ...axis, nticks: Math.max(3, Math.floor(width / 70)) }, yaxis: { ...layout.yaxis, ...axis },
   });
   return [data, layout];
 }
@@ -50,7 +50,7 @@ const figures = [...document.querySelectorAll("[data-plot]")].map((figure) => {
 function draw() {
   for (const { figure, place, description } of figures) {
     figure.classList.add("explored");
-    Plotly.react(place, ...dressed(description), QUIET);
+    Plotly.react(place, ...dressed(description, place.clientWidth), QUIET);
   }
 }
 
