@@ -41,7 +41,7 @@ _INSTALLATION = Prepared(
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    name, demo = next(iter(_INSTALLATION.always()), ("", False))
+    clinic_name, demo = next(iter(_INSTALLATION.always()), ("", False))
     user = getattr(request, "user", None)
     navigation = []
     if user is not None and user.is_authenticated:
@@ -56,7 +56,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         # Asked when a staff page is drawn, and by no other.
         "unseen_alerts": partial(shown_on_pages, user) if gets_mail else (),
         "my_messages": reverse("my_messages") if gets_mail else "",
-        "clinic_name": name,
+        "clinic_name": clinic_name,
         "demo": demo,
         "navigation": navigation,
     }

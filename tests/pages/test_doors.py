@@ -16,6 +16,7 @@ from measures_app import measures
 from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from sessions_app.models import Installation
 from tests.cast import BY, ROLES, Clinic
 
 # door -> {role: status}; roles in the order of ROLES:
@@ -256,3 +257,12 @@ def test_every_answer_carries_the_strict_headers(places: dict[str, Any], browser
     response = browser_of("alice").get("/caseload/")
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["alice", "dora", "frank", "adam"])
+def test_a_page_is_headed_by_the_clinics_own_name(clinic, browser_of, name):
+    with acting_as(BY):
+        Installation.objects.update_or_create(defaults={"clinic_name": "Riverside"})
+    page = browser_of(name).get("/", follow=True).content.decode()
+    assert "<title>" in page
+    assert page.split("<title>")[1].split("</title>")[0].strip().endswith("· Riverside")
