@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from django.db import InternalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from sessions_app import clinic_time
 
@@ -178,7 +179,10 @@ def streamed(by: Any, rows: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
 
 
 class ActorMiddleware:
-    """One transaction and one actor a request; an error in a view takes its writes back."""
+    """One transaction and one actor a request; an error in a view takes its writes back.
+
+    Hours on its pages are the clinic's: what is stored is UTC.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -186,7 +190,7 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = getattr(request, "user", None)
         actor = person(user) if user is not None and user.is_authenticated else ANONYMOUS
-        with acting_as(actor):
+        with acting_as(actor), timezone.override(clinic_time.zone()):
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)

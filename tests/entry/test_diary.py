@@ -54,6 +54,16 @@ def test_the_desk_sees_everyones_day_and_a_clinician_their_own(
     assert "Boris Petrov" not in mine
 
 
+def test_hours_are_the_clinics_own(clinic: Clinic, browser_of: Sign, settings: Any) -> None:
+    """What is stored is UTC, and no page may say so."""
+    settings.CLINIC_TIME_ZONE = "Asia/Kathmandu"  # a quarter of an hour beside every other
+    session = _book(clinic, hour=9)
+    assert session.meeting.starts_at.strftime("%H:%M") == "03:15"
+    page = browser_of("alice").get("/schedule/").content.decode()
+    assert ">09:00<" in page
+    assert "03:15" not in page
+
+
 def test_a_whole_clinics_day_is_read_by_site_and_in_pages(
     clinic: Clinic, browser_of: Sign, monkeypatch: Any
 ) -> None:
