@@ -7,4 +7,4 @@ class MeasuresAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from measures_app import followers, leavers  # noqa: F401 - they register themselves
+        from measures_app import followers, leavers, told  # noqa: F401 - they register themselves

@@ -22,6 +22,7 @@ app.autodiscover_tasks()
 MINUTELY = {"schedule": 60.0, "options": {"expires": 50}}
 app.conf.beat_schedule = {
     "deliver what is due": {"task": "outbox.sweep", **MINUTELY},
+    "tell other systems": {"task": "webhooks.sweep", **MINUTELY},
     "seal the audit trail": {"task": "audit.seal", **MINUTELY},
     "forget files nobody came back to": {
         "task": "imports.forget",

@@ -388,6 +388,16 @@ TEXT_SENDER = environment.text(
     default="sessions_app.texting.not_set_up",
 )
 
+# Hosts inside the clinic's network that webhooks may be sent to; all others must be public.
+WEBHOOK_INTERNAL_HOSTS = environment.words(
+    "WEBHOOK_INTERNAL_HOSTS", why="", example="records.clinic.example", default=""
+)
+WEBHOOK_CA_FILE = environment.path_of_file(
+    "WEBHOOK_CA_FILE",
+    why="Certificates that vouch for those hosts, where the clinic issues its own.",
+    example="/srv/outcomes/clinic-ca.pem",
+)
+
 # A test that wants the lines asks for them.
 LOGGING = logs.configuration("WARNING" if IS_TEST else "INFO")
 

@@ -22,14 +22,20 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any], Any], None]
 HANDLERS: dict[str, Handler] = {}
+APART: set[str] = set()  # kinds with a sweep of their own
 LONGEST_WAIT = timedelta(hours=1)
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Register the function that carries out a kind of side effect: `f(payload, message_id)`."""
+def handles(kind: str, *, apart: bool = False) -> Callable[[Handler], Handler]:
+    """Register the function that carries out a kind of side effect: `f(payload, message_id)`.
+
+    `apart`: the general sweep leaves it alone, as what waits for others may take long.
+    """
 
     def register(function: Handler) -> Handler:
         HANDLERS[kind] = function
+        if apart:
+            APART.add(kind)
         return function
 
     return register
@@ -110,6 +116,7 @@ def sweep(limit: int = 500) -> int:
     with acting_as(system("outbox")):
         due = list(
             Outbox.objects.filter(sent_at=None, due_at__lte=clinic_time.now())
+            .exclude(kind__in=APART)
             .order_by("due_at")
             .values_list("pk", flat=True)[:limit]
         )

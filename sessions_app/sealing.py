@@ -64,6 +64,22 @@ def unwrap(wrapped: bytes, key_id: str, place: str) -> bytes:
     return decrypt(_master(key_id), wrapped, place)
 
 
+def seal_text(text: str, place: str) -> str:
+    """A secret as it lies in a column: the master key's id and what it sealed."""
+    sealed, key_id = wrap(text.encode(), place)
+    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+
+
+def open_text(sealed: str, place: str) -> str:
+    key_id, _colon, text = sealed.rpartition(":")
+    return unwrap(base64.b64decode(text), key_id, place).decode()
+
+
+def sealed_under(sealed: str) -> str:
+    """The id of the master key that sealed a text."""
+    return sealed.rpartition(":")[0]
+
+
 def _plain(word: str) -> str:
     decomposed = unicodedata.normalize("NFKD", word.casefold())
     return "".join(c for c in decomposed if c.isalnum())

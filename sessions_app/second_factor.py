@@ -8,7 +8,6 @@ to the page where it is set up, whichever page they asked for.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -42,14 +41,11 @@ SECRETS = ("secret", "seed")  # of an app; of recovery codes
 
 
 def seal(text: str) -> str:
-    """A secret as it lies in the database: the master key's id and what it sealed."""
-    sealed, key_id = sealing.wrap(text.encode(), PLACE)
-    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+    return sealing.seal_text(text, PLACE)
 
 
 def unseal(sealed: str) -> str:
-    key_id, _colon, text = sealed.rpartition(":")
-    return sealing.unwrap(base64.b64decode(text), key_id, PLACE).decode()
+    return sealing.open_text(sealed, PLACE)
 
 
 def reseal() -> int:
@@ -59,7 +55,7 @@ def reseal() -> int:
         old = {
             name: text
             for name, text in factor.data.items()
-            if name in SECRETS and text.rpartition(":")[0] != settings.MASTER_KEY_ID
+            if name in SECRETS and sealing.sealed_under(text) != settings.MASTER_KEY_ID
         }
         if old:
             factor.data |= {name: seal(unseal(text)) for name, text in old.items()}

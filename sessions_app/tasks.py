@@ -7,13 +7,22 @@ from typing import Any
 from celery import shared_task
 from django.core.management import call_command
 
-from sessions_app import clinic_time, emergency, erasure_ledger, links, outbox, seals
+from sessions_app import (
+    clinic_time,
+    emergency,
+    erasure_ledger,
+    links,
+    outbox,
+    seals,
+    webhooks,
+)
 from sessions_app.actions.links import SEND
 from sessions_app.actions.rights import EMERGENCY_MAIL
 from sessions_app.actions.rights import apply_retention as apply_rules
 from sessions_app.context import acting_as, system
 
 outbox.handles(erasure_ledger.KIND)(erasure_ledger.write)
+outbox.handles(webhooks.RESTS_MAIL)(webhooks.tell_that_it_rests)
 
 
 @outbox.handles(SEND)
@@ -42,6 +51,11 @@ def deliver(pk: int) -> bool:
 @shared_task(acks_late=True, name="outbox.sweep")
 def sweep_outbox() -> int:
     return outbox.sweep()
+
+
+@shared_task(acks_late=True, name="webhooks.sweep")
+def sweep_webhooks() -> int:
+    return webhooks.sweep()
 
 
 @shared_task(acks_late=True, name="sign_ins.forget")

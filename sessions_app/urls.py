@@ -22,6 +22,7 @@ from sessions_app.views import (
     sign_ins,
     single_sign_on,
     waiting,
+    webhooks,
 )
 
 # allauth's pages by the names it calls them; the others of it aren't reachable.
@@ -104,5 +105,10 @@ urlpatterns = [
     path("emergency/<int:pk>/end/", rights.end_emergency, name="emergency_end"),
     path("keys/", keys.index, name="keys"),
     path("keys/<int:pk>/revoke/", keys.revoke, name="key_revoke"),
+    path("settings/webhooks/", webhooks.index, name="webhooks"),
+    path("settings/webhooks/<int:pk>/", webhooks.show, name="webhook"),
+    path("settings/webhooks/<int:pk>/wake/", webhooks.wake, name="webhook_wake"),
+    path("webhooks/<int:pk>/agree/", webhooks.agree, name="webhook_agree"),
+    path("webhooks/<int:pk>/end/", webhooks.end, name="webhook_end"),
     path("audit/", audit_trail.audit_trail, name="audit"),
 ]

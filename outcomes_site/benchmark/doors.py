@@ -242,6 +242,7 @@ def pages() -> list[Page]:
         Page("client search", "front_desk", _named("clients"), _searched, is_form=True),
         Page("new client", "front_desk", _named("client_new")),
         Page("people", "administrator", _named("people")),
+        Page("systems that are told", "administrator", _named("webhooks")),
         Page("absences", "administrator", _named("absences")),
         Page("settings", "administrator", _named("settings")),
         Page("answers that can't wait", "administrator", _named("safety")),

@@ -82,6 +82,14 @@ from sessions_app.actions.tablets import (
     retire_tablet,
     start_on_tablet,
 )
+from sessions_app.actions.webhooks import (
+    agree_to_webhook,
+    end_webhook,
+    let_rest,
+    make_webhook,
+    reseal_webhooks,
+    wake_webhook,
+)
 
 __all__ = [
     "accept_referral",
@@ -92,6 +100,7 @@ __all__ = [
     "add_team",
     "add_to_conference",
     "add_user",
+    "agree_to_webhook",
     "apply_retention",
     "ask_not_before",
     "assign_clinician",
@@ -111,15 +120,18 @@ __all__ = [
     "end_retention",
     "end_role",
     "end_sign_in",
+    "end_webhook",
     "enrol_tablet",
     "erase_identity",
     "grant_role",
     "hand_over_caseload",
     "join_meeting",
+    "let_rest",
     "lift_restriction",
     "link_single_sign_on",
     "make_key",
     "make_link",
+    "make_webhook",
     "mark_arrived",
     "move_conference_case",
     "new_code",
@@ -136,6 +148,7 @@ __all__ = [
     "register_client",
     "reopen_account",
     "reseal_second_factors",
+    "reseal_webhooks",
     "restrict_client",
     "retire_tablet",
     "revoke_key",
@@ -158,4 +171,5 @@ __all__ = [
     "take_off_second_factor",
     "transfer_episode",
     "unlock_account",
+    "wake_webhook",
 ]

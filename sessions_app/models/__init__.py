@@ -58,6 +58,7 @@ from sessions_app.models.rights import (
 )
 from sessions_app.models.safety import CrisisText, DutyTurn
 from sessions_app.models.users import ApiKey, User
+from sessions_app.models.webhooks import Webhook
 
 __all__ = [
     "Absence",
@@ -111,4 +112,5 @@ __all__ = [
     "Team",
     "User",
     "UserBefore",
+    "Webhook",
 ]

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 
 from sessions_app.access import ScopedManager, ScopedQuerySet
 from sessions_app.models.care import Episode, Session
@@ -120,7 +121,15 @@ class Outbox(models.Model):
     last_problem = models.TextField(blank=True, default="")
 
     class Meta:
-        indexes = [models.Index(fields=["due_at"], condition=Q(sent_at=None), name="outbox_unsent")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(sent_at=None), name="outbox_unsent"),
+            models.Index(
+                KeyTransform("webhook", "payload"),
+                "id",
+                condition=Q(kind="webhook"),
+                name="outbox_of_webhook",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.message_id}"

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from sessions_app import access, actions, clinic_time, presence
 from sessions_app.actions.keys import LONGEST_DAYS, RIGHTS
 from sessions_app.forms import add_problems
-from sessions_app.models import ApiKey
+from sessions_app.models import ApiKey, Webhook
 
 
 class KeyForm(forms.Form):
@@ -46,6 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "form": form if any(access.may(request.user, right) for right in RIGHTS) else None,
         "text": text,
         "own": ApiKey.objects.filter(user=request.user),  # type: ignore[misc]  # signed in
+        "told": Webhook.objects.filter(user=request.user, ended_at=None),  # type: ignore[misc]  # signed in
         "others": ApiKey.objects.filter(revoked_at=None, expires_on__gte=clinic_time.today())
         .exclude(user=request.user)  # type: ignore[misc]  # signed in
         .select_related("user")

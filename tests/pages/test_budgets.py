@@ -56,7 +56,8 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/measures/": ("alice", 13),
     "/rules/": ("alice", 19),  # with one's own checkpoint, and proposals with their answers
     "/people/": ("adam", 19),  # what a new clinic still needs; places of a new role
-    "/keys/": ("adam", 11),
+    "/keys/": ("adam", 12),
+    "/settings/webhooks/": ("adam", 12),
     "/absences/": ("sofia", 14),
     "/settings/": ("adam", 12),
     "/settings/statement/": ("adam", 10),

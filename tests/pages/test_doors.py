@@ -116,6 +116,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/api/v1/administrations/{score}/": (200, 200, 403, 403, 403, 404),
     "/api/v1/flags/": (200, 200, 403, 403, 403, 200),
     "/api/v1/flags/{flag}/": (404, 404, 403, 403, 403, 404),
+    "/settings/webhooks/": (404, 404, 404, 404, 200, 404),
+    "/settings/webhooks/{webhook}/": (404, 404, 404, 404, 200, 404),
     "/keys/": (200, 200, 404, 200, 200, 200),
     "/fhir/Patient": (200, 200, 403, 200, 403, 200),
     "/fhir/Patient/{ana}": (200, 200, 403, 200, 403, 404),
@@ -129,7 +131,9 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 # Doors that are not in the table: open to all, or only answering to POST (tested beside it).
 ELSEWHERE = {
-    "readyz", "metrics", "api/schema/", "keys/<int:pk>/revoke/", "welcome/<uidb64>/<token>/",
+    "readyz", "metrics", "api/schema/", "keys/<int:pk>/revoke/",
+    "settings/webhooks/<int:pk>/wake/", "webhooks/<int:pk>/agree/", "webhooks/<int:pk>/end/",
+    "welcome/<uidb64>/<token>/",
     "sign-out/",
     "sessions/<int:pk>/attendance/", "schedule/upload/", "people/grants/<int:pk>/end/",
     "people/<int:pk>/invitation/", "people/<int:pk>/close/",
@@ -186,10 +190,18 @@ def places(clinic: Clinic) -> dict[str, Any]:
             received_on=clinic_time.today(),
             by=clinic.fred,
         )
+        webhook, _secret = actions.make_webhook(
+            name="Records",
+            url="https://records.clinic.example/",
+            events=["score.recorded"],
+            person=clinic.alice,
+            by=clinic.adam,
+        )
         run_night(clinic_time.today())
     return {
         "referral": referral.pk,
         "conference": conference.pk,
+        "webhook": webhook.pk,
         "meeting": clinic.sessions["ana"][0].meeting_id,
         "alert": alert.pk,
         "ana": clinic.ana.code,

@@ -114,6 +114,10 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         clinic.key, _text = sessions_app.actions.make_key(
             name="Records", days=30, may_write=False, by=clinic.alice
         )
+        clinic.webhook, _secret = sessions_app.actions.make_webhook(
+            name="Records", url="https://records.clinic.example/in",
+            events=["flag.raised"], person=clinic.alice, by=clinic.adam,
+        )  # fmt: skip
         clinic.flag = Flag.objects.create(
             client=clinic.ana,
             episode=clinic.episodes["ana"],
@@ -285,6 +289,20 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
         client=c.ana, reason="request", by=by
     ),
     "rewrap_keys": lambda c, by: sessions_app.actions.rewrap_keys(by=by),
+    "make_webhook": lambda c, by: sessions_app.actions.make_webhook(
+        name="Records system",
+        url="https://records.clinic.example/in",
+        events=["score.recorded"],
+        person=c.alice,
+        by=by,
+    ),
+    "agree_to_webhook": lambda c, by: sessions_app.actions.agree_to_webhook(
+        webhook=c.webhook, by=by
+    ),
+    "end_webhook": lambda c, by: sessions_app.actions.end_webhook(webhook=c.webhook, by=by),
+    "wake_webhook": lambda c, by: sessions_app.actions.wake_webhook(webhook=c.webhook, by=by),
+    "let_rest": lambda c, by: sessions_app.actions.let_rest(webhook=c.webhook, by=by),
+    "reseal_webhooks": lambda c, by: sessions_app.actions.reseal_webhooks(by=by),
     "reseal_second_factors": lambda c, by: sessions_app.actions.reseal_second_factors(by=by),
     "link_single_sign_on": lambda c, by: sessions_app.actions.link_single_sign_on(
         user=c.ruth, subject="number-7", by=by
@@ -518,7 +536,7 @@ RIGHTLY = {
          "set_duty", "revoke_key", "unlock_account", "take_off_second_factor",
          "link_single_sign_on",
          "set_unlock_pin", "end_sign_in", "set_statement", "set_retention", "end_retention",
-         "answer_rule_proposal"),
+         "answer_rule_proposal", "make_webhook", "end_webhook", "wake_webhook"),
         "adam",
     ),
     **dict.fromkeys(
@@ -538,7 +556,7 @@ RIGHTLY = {
     **dict.fromkeys(("ask_for_copy", "record_consent", "restrict_client", "lift_restriction",
                      "open_emergency",
                      "end_emergency", "close_episode", "close_with_last_measures",
-                     "choose_messages", "make_key",
+                     "choose_messages", "make_key", "agree_to_webhook",
                      "record_session", "record_administration",
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
@@ -557,6 +575,8 @@ RIGHTLY = {
     "apply_retention": None,
     "rewrap_keys": None,
     "reseal_second_factors": None,
+    "reseal_webhooks": None,
+    "let_rest": None,
     "forget_drafts": None,
     "forget_case_files": None,
     "forget_copies": None,

@@ -27,6 +27,7 @@ class Command(BaseCommand):
                 done += count
             with acting_as(by):
                 factors = actions.reseal_second_factors(by=by)
+                hooks = actions.reseal_webhooks(by=by)
         except sealing.CannotOpen as problem:
             raise CommandError(f"{done} keys were rewrapped, then: {problem}") from None
         with acting_as(by):
@@ -36,5 +37,6 @@ class Command(BaseCommand):
             waiting = left.count()
         self.stdout.write(
             f"{done} keys are wrapped under master key {settings.MASTER_KEY_ID!r} now; "
-            f"{waiting} wait for another one. {factors} second factors were sealed anew."
+            f"{waiting} wait for another one. {factors} second factors and {hooks} "
+            "webhook secrets were sealed anew."
         )
