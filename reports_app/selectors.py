@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.formats import date_format
@@ -43,7 +42,6 @@ class Row:
     """One open episode as a list shows it."""
 
     episode: Episode
-    trajectory: Trajectory | None = None
     spark: str = ""
     flags: list[Flag] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
@@ -82,20 +80,14 @@ class Row:
         return next((flag.owner for flag in self.flags if flag.owner_id), None)
 
 
-# A list draws the scores alone; the curves are most of a trajectory's bytes.
-CURVES = [
-    "expected_t", "expected_mean", "expected_low80", "expected_high80",
-    "forecast_t", "forecast_mean", "forecast_low80", "forecast_high80", "dates", "t",
-]  # fmt: skip
-
-
 # By one list of numbers each, so that one plan serves a list of any length.
 _TRAJECTORIES = Prepared(
     lambda given: (
         Trajectory.objects.filter(episode__pk__any_of=given[0])
-        .select_related("respondent", "measure")
-        .defer(*CURVES)
         .order_by("pk")
+        .values_list(
+            "episode", "measure", "scores", "standing", "change_class", "respondent__relation"
+        )
     )
 )
 _BOOKED = Prepared(
@@ -108,7 +100,7 @@ _BOOKED = Prepared(
 _LEADS = Prepared(
     lambda given: Assignment.objects.filter(
         episode__pk__any_of=given[0], part=Assignment.Part.LEAD, to_on=None
-    ).select_related("clinician")
+    ).values_list("episode", "clinician", "clinician__name")
 )
 _SUMMARIES = Prepared(
     lambda given: EpisodeSummary.objects.filter(episode__pk__any_of=given[0]).values_list(
@@ -116,8 +108,11 @@ _SUMMARIES = Prepared(
     )
 )
 _EPISODES = Prepared(
+    lambda given: Episode.objects.filter(pk__any_of=given[0]).select_related("client")
+)
+_NAMED = Prepared(
     lambda given: Episode.objects.filter(pk__any_of=given[0]).select_related(
-        "client__identity", "client__key", "programme"
+        "client__identity", "client__key"
     )
 )
 _LIVE_FLAGS = Prepared(
@@ -132,21 +127,32 @@ _FLAGS = Prepared(
 )
 
 
-def _main_trajectories(ids: list[int]) -> dict[int, Trajectory]:
+class Course(NamedTuple):
+    """A stored trajectory as a list draws it: the scores alone, without its curves."""
+
+    episode: int
+    measure: int
+    scores: list[float]
+    standing: str
+    change_class: str
+    relation: str
+
+
+def _main_courses(ids: list[int]) -> dict[int, Course]:
     """The client's own longest series of each episode."""
-    chosen: dict[int, Trajectory] = {}
-    for row in _TRAJECTORIES.objects([ids]):
-        there = chosen.get(row.episode_id)
-        rank = (row.respondent.relation == "self", len(row.scores))
-        if there is None or rank > (there.respondent.relation == "self", len(there.scores)):
-            chosen[row.episode_id] = row
+    chosen: dict[int, Course] = {}
+    for values in _TRAJECTORIES.rows([ids]):
+        row = Course(*values)
+        there = chosen.get(row.episode)
+        rank = (row.relation == "self", len(row.scores))
+        if there is None or rank > (there.relation == "self", len(there.scores)):
+            chosen[row.episode] = row
     return chosen
 
 
-def _cutoffs(measures: Iterable[Measure]) -> dict[int, float | None]:
+def _cutoffs(measures: set[int]) -> dict[int, float | None]:
     today, there = clinic_time.today(), kept()
-    ids = {measure.pk for measure in measures}
-    chosen = {pk: choose_norm(there.norms_of(pk), None, today) for pk in ids}
+    chosen = {pk: choose_norm(there.norms_of(pk), None, today) for pk in measures}
     return {pk: norm.cutoff for pk, norm in chosen.items() if norm is not None}
 
 
@@ -155,47 +161,47 @@ def _next_sessions(ids: list[int]) -> dict[int, date]:
     return {episode: day for episode, day in _BOOKED.rows([ids]) if day >= today}
 
 
-def _leads(ids: list[int]) -> dict[int, Clinician]:
-    return {row.episode_id: row.clinician for row in _LEADS.objects([ids])}
+def _leads(ids: list[int]) -> dict[int, tuple[int, str]]:
+    """Number and name of who treats, by episode."""
+    return {episode: (pk, name) for episode, pk, name in _LEADS.rows([ids])}
 
 
-def _said_with_cover(lead: Clinician | None, away: dict[int, Absence]) -> str:
+def _said_with_cover(lead: tuple[int, str] | None, away: dict[int, Absence]) -> str:
     """Who treats; while they are away, who stands in as well."""
     if lead is None:
         return ""
-    absence = away.get(lead.pk)
+    pk, name = lead
+    absence = away.get(pk)
     if absence is None:
-        return lead.name
-    return _("%(lead)s (away; %(cover)s stands in)") % {
-        "lead": lead.name,
-        "cover": absence.cover.name,
-    }
+        return name
+    return _("%(lead)s (away; %(cover)s stands in)") % {"lead": name, "cover": absence.cover.name}
 
 
-def rows_of(ids: list[int], flags: list[int] | None = None) -> list[Row]:
+def rows_of(ids: list[int], flags: list[int] | None = None, *, named: bool = False) -> list[Row]:
     """Everything that a list of episodes shows, in about eight queries.
 
     `ids` are of episodes in scope, in the order wanted; `flags` are theirs (else the live ones).
+    Without `named` nobody's name is read: a list by codes opens no identity.
     """
-    there = {episode.pk: episode for episode in _EPISODES.objects([ids])}
+    there = {episode.pk: episode for episode in (_NAMED if named else _EPISODES).objects([ids])}
     found = [there[pk] for pk in ids if pk in there]
-    trajectories = _main_trajectories(ids)
-    cutoffs = _cutoffs(row.measure for row in trajectories.values())
+    courses = _main_courses(ids)
+    cutoffs = _cutoffs({course.measure for course in courses.values()})
     coming, leads = _next_sessions(ids), _leads(ids)
-    away = absences.on(set(leads.values()))
+    away = absences.on({pk for pk, _name in leads.values()})
     summaries = {episode: (n, last) for episode, n, last in _SUMMARIES.rows([ids])}
     by_episode: dict[int, list[Flag]] = defaultdict(list)
     for flag in _LIVE_FLAGS.objects([ids]) if flags is None else _FLAGS.objects([flags]):
         by_episode[flag.episode_id].append(flag)
     rows = []
     for episode in found:
-        trajectory = trajectories.get(episode.pk)
-        row = Row(episode, trajectory, flags=by_episode[episode.pk])
-        if trajectory is not None:
-            row.spark = sparkline_svg(trajectory.scores, cutoff=cutoffs.get(trajectory.measure_id))
-            row.standing = STANDING_WORDS.get(trajectory.standing, "")
-            scores = trajectory.scores
-            row.change = class_words(trajectory.change_class, first=scores[0], last=scores[-1])
+        course = courses.get(episode.pk)
+        row = Row(episode, flags=by_episode[episode.pk])
+        if course is not None:
+            row.spark = sparkline_svg(course.scores, cutoff=cutoffs.get(course.measure))
+            row.standing = STANDING_WORDS.get(course.standing, "")
+            scores = course.scores
+            row.change = class_words(course.change_class, first=scores[0], last=scores[-1])
         row.sessions, row.last_seen = summaries.get(episode.pk, (0, None))
         row.next_on = coming.get(episode.pk)
         row.lead = _said_with_cover(leads.get(episode.pk), away)

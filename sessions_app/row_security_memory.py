@@ -32,6 +32,35 @@ BEGIN
 END $$;
 """
 
+# Zeros up to the next number, then a one: as `BITS_OF_SET`, of numbers that are at hand.
+_BITS_OF_NUMBERS = """
+        (SELECT COALESCE(string_agg(repeat('0', (id - before - 1)::integer) || '1', '' ORDER BY id),
+                         '')
+         FROM (SELECT found.id, lag(found.id, 1, 0::bigint) OVER (ORDER BY found.id) AS before
+               FROM {numbers} AS found(id)) AS steps)"""
+
+_BOTH = """
+CREATE OR REPLACE FUNCTION outcomes_{name}_bits() RETURNS varbit
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+    whose text := outcomes_actor() || '/' || COALESCE((SELECT outcomes_user())::text, '')
+        || '/' || (SELECT outcomes_today())::text;
+    episodes bigint[];
+BEGIN
+    IF current_setting('outcomes.{name}', true) IS DISTINCT FROM whose THEN
+        episodes := ARRAY(SELECT outcomes_clinical_episodes());
+        PERFORM set_config('outcomes.clinical_episodes_bits', {episodes}, true);
+        PERFORM set_config('outcomes.clinical_clients_bits', {clients}, true);
+        PERFORM set_config('outcomes.clinical_episodes', whose, true);
+        PERFORM set_config('outcomes.clinical_clients', whose, true);
+    END IF;
+    RETURN current_setting('outcomes.{name}_bits')::varbit;
+END $$;
+"""
+
+_CLIENTS = """(SELECT DISTINCT e.client_id FROM sessions_app_episode e
+                     WHERE e.id = ANY (episodes))"""
+
 _FORGET = """
 CREATE OR REPLACE FUNCTION outcomes_forget_scope() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -55,4 +84,16 @@ def remember() -> str:
             _FORGET.format(settings=settings),
             *(_TRIGGER.format(table=table) for table in DECIDING),
         ]
+    )
+
+
+def remember_both() -> str:
+    """SQL that finds episodes and their clients together: a page asks for both."""
+    return "".join(
+        _BOTH.format(
+            name=name,
+            episodes=_BITS_OF_NUMBERS.format(numbers="unnest(episodes)"),
+            clients=_BITS_OF_NUMBERS.format(numbers=_CLIENTS),
+        )
+        for name in ("clinical_episodes", "clinical_clients")
     )

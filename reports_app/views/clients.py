@@ -57,7 +57,7 @@ def caseload(request: HttpRequest) -> HttpResponse:
     found = _shown(episodes, show, request.user).order_by("-opened_on", "-pk")
     page = Paginator(found, ROWS_A_PAGE).get_page(request.GET.get("page"))
     ids = [episode.pk for episode in page.object_list]
-    rows = rows_of(ids)
+    rows = rows_of(ids, named=True)
     hours, booked = hours_of_week(mine)
     add_alliance(rows)
     add_steps(rows, request.user)
