@@ -18,8 +18,8 @@ from measures_app.charts import number
 from measures_app.expected import Reading, read_episode
 from measures_app.models import FollowUp, Trajectory
 from sessions_app import clinic_time
-from sessions_app.access import InScope
 from sessions_app.models import CaseReview, Meeting, Respondent, Session
+from sessions_app.prepared import Prepared
 
 
 def _order(reading: Reading) -> tuple[bool, int, int]:
@@ -104,12 +104,16 @@ def due_reviews(user: Any, today: date | None = None) -> QuerySet[CaseReview]:
     return _due(CaseReview.objects.visible_to(user), today)
 
 
-_DUE_NOW = InScope(lambda user, _none: due_reviews(user).values_list("pk"))
+_DUE_NOW = Prepared(
+    lambda given: _due(
+        CaseReview.objects.filter(episode__pk__any_of=given[0]), given[1]
+    ).values_list("pk")
+)
 
 
-def due_now(user: Any) -> QuerySet[CaseReview]:
-    """The same for `look`, found first by a plan made once: on many days nothing is due."""
-    found = [pk for (pk,) in _DUE_NOW.rows(user)]
+def due_among(episodes: list[int]) -> QuerySet[CaseReview]:
+    """The same of these episodes, for `look`; found by a plan made once: often nothing is due."""
+    found = [pk for (pk,) in _DUE_NOW.rows([episodes, clinic_time.today()])]
     rows = CaseReview.objects.filter(pk__in=found) if found else CaseReview.objects.none()
     return rows.order_by("follow_up_on", "pk")
 

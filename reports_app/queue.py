@@ -20,7 +20,8 @@ from measures_app.psychometrics import budget as room
 from reports_app.noticed import GOOD_NEWS
 from reports_app.selectors import Row, rows_of
 from sessions_app import clinic_time
-from sessions_app.access import InScope
+from sessions_app.access import all_episodes_seen
+from sessions_app.prepared import Prepared
 
 MOST_FOLDED = 12  # rows that a fold shows
 LATELY = 35  # days that the numbers above the list look back on
@@ -112,14 +113,17 @@ def _of_others(flags: list[Standing], than: list[Standing], today: date) -> list
     return _one_a_client(_by_episode([f for f in flags if f.client_id not in there], today))
 
 
-def queue_of(user: Any, budget: int) -> Queue:
+def queue_of(user: Any, budget: int, seen: list[int] | None = None) -> Queue:
     """The queue within a person's scope: this week's room, what lies beyond, the good news.
+
+    `seen`: the episodes in it, where they were asked for already.
 
     What somebody has taken up stays in sight until it is decided, beyond the week's room too.
     Behind it stand those put off and those that wait below the clinic's line.
     """
     today = clinic_time.today()
-    standing = [Standing(*row) for row in _STANDING.rows(user)]
+    seen = all_episodes_seen(user) if seen is None else seen
+    standing = [Standing(*row) for row in _STANDING.rows([seen])]
     live = [flag for flag in standing if flag.state != Flag.State.WAITING]
     off = {f.pk for f in live if f.snoozed_until is not None and f.snoozed_until > today}
     awake = [flag for flag in live if flag.pk not in off]
@@ -150,8 +154,14 @@ def queue_of(user: Any, budget: int) -> Queue:
     )
 
 
-_STANDING = InScope(
-    lambda user, _none: for_review(user).standing().order_by("pk").values_list(*Standing._fields)
+_STANDING = Prepared(
+    lambda given: (
+        Flag.objects.standing()
+        .for_review()
+        .filter(episode__pk__any_of=given[0], episode__closed_on=None)
+        .order_by("pk")
+        .values_list(*Standing._fields)
+    )
 )
 
 
@@ -193,13 +203,10 @@ class Lately:
     untaken: int
 
 
-def _counted(user: Any, _none: Any) -> Any:
-    today = clinic_time.today()
-    since = today - timedelta(days=LATELY)
+def _counted(given: Any) -> Any:
+    seen, since, a_week_ago = given
     judged = (
-        Q(raised_on__gte=since, raised_on__lte=today - timedelta(days=7))
-        & ~Q(rule=GOOD_NEWS)
-        & Flag.was_noticed()
+        Q(raised_on__gte=since, raised_on__lte=a_week_ago) & ~Q(rule=GOOD_NEWS) & Flag.was_noticed()
     )
     nobody = Q(
         state=Flag.State.LAPSED,
@@ -209,9 +216,8 @@ def _counted(user: Any, _none: Any) -> Any:
     week_on = F("raised_on") + timedelta(days=7)
     in_time = Q(owned_on__lte=week_on) | Q(state=Flag.State.DECIDED, closed_on__lte=week_on)
     return (
-        Flag.objects.visible_to(user)
-        .for_review()
-        .filter(judged | nobody)
+        Flag.objects.for_review()
+        .filter(judged | nobody, episode__pk__any_of=seen)
         .annotate(owned_on=TruncDate("taken_up_at", tzinfo=clinic_time.zone()))
         .order_by()
         .values(of=Value(1))
@@ -224,11 +230,14 @@ def _counted(user: Any, _none: Any) -> Any:
     )
 
 
-_LATELY = InScope(_counted)
+_LATELY = Prepared(_counted)
 
 
-def lately(user: Any) -> Lately:
+def lately(user: Any, seen: list[int] | None = None) -> Lately:
     """Counted in the database, in one statement: a clinic's weeks are thousands of flags."""
-    for counts in _LATELY.rows(user):
+    today = clinic_time.today()
+    seen = all_episodes_seen(user) if seen is None else seen
+    since, a_week_ago = today - timedelta(days=LATELY), today - timedelta(days=7)
+    for counts in _LATELY.rows([seen, since, a_week_ago]):
         return Lately(*counts)
     return Lately(0, 0, 0)

@@ -298,6 +298,14 @@ def episodes_seen(user: Any, client_id: int) -> list[int]:
     return [pk for (pk,) in _SEEN.rows(user, client_id)]
 
 
+_ALL_SEEN = InScope(lambda user, _none: clinical_episodes(user).order_by().values_list("pk"))
+
+
+def all_episodes_seen(user: Any) -> list[int]:
+    """Numbers of all episodes in clinical scope, for a page that asks several things of them."""
+    return [pk for (pk,) in _ALL_SEEN.rows(user)]
+
+
 def conferences_of(user: Any) -> Q:
     """Which case conferences a person sees: called by them, asked to, or about a case of theirs."""
     if getattr(user, "kind", None) == "system":

@@ -12,6 +12,7 @@ Django's own setting for that, DISABLE_SERVER_SIDE_CURSORS, says so here as well
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,6 +28,7 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
     int: lambda place: 9_000_000_000_000_000_001 + place,
     str: lambda place: f"\ue000 stands in {place}",
     list: lambda place: [9_000_000_000_000_000_001 + place],
+    date: lambda place: date(9000, 1, 1 + place),
 }
 _NAMES = count(1)
 # Which connection has planned what already; both go when the connection does.
@@ -105,7 +107,8 @@ class _Written:
 class Prepared:
     """A query by a few row numbers, or codes: `build(numbers)` gives its queryset.
 
-    One of the few may be a list, for `any_of`.
+    One of the few may be a list, for `any_of`, or a day; what is worked out from a day before it
+    is asked must be one of its own.
 
     `rows` answers as `values_list` does, for a queryset that ends in it; `objects` with the
     model's own objects and what is joined by `select_related`. Nothing but the numbers may

@@ -36,15 +36,16 @@ NEXT_PAGE = {
 def queue(request: HttpRequest) -> HttpResponse:
     """Who is worth a conversation this week?"""
     budget = int(policies.get("review_budget_per_week"))
-    found = queue_of(request.user, budget)
-    due = followups.look(followups.due_now(request.user))
+    seen = access.all_episodes_seen(request.user)
+    found = queue_of(request.user, budget, seen)
+    due = followups.look(followups.due_among(seen))
     rows = len(found.talk) + len(found.good) + len(due)
     audit.record("read", subject_kind="review queue", rows=rows)
     context = {
         "queue": found,
         "alerts": alerts.waiting(request.user),
         "budget": budget,
-        "lately": lately(request.user),
+        "lately": lately(request.user, seen),
         "due": due,
         "treats_shown": access.may(request.user, "review"),
     }
