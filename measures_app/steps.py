@@ -148,6 +148,8 @@ def claim(step: Step, me: str) -> bool:
     """Take a step that waits, whose lease ran out, or whose worker is known to be dead."""
     now = clinic_time.now()
     free = Q(state=Step.State.WAITING) | Q(state=Step.State.CLAIMED, lease_until__lt=now)
+    # Longer than any lease: the clock was put back. Whoever lives says so at the next heartbeat.
+    free |= Q(state=Step.State.CLAIMED, lease_until__gt=now + 2 * LEASE)
     if step.state == Step.State.CLAIMED and _dead_here(step.claimed_by):
         free |= Q(state=Step.State.CLAIMED, claimed_by=step.claimed_by)
     taken = Step.objects.filter(free, pk=step.pk, run__state=NightlyRun.State.RUNNING).update(

@@ -70,6 +70,8 @@ BY_ITSELF = {
     "client_copy_state",
 }
 
+CLOCKS_DIFFER = 60  # seconds, at most, between two moments of one machine
+
 now = time.time  # the tests' hand on the clock
 
 
@@ -134,7 +136,9 @@ class PresenceMiddleware:
         here = request.session[HERE]
         if now() - here["began"] > here["whole"]:
             return _over(request)
-        if not here.get("rests") and now() - here["seen"] > here["idle"]:
+        pause = now() - here["seen"]
+        # Seen in what is to come: the machine's clock went back, and how long isn't known.
+        if not here.get("rests") and (pause > here["idle"] or pause < -CLOCKS_DIFFER):
             rest(request)
         if name in OPEN:
             return None
@@ -336,7 +340,7 @@ def recent(request: HttpRequest) -> bool:
     """Whether password or second factor was shown within the clinic's minutes."""
     if not settings.ASK_AGAIN:
         return True
-    return now() - last_shown(request) < policies.get("ask_again_minutes") * 60
+    return abs(now() - last_shown(request)) < policies.get("ask_again_minutes") * 60
 
 
 def last_shown(request: HttpRequest) -> float:
