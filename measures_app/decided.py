@@ -28,6 +28,7 @@ from measures_app.series import Series
 from sessions_app import clinic_time
 from sessions_app.context import speaking_as, system
 from sessions_app.models import Assignment, CaseReview, Meeting, Session
+from sessions_app.prepared import Prepared
 
 READER = system("what followed")
 JUDGED_AFTER = timedelta(days=60)  # with nobody seen for so long, nobody came any more
@@ -107,6 +108,25 @@ def _options(by_decision: dict[str, list[Decided]], better: Any) -> list[Option]
     ]
 
 
+def _alike(given: Any) -> Any:
+    measure, client, variant, relation, above, below = given
+    return (
+        FollowUp.objects.filter(
+            measure=measure,
+            variant=variant,
+            respondent__relation=relation,
+            score__gt=above,
+            score__lt=below,
+        )
+        .exclude(review__client=client)
+        .order_by("-pk")
+        .values_list("pk")[:MOST_ALIKE]
+    )
+
+
+_ALIKE = Prepared(_alike)
+
+
 def alike(s: Series, today: date | None = None) -> Results | None:
     """What tended to follow each option for clients of this clinic who stood alike.
 
@@ -117,19 +137,10 @@ def alike(s: Series, today: date | None = None) -> Results | None:
         return None
     here = Decided(s.t[-1], s.scores[-1], s.scores[-1] - s.scores[0], (), (), (), (), (), 0)
     change = s.criteria.reliable_change
+    alike = (s.measure.pk, s.client_id, s.variant, s.relation)
     with speaking_as(READER):
-        rows = (
-            FollowUp.objects.filter(
-                measure=s.measure,
-                variant=s.variant,
-                respondent__relation=s.relation,
-                score__gt=here.score - change,
-                score__lt=here.score + change,
-            )
-            .exclude(review__client=s.client_id)
-            .order_by("-pk")[:MOST_ALIKE]
-        )
-        keys = list(rows.values_list("pk", flat=True))
+        found = _ALIKE.rows([*alike, here.score - change, here.score + change])
+        keys = [pk for (pk,) in found]
         read = _read(FollowUp.objects.filter(pk__in=keys), today or clinic_time.today())
     by_decision: dict[str, list[Decided]] = defaultdict(list)
     for row, decided in read:

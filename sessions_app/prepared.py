@@ -22,10 +22,11 @@ from django.db.models import IntegerField, Lookup, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg2.extensions import AsIs
 
-FEW = 4
+FEW = 6
 # What stands in for a value of its place while the SQL is written; no row has these.
 _STAND_INS: dict[type, Callable[[int], Any]] = {
     int: lambda place: 9_000_000_000_000_000_001 + place,
+    float: lambda place: 9_000_000_000_000_001.5 + place,
     str: lambda place: f"\ue000 stands in {place}",
     list: lambda place: [9_000_000_000_000_000_001 + place],
     date: lambda place: date(9000, 1, 1 + place),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from measures_app.models import Trajectory
+from sessions_app import clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Client, Episode, Session
 from sessions_app.prepared import FEW, Prepared
@@ -50,6 +53,30 @@ def test_a_prepared_query_answers_as_it_would_anew(clinic: Clinic) -> None:
         assert [one.client.code for one in found] == [
             one.client.code for one in Episode.objects.filter(pk__in=episodes[:2]).order_by("pk")
         ]
+
+
+def test_codes_lists_days_and_measured_values_are_given_as_numbers_are(clinic: Clinic) -> None:
+    by_code = Prepared(lambda codes: Client.objects.filter(code__in=codes).order_by("pk"))
+    held = Prepared(
+        lambda given: (
+            Session.objects.filter(episode__pk__any_of=given[0], held_on__gte=given[1])
+            .order_by("pk")
+            .values_list("pk")
+        )
+    )
+    kept = Prepared(lambda given: Trajectory.objects.filter(scores__0__gt=given[0]).values("pk"))
+    everything = Prepared(lambda _none: Episode.objects.order_by("pk").values_list("pk"))
+    with acting_as(BY):
+        assert [one.pk for one in by_code.objects([clinic.ana.code])] == [clinic.ana.pk]
+        assert by_code.objects(["ZZZZ-999"]) == []
+        ids = [clinic.episodes["ana"].pk, clinic.episodes["boris"].pk]
+        for some in (ids, ids[:1], []):
+            for days in (0, 30, 60, 400):
+                day = clinic_time.today() - timedelta(days=days)
+                rows = Session.objects.filter(episode__in=some, held_on__gte=day).order_by("pk")
+                assert held.rows([some, day]) == list(rows.values_list("pk")), (some, day)
+        assert kept.rows([12.5]) == []
+        assert everything.always() == list(Episode.objects.order_by("pk").values_list("pk"))
 
 
 def test_a_prepared_query_keeps_to_the_scope_of_whoever_asks(clinic: Clinic) -> None:
