@@ -106,13 +106,15 @@ def read_series(
     in_care: Collection[int] | None = None,
     as_of: date | None = None,
     beside: BesideOf | None = None,
+    visits: pd.DataFrame | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
     `in_care` are the episodes whose scores to come are forecast (None: all of them), as known on
     the day `as_of` (None: today). `beside`: of one episode that was read already.
+    `visits` (`series.attended`): theirs, where they were.
     """
-    readings = []
+    readings: list[Reading] = []
     groups: dict[ModelKey, list[Reading]] = {}
     places = strata.Places(models, (s.episode_id for s in found))
     for s in found:
@@ -124,16 +126,37 @@ def read_series(
         readings.append(reading)
         if model is not None:
             groups.setdefault(key, []).append(reading)
+    care = _InCare(readings, in_care, visits) if beside is None else beside
     for key, members in groups.items():
         fitted = growth_of(models[key])
         _expect(members, fitted)
         ahead = [r for r in members if in_care is None or r.series.episode_id in in_care]
         _look_ahead(ahead, fitted)
         if prognosis.is_told(models[key]):
-            _foretell(ahead, models[key], fitted, as_of or clinic_time.today(), beside)
+            _foretell(ahead, models[key], fitted, as_of or clinic_time.today(), care)
     for reading in readings:
         reading.standing = _standing(reading)
     return readings
+
+
+class _InCare:
+    """What stands beside the scores of all episodes in care, read at once when first asked for."""
+
+    def __init__(
+        self,
+        readings: list[Reading],
+        in_care: Collection[int] | None,
+        visits: pd.DataFrame | None,
+    ) -> None:
+        self.readings, self.in_care, self.visits = readings, in_care, visits
+        self.found: pd.DataFrame | None = None
+
+    def __call__(self, as_of: date) -> pd.DataFrame:
+        if self.found is None:
+            there = {r.series.episode_id for r in self.readings}
+            ids = sorted(there if self.in_care is None else there.intersection(self.in_care))
+            self.found = prognosis.beside_now(ids, as_of, self.visits)
+        return self.found
 
 
 def _expect(members: list[Reading], model: growth.GrowthModel) -> None:
@@ -182,7 +205,7 @@ def _foretell(
     row: ExpectedChangeModel,
     model: growth.GrowthModel,
     as_of: date,
-    beside_of: BesideOf | None,
+    beside_of: BesideOf,
 ) -> None:
     """How care may end, for series with two scores whose change can be judged."""
     groups: dict[ChangeCriteria, list[Reading]] = {}
@@ -192,8 +215,7 @@ def _foretell(
             groups.setdefault(s.criteria, []).append(reading)
     if not groups:
         return
-    ids = sorted({r.series.episode_id for alike in groups.values() for r in alike})
-    beside = beside_of(as_of) if beside_of else prognosis.beside_now(ids, as_of)
+    beside = beside_of(as_of)
     for criteria, alike in groups.items():
         courses = [(r.series.episode_id, r.series.t, r.series.scores) for r in alike]
         foretold = prognosis.outlook(row, model, courses, beside, criteria)

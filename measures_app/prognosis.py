@@ -117,12 +117,19 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     return found
 
 
-def beside_now(episode_ids: Sequence[int], as_of: date) -> pd.DataFrame:
+def beside_now(
+    episode_ids: Sequence[int], as_of: date, visits: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """By episode: the newest alliance score, its change, and no-shows up to the last session.
 
-    Of one episode that was read already `single.Course.beside` says the same.
+    `visits`: of these episodes and perhaps of others, where they were read already. Of one
+    episode that was read already `single.Course.beside` says the same.
     """
-    found = beside_the_scores(series.attended(as_of, episode_ids), as_of, episode_ids)
+    if visits is None:
+        visits = series.attended(as_of, episode_ids)
+    else:
+        visits = visits[visits["episode_id"].isin(episode_ids)]
+    found = beside_the_scores(visits, as_of, episode_ids)
     newest = found.drop_duplicates("episode_id", keep="last")
     return newest.set_index("episode_id")[list(BESIDE)]
 

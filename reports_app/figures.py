@@ -30,6 +30,7 @@ from sessions_app.models import Programme
 LOOKING, FUNDERS, MONTHS, SPREAD = "still looking", "funders", "months", "spread"
 WORKLOAD, ATTRIBUTES = "workload", "attributes"
 COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES)  # each night anew
+BY_GROUP = "by group"
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
 NAMED = ("month", "scope")  # a programme may be renamed: said when read
 
@@ -144,27 +145,40 @@ def _count(today: date) -> set[date]:
     return months
 
 
+def opened_first(today: date) -> list[str]:
+    """Periods whose figures pages open first, and the groups: each made by itself."""
+    running = Month(today.replace(day=1))
+    periods = [*months_back(running, OPENED_FIRST), running.year]
+    if running.previous().year != running.year:
+        periods.append(running.previous().year)
+    return [BY_GROUP, *(str(period) for period in reversed(periods))]  # the longest first
+
+
+def make_one(name: str, today: date) -> None:
+    """Figures that pages open first, by their name, where they aren't kept."""
+    if name == BY_GROUP:
+        group_figures.make_opened_first(Month(today.replace(day=1)))
+        return
+    period = named_period(name)
+    for scope in _scopes() if isinstance(period, Month) else [CLINIC]:
+        metrics_of(period, scope)
+
+
 def make_opened_first(today: date) -> None:
     """What pages open first, where it isn't kept."""
-    running = Month(today.replace(day=1))
-    for month in months_back(running, OPENED_FIRST):
-        for scope in _scopes():
-            metrics_of(month, scope)
-    for year in {running.year, running.previous().year}:
-        metrics_of(year)
-    group_figures.make_opened_first(running)
+    for name in opened_first(today):
+        make_one(name, today)
 
 
 def refresh(today: date) -> int:
-    """Count what changed, let go of its figures and make those opened first; months counted.
+    """Count what changed and let go of its figures; months counted.
 
-    In the night's transaction, after the summaries.
+    In the night's transaction, after the summaries and before `make_opened_first`.
     """
     months = _count(today)
     # Whoever waits has waited a day longer, with nothing changed: to the last day of a month.
     moved = {day.replace(day=1) for day in (today, today - timedelta(days=1))}
     kept.of_months(months | moved).delete()
-    make_opened_first(today)
     return len(months)
 
 

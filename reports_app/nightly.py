@@ -54,7 +54,7 @@ class Stopwatch:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)
 
 
-def plan() -> list[steps.Part]:
+def plan(as_of: date) -> list[steps.Part]:
     """The parts of a night, as the clinic is now."""
     with acting_as(system("night")):
         measures = fitting.fitted_measures()
@@ -67,7 +67,8 @@ def plan() -> list[steps.Part]:
             steps.Part("episodes", str(start), 1)
             for start in range(first, ends["last"] + 1, steps.BLOCK)
         ]
-    return [*parts, steps.Part("months", "", 2)]
+    figures_made = [steps.Part("figures", name, 3) for name in figures.opened_first(as_of)]
+    return [*parts, steps.Part("months", "", 2), *figures_made]
 
 
 def _models(run: NightlyRun, block: str) -> dict[str, Any]:
@@ -179,7 +180,9 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
         wanted = scope if isinstance(scope, range) else sorted({*changes.changed, *loud})
         visits = series.attended(as_of, wanted)
         found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted, visits=visits))
-        readings = expected.read_series(found, models, in_care=set(open_now), as_of=as_of)
+        readings = expected.read_series(
+            found, models, in_care=set(open_now), as_of=as_of, visits=visits
+        )
         histories.add_series(loud, readings, as_of)
     with watch.part("trajectories"):
         changed = set(changes.changed)
@@ -225,11 +228,19 @@ def _months(run: NightlyRun, block: str) -> dict[str, Any]:
     return {"months": counted, "seconds": watch.seconds}
 
 
+def _figures(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("summaries"):
+        figures.make_one(block, run.as_of)
+    return {"seconds": watch.seconds}
+
+
 WORKS: dict[str, steps.Work] = {
     "models": _models,
     "stopping": _stopping,
     "episodes": _episodes,
     "months": _months,
+    "figures": _figures,
 }
 
 
@@ -282,12 +293,12 @@ def gather(run: NightlyRun, done: list[Step]) -> dict[str, Any]:
 def _rehearse(as_of: date) -> dict[str, Any]:
     """A date before the last completed night: computed and reported, nothing kept."""
     run = NightlyRun(as_of=as_of, live=False)
-    parts = plan()
+    parts = [part for part in plan(as_of) if part.name not in ("months", "figures")]
     with acting_as(system("night")), transaction.atomic():
         # What stands was made of later days: here it is as if it weren't there.
         for model in (EpisodeSummary, Trajectory):
             model.objects.all()._raw_delete(model.objects.db)
-        results = [WORKS[part.name](run, part.block) for part in parts if part.name != "months"]
+        results = [WORKS[part.name](run, part.block) for part in parts]
         result = _gathered(run, results)
         transaction.set_rollback(True)
     return result
@@ -295,7 +306,7 @@ def _rehearse(as_of: date) -> dict[str, Any]:
 
 def begin_night(as_of: date) -> NightlyRun | None:
     """The night of a date, begun or found; None where a later one has been."""
-    return steps.begin(as_of, plan())
+    return steps.begin(as_of, plan(as_of))
 
 
 def help_with(run: NightlyRun) -> None:
