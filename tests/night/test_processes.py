@@ -143,6 +143,7 @@ def test_a_killed_night_is_finished_by_the_next(as_before: None, committed_datab
         "stopping": 1,
         "episodes": 2,
         "months": 1,
+        "figures": 1,
     }
     assert night["flags"]["raised"]["deteriorated"] == 1
 
