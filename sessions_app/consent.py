@@ -64,8 +64,12 @@ _SAID = Prepared(
         "version", "texts", "asks_again"
     )
 )
+# Of one respondent; in the order of its index, or the database looks through everybody's, newest
+# first, until it meets one of theirs.
 _NEWEST = Prepared(
-    lambda respondents: Consent.objects.filter(respondent__in=respondents).order_by("-pk")[:1]
+    lambda respondents: Consent.objects.filter(respondent__in=respondents).order_by(
+        "respondent", "-pk"
+    )[:1]
 )
 
 

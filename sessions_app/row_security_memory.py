@@ -87,6 +87,22 @@ def remember() -> str:
     )
 
 
+_NOBODY = """BEGIN
+    IF (SELECT outcomes_user()) IS NULL THEN
+        RETURN ''::varbit;  -- a link, or nobody: no set is looked for
+    END IF;
+"""
+
+
+def remember_nothing_of_nobody() -> str:
+    """SQL of the same functions; whoever isn't a user of the clinic has no set to be found."""
+    desk = (name for name in SETS if name.startswith("desk_"))
+    found = remember_both() + "".join(
+        _REMEMBER.format(name=name, bits=BITS_OF_SET.format(name=name)) for name in desk
+    )
+    return found.replace("BEGIN\n", _NOBODY)
+
+
 def remember_both() -> str:
     """SQL that finds episodes and their clients together: a page asks for both."""
     return "".join(
