@@ -82,6 +82,14 @@ _ABOUT = {
         gettext_lazy("Days from referral to a first offer, median"),
         gettext_lazy("Half of those offered a first appointment had it offered in so many days."),
     ),
+    "offer_all_median_days": (
+        gettext_lazy("Days to a first offer, of all who waited"),
+        gettext_lazy(
+            "The day by which half were offered a first appointment, had everybody waited as "
+            "people did in the period. Who has no offer yet, or left without, counts as long as "
+            "they waited (Kaplan-Meier, late entry)."
+        ),
+    ),
     "care_all_median_days": (
         gettext_lazy("Days of care, of all in it"),
         gettext_lazy(
@@ -212,8 +220,9 @@ SECTIONS = (
         gettext_lazy("Waiting"),
         (
             "referrals_received", "referrals_left", "first_offer_median_days",
-            "waiting_median_days", "waiting_p90_days", "waiting_all_median_days", "waiting_now",
-            "waiting_now_median_days", "waiting_over_limit",
+            "offer_all_median_days", "waiting_median_days", "waiting_p90_days",
+            "waiting_all_median_days", "waiting_now", "waiting_now_median_days",
+            "waiting_over_limit",
         ),
     ),
     (gettext_lazy("Attendance"), ("no_show_rate", "cancelled_rate", "both_measures_rate")),
@@ -230,6 +239,14 @@ def label_of(metric: Metric) -> str:
     if metric.metric == "recovered" and metric.note.startswith(PROVISIONAL):
         return _("Crossed the provisional line")
     return str(LABELS[metric.metric])
+
+
+def _days(metric: Metric) -> dict[str, str]:
+    """A median in days as a sentence says it; an end that nobody knows is said too."""
+    ends = {"days": metric.value, "low": metric.low, "high": metric.high}
+    return {
+        name: _("an unknown day") if day is None else f"{day:.3g}" for name, day in ends.items()
+    }
 
 
 def sentence_of(metric: Metric) -> str:
@@ -260,6 +277,16 @@ def sentence_of(metric: Metric) -> str:
         return _(
             "Half of the %(n)d people seen for the first time had waited %(days)s days or fewer."
         ) % {"n": int(metric.denominator or 0), "days": f"{metric.value:.3g}"}
+    if metric.metric == "waiting_all_median_days":
+        return _(
+            "Counting also those who still wait, half are seen within %(days)s days of their "
+            "referral (95 %% between %(low)s and %(high)s)."
+        ) % _days(metric)
+    if metric.metric == "care_all_median_days":
+        return _(
+            "Counting also care that goes on, half has ended by day %(days)s (95 %% between "
+            "%(low)s and %(high)s)."
+        ) % _days(metric)
     counts = {
         "k": int(metric.numerator or 0),
         "n": int(metric.denominator or 0),

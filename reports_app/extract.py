@@ -9,8 +9,8 @@ import pandas as pd
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from measures_app.models import Administration, Measure
-from measures_app.psychometrics.survival import Survival, survival
 from measures_app.strata import AGE_BANDS, age_band
+from reports_app.in_care import Care, in_care
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Period
 from reports_app.waiting import Waits, waits
@@ -97,7 +97,7 @@ class Extract:
     served_by_age: dict[str, int]
     collateral_raters: int
     waits: Waits
-    in_care: Survival  # days from the first session to the end, of all who were in care
+    in_care: Care
 
 
 def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
@@ -193,26 +193,8 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
         served_by_age=by_age,
         collateral_raters=others.aggregate(n=Count("respondent", distinct=True))["n"],
         waits=waits(period, scope),
-        in_care=in_care(period, scope),
+        in_care=in_care(period, scope.of()),
     )
-
-
-def in_care(period: Period, scope: Scope) -> Survival:
-    """Days of care of everybody who was in it in the period; who still is, or died, is censored."""
-    last = min(period.end, clinic_time.today())
-    columns = ["first_session_on", "closed_on", "ending"]
-    found = EpisodeSummary.objects.filter(
-        Q(closed_on=None) | Q(closed_on__gte=period.start),
-        first_session_on__lte=last, **scope.of(),
-    )  # fmt: skip
-    rows = pd.DataFrame.from_records(found.order_by().values_list(*columns), columns=columns)
-    first, closed = (pd.to_datetime(rows[name]) for name in columns[:2])
-    start, end = pd.Timestamp(period.start), pd.Timestamp(last)
-    until = closed.fillna(end).clip(upper=end)
-    entered = first.clip(lower=start)
-    there = until >= entered  # not where care closed before its first session
-    ended = (closed <= end) & (rows["ending"] != "died")
-    return survival((entered - first).dt.days[there], (until - first).dt.days[there], ended[there])
 
 
 def named_funders() -> list[str]:

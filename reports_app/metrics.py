@@ -175,7 +175,13 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
             yield make.bounded(name, rate, note)
         else:
             yield make.share(name, counts[what], 0, note)
-    yield make.share("both_measures_rate", counts["both_measures"], counts["attended"])
+    both, sat = counts["both_measures"], counts["attended"]
+    if sat:
+        # Who wasn't entered may have come, with both measures (best) or without (worst).
+        rate = improvement_rate(both, sat, sat + unsaid)
+        yield make.bounded("both_measures_rate", rate, note if unsaid else "")
+    else:
+        yield make.share("both_measures_rate", both, 0)
 
 
 CLINICAL_STARTERS = "of those who started on the clinical side"
@@ -381,12 +387,7 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         make.mean("mean_first_alliance", ended["first_alliance"], len(ended)),
         make.mean("mean_sessions", ended["attended"], len(ended)),
         make.mean("mean_days", _days(ended), len(ended), "from the first session to the last"),
-        of_all(
-            make,
-            "care_all_median_days",
-            data.in_care,
-            "of all in care in the period; who still is counts as long as it has been",
-        ),
+        of_all(make, "care_all_median_days", data.in_care.length),
         *_endings(make, ended),
         *_attendance(make, data.attendance),
         *waiting_metrics(make, data.waits),

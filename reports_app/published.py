@@ -32,44 +32,49 @@ from reports_app.metrics import (
 )
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period
+from reports_app.waiting import NOT_HALF, OF_ALL
 from sessions_app import policies
 from sessions_app.models import Programme
 
 BLANK = "fewer than the clinic's limit, or hidden so that no other is found by subtraction"
-# A mean -> the count of what it is of. It is shown where that count is, and kept while it is.
+# A mean -> the counts of what it is of. It is shown where they are, and kept while they are.
 MEANS = {
-    "mean_first_alliance": "alliances",
-    "mean_sessions": "ended",
-    "mean_days": "days",
-    "first_offer_median_days": "offers",
-    "waiting_median_days": "waits",
-    "waiting_p90_days": "waits",
-    "waiting_now_median_days": "waiting",
-    "mean_first_outcome": "scored",
-    "effect_size": "measured",
-    "severity_adjusted_effect_size": "judged",
+    "mean_first_alliance": ("alliances",),
+    "mean_sessions": ("ended",),
+    "mean_days": ("days",),
+    "care_all_median_days": ("days", "still in care"),
+    "first_offer_median_days": ("offers",),
+    "offer_all_median_days": ("offers", "unoffered"),
+    "waiting_median_days": ("waits",),
+    "waiting_p90_days": ("waits",),
+    "waiting_all_median_days": ("waits", "waiting"),
+    "waiting_now_median_days": ("waiting",),
+    "mean_first_outcome": ("scored",),
+    "effect_size": ("measured",),
+    "severity_adjusted_effect_size": ("judged",),
 }
 WAITS = ("waiting_median_days", "waiting_p90_days")
 HELD = ("reached_expected", "severity_adjusted_effect_size")
 # name of a sum -> its parts, within a scope; then within a scope and measure. What has no name in
 # a file (those with a space) is hidden as if it had. How complete the data are is no secret: how
 # many have no score or no known ending is told by each rate's coverage.
-PLAIN_SUMS = {
-    "ending known": (
+PLAIN_SUMS = (
+    ("ending known", (
         "agreed", "client_stopped", "clinic_ended", "circumstances", "other endings",
-    ),
-    "waiting": ("over", "within limit"),
-}  # fmt: skip
-MEASURE_SUMS = {
-    "measured": ("better", "unchanged", "deteriorated"),
-    "better": ("clinical_better", "functional better"),
-    "clinical_better": ("recovered", "clinical improved"),
-    "improved": ("clinical improved", "functional better"),
-    "clinical_measured": ("clinical_better", "clinical not better"),
-    "judged": ("reached", "not reached"),
-    "stopped": ("stopped_measured", "stopped without"),
-    "stopped_measured": ("stopped_better", "stopped not better"),
-}
+    )),
+    ("waiting", ("over", "within limit")),
+    ("waiting", ("unoffered", "offered before")),
+)  # fmt: skip
+MEASURE_SUMS = (
+    ("measured", ("better", "unchanged", "deteriorated")),
+    ("better", ("clinical_better", "functional better")),
+    ("clinical_better", ("recovered", "clinical improved")),
+    ("improved", ("clinical improved", "functional better")),
+    ("clinical_measured", ("clinical_better", "clinical not better")),
+    ("judged", ("reached", "not reached")),
+    ("stopped", ("stopped_measured", "stopped without")),
+    ("stopped_measured", ("stopped_better", "stopped not better")),
+)
 SAT = ("attended", "no_shows", "late_cancels", "both_measures")
 
 Key = tuple[str, str, str]  # scope, measure ("" for none), name
@@ -119,6 +124,7 @@ def _fill(cells: Cells, data: Extract) -> None:
         "raters": data.collateral_raters,
         "expected": sat["scheduled"] - sat["clinic_cancels"],
         "due": sat["scheduled"] - sat["clinic_cancels"] + sat["unentered"],
+        "sat or not entered": sat["attended"] + sat["unentered"],
         "referred": data.waits.referred,
         "left": sum(data.waits.left.values()),
         "offers": len(data.waits.to_offer),
@@ -126,9 +132,12 @@ def _fill(cells: Cells, data: Extract) -> None:
         "waiting": len(data.waits.waiting),
         "over": data.waits.over,
         "within limit": len(data.waits.waiting) - data.waits.over,
+        "unoffered": int(data.waits.without_offer.sum()),
+        "offered before": len(data.waits.waiting) - int(data.waits.without_offer.sum()),
+        "still in care": data.in_care.still,
     }
     cells.add(scope, "", plain | said | ages | {name: sat[name] for name in SAT})
-    for name, parts in PLAIN_SUMS.items():
+    for name, parts in PLAIN_SUMS:
         cells.total(scope, "", name, parts)
     cells.total(scope, "", "served", ages)
     outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
@@ -144,7 +153,7 @@ def _fill(cells: Cells, data: Extract) -> None:
             "stopped not better": c["stopped_measured"] - c["stopped_better"],
         }
         cells.add(scope, str(code), c | rest)
-        for name, parts in MEASURE_SUMS.items():
+        for name, parts in MEASURE_SUMS:
             cells.total(scope, str(code), name, parts)
 
 
@@ -272,12 +281,16 @@ def _means(
     counts: Mapping[Key, float | None],
     before: Publication | None,
 ) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
-    """Means to three digits, where the count they are of is shown; kept while that count is."""
+    """Means to three digits, where the counts they are of are shown; kept while those are."""
     for key, metric in exact.items():
-        of = (key[0], key[1], MEANS[key[2]])
-        if counts.get(of) is None:
+        of = [(key[0], key[1], name) for name in MEANS[key[2]]]
+        if any(counts.get(each) is None for each in of):
             yield key, (None, None, None)
-        elif before is not None and key in before.means and before.counts.get(of) == counts[of]:
+        elif (
+            before is not None
+            and key in before.means
+            and all(before.counts.get(each) == counts[each] for each in of)
+        ):
             yield key, before.means[key]
         else:
             values = (metric.value, metric.low, metric.high)
@@ -314,12 +327,11 @@ class _Writer:
     def blank(self, metric: str) -> Metric:
         return self.make(metric, note=BLANK)
 
-    def share(self, metric: str, name: str, of: str, coverage_of: str = "") -> Metric:
-        c = self.known(name, of, *([coverage_of] if coverage_of else []))
+    def share(self, metric: str, name: str, of: str) -> Metric:
+        c = self.known(name, of)
         if c is None or c[of] == 0:
             return self.blank(metric)
-        coverage = min(1.0, c[of] / c[coverage_of]) if coverage_of and c[coverage_of] else None
-        return self.make.share(metric, min(c[name], c[of]), c[of], coverage=coverage)
+        return self.make.share(metric, min(c[name], c[of]), c[of])
 
     def bounded(
         self, metric: str, good: bool, names: tuple[str, str, str], note: str = ""
@@ -335,11 +347,15 @@ class _Writer:
     def mean(self, metric: str) -> Metric:
         kept = self.made.means.get((*self.key, metric), (None, None, None))
         value, low, high = kept[:3]
-        if value is None:
+        of = self.known(*MEANS[metric])
+        if of is None or (value is None and metric not in OF_ALL):
             return self.blank(metric)
+        n = sum(of.values())
+        note = OF_ALL.get(metric) or self.note(metric)
         found = self.make(
-            metric, value, low=low, high=high, denominator=self.n(MEANS[metric]),
-            note=self.note(metric),
+            metric, value, low=low, high=high, denominator=n,
+            coverage=next(iter(of.values())) / n if len(of) > 1 and n else None,
+            note=f"{note}; {NOT_HALF}" if value is None else note,
         )  # fmt: skip
         c = self.known("waits", "waiting") if metric in WAITS else None
         if c is None:
@@ -388,7 +404,7 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
     metrics += [
         w.bounded("no_show_rate", False, ("no_shows", "expected", "due")),
         w.bounded("cancelled_rate", False, ("late_cancels", "expected", "due")),
-        w.share("both_measures_rate", "both_measures", "attended"),
+        w.bounded("both_measures_rate", True, ("both_measures", "attended", "sat or not entered")),
         w.count("referrals_received", "referred"),
         w.count("referrals_left", "left"),
         w.count("waiting_now", "waiting"),

@@ -24,8 +24,8 @@ from reports_app.metrics import Metric
 HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
              "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
 SAID_FIRST = (
-    "people_served", "waiting_median_days", "waiting_now", "episodes_ended", "ended_planned",
-    "both_measures_rate",
+    "people_served", "waiting_median_days", "waiting_now", "waiting_all_median_days",
+    "episodes_ended", "care_all_median_days", "ended_planned", "both_measures_rate",
     "reliably_improved", "deteriorated",
 )  # fmt: skip
 

@@ -308,10 +308,13 @@ def _touch(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
               for rows in (before, after))  # fmt: skip
     days |= {start[0] for start in set.symmetric_difference(*starts)}
     months = {day.replace(day=1) for day in days}
-    # Who was seen first on another day waited in each month from the earlier of the two on.
-    seen = [COUNTED.index(name) for name in ("episode_id", "first_session_on")]
-    firsts = ({tuple(row[i] for i in seen) for row in rows} for rows in (before, after))
-    moved = [day for _episode, day in set.symmetric_difference(*firsts) if day is not None]
+    # Who was seen first, or ended, on another day waited or was in care in each month from the
+    # earlier of the two on.
+    moved: list[date] = []
+    for name in ("first_session_on", "closed_on"):
+        places = [COUNTED.index(each) for each in ("episode_id", name)]
+        said = ({tuple(row[i] for i in places) for row in rows} for rows in (before, after))
+        moved += [day for _episode, day in set.symmetric_difference(*said) if day is not None]
     if moved:
         months |= months_between(min(moved), clinic_time.today())
     TouchedMonth.objects.bulk_create(TouchedMonth(month=m, sessions=False) for m in months)

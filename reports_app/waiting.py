@@ -38,6 +38,17 @@ COLUMNS = {
 }
 DAYS = ("received", "offered", "outcome_on", "seen", "closed")
 WORDS = dict(Referral.Outcome.choices)
+WHO_WAITED = (
+    "of all who waited in the period; those who left or still wait count as long as they did"
+)
+OF_ALL = {
+    "offer_all_median_days": f"{WHO_WAITED}; whoever was seen without an offer had it by then",
+    "waiting_all_median_days": WHO_WAITED,
+    "care_all_median_days": (
+        "of all in care in the period; who still is counts as long as it has been"
+    ),
+}
+NOT_HALF = "not half of them so far"
 
 
 @dataclass(frozen=True)
@@ -79,14 +90,28 @@ class Waits:
     @property
     def to_seen_of_all(self) -> Survival:
         """Days until seen of everybody who waited in the period; who left or waits is censored."""
+        return self._of_all(self.table["seen"])
+
+    @property
+    def to_offer_of_all(self) -> Survival:
+        """The same until a first offer; who was seen without one entered had it by then."""
+        return self._of_all(self.table[["offered", "seen"]].min(axis=1))
+
+    @property
+    def without_offer(self) -> pd.Series[Any]:
+        """Whether somebody waits at the period's end and was offered nothing so far."""
+        return self.table["waits"] & ~(self.table["offered"] <= self.table["until"])
+
+    def _of_all(self, reached: pd.Series[Any]) -> Survival:
+        """Days from the referral to `reached`, of everybody who waited for it in the period."""
         rows = self.table
-        until = rows["over_on"].fillna(rows["until"]).clip(upper=rows["until"])
-        rows = rows[(until >= rows["from_on"]) & ~(rows["seen"] < rows["received"])]
-        begun = rows["received"]
+        until = pd.concat([reached, rows["over_on"], rows["until"]], axis=1).min(axis=1)
+        there = (until >= rows["from_on"]) & ~(reached < rows["received"])
+        rows, until, reached = rows[there], until[there], reached[there]
         return survival(
-            (rows["from_on"] - begun).dt.days,
-            (until[rows.index] - begun).dt.days,
-            rows["seen_now"] & (rows["seen"] <= rows["over_on"]),
+            (rows["from_on"] - rows["received"]).dt.days,
+            (until - rows["received"]).dt.days,
+            reached == until,
         )
 
     def where(self, rows: pd.Series[Any]) -> Waits:
@@ -172,13 +197,14 @@ def _quantile(make: Maker, name: str, waits: Waits, share: float) -> Metric:
     )
 
 
-def of_all(make: Maker, name: str, found: Survival, note: str) -> Metric:
+def of_all(make: Maker, name: str, found: Survival) -> Metric:
     """The median of everybody it could have happened to in the period, by the product limit."""
+    note = OF_ALL[name]
     if found.n == 0:
         return make(name, denominator=0, note="nobody to say it of")
     value, low, high = (_finite(day) for day in found.quantile(0.5))
     if value is None:
-        note += "; not half of them so far"
+        note += f"; {NOT_HALF}"
     return make(
         name, value, low=low, high=high, numerator=found.events, denominator=found.n,
         coverage=found.events / found.n, note=note,
@@ -209,10 +235,8 @@ def waiting_metrics(make: Maker, waits: Waits) -> Iterator[Metric]:
     yield _plain(make, "first_offer_median_days", waits.to_offer, "of those offered in the period")
     yield _quantile(make, "waiting_median_days", waits, 0.5)
     yield _quantile(make, "waiting_p90_days", waits, 0.9)
-    yield of_all(
-        make, "waiting_all_median_days", waits.to_seen_of_all,
-        "of all who waited in the period; those who left or still wait count as long as they did",
-    )  # fmt: skip
+    yield of_all(make, "offer_all_median_days", waits.to_offer_of_all)
+    yield of_all(make, "waiting_all_median_days", waits.to_seen_of_all)
     yield make("waiting_now", len(waiting), note="at the end of the period")
     yield _plain(make, "waiting_now_median_days", waiting, "so far, of those who still wait")
     yield make.share(

@@ -35,8 +35,8 @@ class Survival:
     ----------
     days : ndarray of float64, shape (k,)
         Days with an event, ascending.
-    at_risk : ndarray of int64, shape (k,)
-        Persons who could have had it on that day.
+    at_risk, happened : ndarray of int64, shape (k,)
+        Persons who could have had it on that day, and who had it.
     share, low, high : ndarray of float64, shape (k,)
         Share without it after that day, and its 95 % interval (log-log).
     n, events : int
@@ -45,6 +45,7 @@ class Survival:
 
     days: FloatArray
     at_risk: npt.NDArray[np.int64]
+    happened: npt.NDArray[np.int64]
     share: FloatArray
     low: FloatArray
     high: FloatArray
@@ -69,6 +70,28 @@ class Survival:
         ends = (self.share, self.low, self.high)
         value, low, high = (self._first(curve, 1 - share) for curve in ends)
         return value, low, high
+
+    def drawn(self, fewest: int) -> npt.NDArray[np.intp]:
+        """Places of the days that may be drawn where nobody must be found in a step.
+
+        Parameters
+        ----------
+        fewest : int
+            From one such day to the next at least so many had the event, and so many are at risk
+            on it.
+
+        Returns
+        -------
+        ndarray of intp
+            Places in `days`, ascending; empty where there are too few.
+        """
+        found, since = [], 0
+        for place, count in enumerate(self.happened):
+            since += int(count)
+            if since >= fewest and self.at_risk[place] >= fewest:
+                found.append(place)
+                since = 0
+        return np.array(found, dtype=np.intp)
 
     def _first(self, curve: FloatArray, level: float) -> float:
         # A hair above the level is rounding dust of the product.
@@ -115,6 +138,7 @@ def survival(entered: npt.ArrayLike, left: npt.ArrayLike, happened: npt.ArrayLik
     return Survival(
         days=days,
         at_risk=at_risk,
+        happened=deaths,
         share=share,
         low=np.where(nobody, 0.0, low),
         # Once nobody is left the estimate has no spread of its own: the interval stays as it was.

@@ -20,7 +20,7 @@ COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_
 PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
          "severity_adjusted_effect_size", "first_offer_median_days", "waiting_median_days",
          "waiting_p90_days", "waiting_now_median_days", "care_all_median_days",
-         "waiting_all_median_days"}  # fmt: skip
+         "waiting_all_median_days", "offer_all_median_days"}  # fmt: skip
 
 
 FIGURE_ROW = (
@@ -73,9 +73,11 @@ def metric_value(metric: Metric) -> str:
 
 @register.filter
 def metric_interval(metric: Metric) -> str:
-    if metric.low is None or metric.high is None:
+    if metric.low is None and metric.high is None:
         return "–"
-    return f"{_written(metric, metric.low)} – {_written(metric, metric.high)}"
+    # An end that so few have reached that nobody knows it.
+    ends = (_("not known") if e is None else _written(metric, e) for e in (metric.low, metric.high))
+    return " – ".join(ends)
 
 
 @register.filter

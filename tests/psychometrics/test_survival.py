@@ -33,6 +33,16 @@ def test_it_is_the_published_estimate() -> None:
     assert placebo.share[-1] == placebo.low[-1] == 0 < placebo.high[-1]
 
 
+def test_no_step_is_drawn_in_which_somebody_is_found() -> None:
+    treated = survival([0] * 21, WEEKS, [i not in CENSORED for i in range(21)])
+    assert treated.happened.tolist() == [3, 1, 1, 1, 1, 1, 1]
+    assert treated.drawn(1).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    # Three at 6 weeks, then one each: three more by 13; three more by 23, when six are left.
+    assert treated.days[treated.drawn(3)].tolist() == [6, 13, 23]
+    assert treated.days[treated.drawn(4)].tolist() == [7, 22]
+    assert treated.drawn(8).tolist() == []
+
+
 def test_who_entered_late_is_at_risk_from_then_on() -> None:
     # By hand: at day 4 two are at risk (the third enters at 5), at day 6 three less one, at 9 one.
     found = survival([0, 0, 5], [4, 9, 6], [True, True, True])

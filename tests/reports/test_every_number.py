@@ -13,7 +13,8 @@ from tests.reports.conftest import Month12, signed_in
 PAGES = ("/agency/", "/agency/flow/", "/agency/groups/", "/reports/{month}/", "/practice/")
 BOUNDED = {"recovered", "improved", "deteriorated", "reliably_improved", "reached_expected",
            "ended_planned", "ended_unplanned", "ended_by_clinic",
-           "reliably_improved_clinical_starters"}  # fmt: skip
+           "reliably_improved_clinical_starters", "unchanged", "stopped_improved",
+           "no_show_rate", "cancelled_rate", "both_measures_rate"}  # fmt: skip
 CHART = re.compile(r'<svg class="chart.*?</svg>', re.S)
 TABLE = re.compile(r"<table.*?</table>", re.S)
 # What an axis says of itself: the ticks beside a trend, and below the rates.

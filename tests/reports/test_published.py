@@ -14,19 +14,20 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from measures_app.psychometrics.suppression import Sum, possible_range
-from measures_app.psychometrics.survival import survival
 from measures_app.strata import AGE_BANDS
 from reports_app.extract import CLINIC, SUMMARY_COLUMNS, Extract, Scope
-from reports_app.metrics import Metric
+from reports_app.in_care import Care
+from reports_app.metrics import Metric, monthly_metrics
 from reports_app.periods import Month
 from reports_app.published import (
+    BLANK,
     MEASURE_SUMS,
     PLAIN_SUMS,
     Publication,
     publication_of,
     published_metrics,
 )
-from reports_app.waiting import DAYS, Waits, marked
+from reports_app.waiting import DAYS, OF_ALL, Waits, marked
 from sessions_app.models import Programme
 
 LIMIT, BASE = 8, 5
@@ -35,6 +36,10 @@ PROGRAMMES = [Scope(Programme(name=name)) for name in ("Adults", "Young people",
 FUNDERS = [Scope(funder=name) for name in ("", "County", "Health fund")]
 SHARES = ([0.75, 0.2, 0.05], [0.1, 0.82, 0.08])
 REFERRED = ["outcome", *DAYS]
+IN_CARE = ["entered", "left", "ended", "goes_on"]
+OF_ALL_WHO = {"waiting_all_median_days": ("waits", "waiting"),
+              "offer_all_median_days": ("offers", "unoffered"),
+              "care_all_median_days": ("days", "still in care")}  # fmt: skip
 CLASSES = ["recovered", "improved", "unchanged", "deteriorated", ""]
 
 
@@ -74,6 +79,11 @@ def _frame(rng: Any, n: int) -> pd.DataFrame:
     rows["outcome_on"] = pd.Series(later).where(fate != "")
     rows["seen"] = pd.Series(later).where(fate == "accepted")
     rows["closed"] = pd.NaT
+    # As many who were in care: some end in the month, some died, the others go on.
+    rows["entered"] = rng.integers(0, 100, n)
+    rows["left"] = rows["entered"] + rng.integers(0, 30, n)
+    rows["ended"] = rng.random(n) < 0.4
+    rows["goes_on"] = ~rows["ended"] & (rng.random(n) < 0.9)
     return rows
 
 
@@ -87,7 +97,7 @@ def _extract(scope: Scope, rows: pd.DataFrame, rng: Any) -> Extract:
          "unentered": 2},
         sum(ages.values()), ages | {"not recorded": 0}, len(rows) // 9,
         Waits(marked(rows[REFERRED], PERIOD.start, PERIOD.end), 42),
-        survival([0, 0], [30, 60], [True, False]),
+        Care(rows[IN_CARE]),
     )  # fmt: skip
 
 
@@ -128,7 +138,7 @@ def _attack(made: Publication, exact: Publication) -> dict[tuple[str, str, str],
         known = MEASURE_SUMS if measure else PLAIN_SUMS
         lines += [
             ((scope, measure, total), [(scope, measure, part) for part in parts])
-            for total, parts in known.items()
+            for total, parts in known
         ]
         if not measure:
             lines.append(((scope, "", "served"), [k for k in keys if k[0] == scope
@@ -194,7 +204,7 @@ def _joint(made: list[Publication], exact: list[Publication]) -> Any:
     lines: list[tuple[Any, list[Any]]] = []
     for i, one in enumerate(exact):
         for scope, measure in {key[:2] for key in one.counts}:
-            for total, names in (MEASURE_SUMS if measure else PLAIN_SUMS).items():
+            for total, names in MEASURE_SUMS if measure else PLAIN_SUMS:
                 parts = [(i, (scope, measure, name)) for name in names]
                 lines.append(((i, (scope, measure, total)), parts))
         lines += [
@@ -298,6 +308,40 @@ def test_a_wait_says_how_many_still_wait(db: Any) -> None:
     assert (found.value is not None, found.coverage, found.worst, found.best) == (
         True, None, None, None,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_ALL_WHO)
+def test_when_half_were_seen_or_ended_stands_where_both_its_counts_do(db: Any, name: str) -> None:
+    clinic, shares = _clinic(4, n=400)
+    made = publication_of(clinic, shares)
+    over, still = OF_ALL_WHO[name]
+    for m in _files(made):
+        if m.metric == name:
+            counts = [made.counts[(m.scope, "", each)] for each in (over, still)]
+            if None in counts:
+                assert (m.value, m.low, m.high, m.denominator, m.note) == (
+                    None, None, None, None, BLANK,
+                )  # fmt: skip
+            else:
+                assert (m.denominator, m.coverage) == (sum(counts), counts[0] / sum(counts))
+                assert m.value is None or m.note == OF_ALL[name]
+    exact = next(m for m in monthly_metrics(clinic) if m.metric == name)
+    shown = next(m for m in _files(made) if (m.scope, m.metric) == ("clinic", name))
+    assert shown.value == pytest.approx(exact.value, rel=0.005)
+    # Where it may not be said how many go on, nothing is said that is made of them.
+    less = replace(made, counts=made.counts | {("clinic", "", still): None})
+    shown = next(m for m in _files(less) if (m.scope, m.metric) == ("clinic", name))
+    assert (shown.value, shown.note) == (None, BLANK)
+
+
+def test_that_not_half_are_seen_so_far_is_no_blank(db: Any) -> None:
+    made = publication_of(*_clinic(4, n=400))
+    key = ("clinic", "", "care_all_median_days")
+    less = replace(made, means=made.means | {key: (None, 40.0, None)})
+    shown = next(m for m in _files(less) if (m.scope, m.metric) == ("clinic", key[2]))
+    assert (shown.value, shown.low, shown.high) == (None, 40.0, None)
+    assert shown.denominator
+    assert shown.note.endswith("; not half of them so far")
 
 
 def test_a_mean_stands_where_the_count_it_is_of_does(db: Any) -> None:

@@ -14,12 +14,12 @@ from reports_app.figures import metrics_of
 from reports_app.flow import flow as flow_of
 from reports_app.metrics import Metric
 from reports_app.models import TouchedMonth
-from reports_app.nightly import run_night
+from reports_app.nightly import refresh_episode, run_night
 from reports_app.periods import Month
 from reports_app.summaries import months_between
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
-from sessions_app.models import Referral
+from sessions_app.models import Episode, Referral
 from tests.cast import BY, Clinic
 from tests.stage import scene
 
@@ -110,6 +110,34 @@ def test_of_all_who_waited_it_is_said_when_half_are_seen(flow: Clinic) -> None:
         half = wait if half is None and left <= 0.5 else half
     assert found.value == half
     assert found.note.startswith("of all who waited in the period")
+
+
+def test_of_all_who_waited_it_is_said_when_half_are_offered(flow: Clinic) -> None:
+    """By hand: one was offered, four were seen without an offer entered, five wait or left."""
+    found = metric("offer_all_median_days")
+    assert (found.numerator, found.denominator) == (5, 9)
+    reached = {45: 41, 19: 10, 15: 4, 18: 0, 8: 0}  # day -> days of the wait behind them
+    censored = [((LAST - day(received)).days, max(0, 1 - received)) for received in (-5, -70, 4)]
+    everybody = [*reached.items(), *censored, (12, 0)]  # not reached on day 12
+    left, half = 1.0, None
+    for wait in sorted(reached):
+        risk = sum(1 for end, start in everybody if start <= wait <= end)
+        left *= 1 - 1 / risk
+        half = wait if half is None and left <= 0.5 else half
+    assert found.value == half
+
+
+def test_an_ending_taken_back_is_noted_in_each_month_since(flow: Clinic) -> None:
+    """Who goes on after all is in care in each month after the ending that was."""
+    episode = Referral.objects.get(received_on=day(2)).episode
+    later = clinic_time.today()
+    actions.close_episode(episode=episode, on=day(25), ending="agreed", by=BY)
+    run_night(later)
+    TouchedMonth.objects.all().delete()
+    Episode.objects.filter(pk=episode.pk).update(closed_on=None, ending="", closed_recorded_at=None)
+    refresh_episode(episode.pk, later)
+    touched = set(TouchedMonth.objects.values_list("month", flat=True))
+    assert touched >= months_between(MONTH.start, later)
 
 
 def test_offers_arrivals_and_those_who_left_are_counted_once(flow: Clinic) -> None:
