@@ -1,25 +1,30 @@
 """How people come in and how care ends, by programme and by who referred.
 
 Into care: from the referral to the first offer to the first session, with those who still wait.
-Out of care: opened, ended, agreed, stopped, sessions to which nobody came, length of care. Groups
-too small are blank, with as many others as it takes that subtraction finds none.
+Out of care: opened, ended, agreed, stopped, sessions to which nobody came, length of care. And, of
+everybody to whom it could happen: when half were offered, were seen, had ended. Groups too small
+are blank, with as many others as it takes that subtraction finds none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from measures_app.psychometrics.rates import BoundedRate, Interval, wilson
 from measures_app.psychometrics.suppression import Sum, publish
+from measures_app.psychometrics.survival import Survival
 from measures_app.psychometrics.waits import WaitQuantile, wait_quantile
 from reports_app.extract import Scope
 from reports_app.groups import NOT_RECORDED, SOURCES
+from reports_app.in_care import care_of, was_in_care
+from reports_app.lengths import Length, length_of
 from reports_app.metrics import ending_rate
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period
@@ -35,7 +40,7 @@ COLUMNS = {
     "attended": "attended",
     "no_shows": "no_shows",
     "late_cancels": "late_cancels",
-    "first_session_on": "first",
+    "first_session_on": "first_session_on",
     "last_session_on": "last",
 }
 
@@ -53,6 +58,8 @@ class In:
     waiting: int | None
     over: int | None
     left: int | None
+    offer_all: Length | None  # of everybody who waited in the period
+    seen_all: Length | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Out:
     stopped: BoundedRate | None
     no_show: float | None
     no_show_between: Interval | None
-    days: float | None
+    days: float | None  # mean of those who ended
+    length: Length | None  # of everybody in care in the period
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,21 @@ def _in(name: str, found: Waits, show: Callable[[str], bool]) -> In:
         waiting=len(waiting) if show("waiting") else None,
         over=found.over if show("waiting") else None,
         left=sum(found.left.values()) if show("left") else None,
+        offer_all=None,
+        seen_all=None,
     )
+
+
+def _lengths(found: Sequence[Survival], limit: int) -> list[Length | None]:
+    """Of each group what may stand beside everybody's: by those it happened to, and by all."""
+    shown = zip(
+        _shown([each.events for each in found], limit),
+        _shown([each.n for each in found], limit),
+        strict=True,
+    )
+    return [
+        length_of(each, limit) if all(may) else None for each, may in zip(found, shown, strict=True)
+    ]
 
 
 COUNTED: dict[str, Callable[[Waits], int]] = {
@@ -135,18 +157,29 @@ def _into(found: Waits, by: str, limit: int) -> tuple[list[In], In]:
         _in(name, part, lambda what, name=name: shown[what][name])  # type: ignore[misc]  # a default
         for name, part in zip(names, parts, strict=True)
     ]
-    return groups, _in("", found, lambda what: COUNTED[what](found) not in range(1, limit))
+    offered = _lengths([part.to_offer_of_all for part in parts], limit)
+    seen = _lengths([part.to_seen_of_all for part in parts], limit)
+    groups = [
+        replace(group, offer_all=offer, seen_all=first)
+        for group, offer, first in zip(groups, offered, seen, strict=True)
+    ]
+    everybody = _in("", found, lambda what: COUNTED[what](found) not in range(1, limit))
+    return groups, replace(
+        everybody,
+        offer_all=length_of(found.to_offer_of_all, limit, curve=True),
+        seen_all=length_of(found.to_seen_of_all, limit, curve=True),
+    )
 
 
 def _out(name: str, rows: pd.DataFrame, opened: int | None, shown: bool) -> Out:
     if not shown:
-        return Out(name, opened, None, None, None, None, None, None)
+        return Out(name, opened, None, None, None, None, None, None, None)
     known = int((rows["ending"] != "unknown").sum())
     counts = {e: int((rows["ending"] == e).sum()) for e in ("agreed", "client_stopped")}
     rates = {e: ending_rate(e, n, known, len(rows)) for e, n in counts.items()} if known else {}
     expected = int(rows[["attended", "no_shows", "late_cancels"]].sum().sum())
     away = int(rows["no_shows"].sum())
-    length = (pd.to_datetime(rows["last"]) - pd.to_datetime(rows["first"])).dt.days
+    length = (pd.to_datetime(rows["last"]) - pd.to_datetime(rows["first_session_on"])).dt.days
     return Out(
         name,
         opened,
@@ -156,6 +189,7 @@ def _out(name: str, rows: pd.DataFrame, opened: int | None, shown: bool) -> Out:
         away / expected if expected else None,
         wilson(away, expected) if expected else None,
         float(length.mean()) if length.notna().any() else None,
+        None,
     )
 
 
@@ -172,9 +206,14 @@ def _out_of(rows: pd.DataFrame, period: Period, by: str, limit: int) -> tuple[li
         _out(name, rows[over & (labels == name)], opened[i] if may_open[i] else None, may_end[i])
         for i, name in enumerate(names)
     ]
-    return groups, _out(
+    care = care_of(rows, period)
+    labels = care.table[by].map(_named(by))
+    lengths = _lengths([care.where(labels == name).length for name in names], limit)
+    groups = [replace(group, length=length) for group, length in zip(groups, lengths, strict=True)]
+    everybody = _out(
         "", rows[over], sum(opened) if sum(opened) >= limit else None, sum(ended) >= limit
     )
+    return groups, replace(everybody, length=length_of(care.length, limit, curve=True))
 
 
 def flow(period: Period, by: str, limit: int, scope: Scope) -> Flow:
@@ -182,12 +221,11 @@ def flow(period: Period, by: str, limit: int, scope: Scope) -> Flow:
     found = waits(period, scope)
     span = {"gte": period.start, "lte": period.end}
     rows = EpisodeSummary.objects.filter(**scope.of()).order_by()
-    own = [
-        rows.filter(**{f"{name}__{end}": day for end, day in span.items()})
-        for name in ("opened_on", "closed_on")
-    ]
+    own = was_in_care(period)
+    for name in ("opened_on", "closed_on"):
+        own |= Q(**{f"{name}__{end}": day for end, day in span.items()})
     table = pd.DataFrame.from_records(
-        list((own[0] | own[1]).values_list(*COLUMNS)), columns=list(COLUMNS.values())
+        list(rows.filter(own).values_list(*COLUMNS)), columns=list(COLUMNS.values())
     )
     for name in ("opened_on", "closed_on"):
         table[name] = pd.to_datetime(table[name])

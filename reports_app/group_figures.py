@@ -15,12 +15,14 @@ from reports_app.extract import CLINIC, Scope
 from reports_app.flow import Flow, In, Out
 from reports_app.groups import Group, Table
 from reports_app.kept import Content, Since
+from reports_app.lengths import Length
 from reports_app.periods import Month, Period
 from sessions_app import policies
 from sessions_app.models import Programme, Site
 
 FLOW, GROUPS = "flow", "groups"
 OPENED_FIRST = {FLOW: "programme", GROUPS: "age"}
+FORM = 2  # of what is kept: another one than was written is counted again
 
 
 def _json(value: Any) -> Any:
@@ -47,12 +49,18 @@ _wait, _rate, _interval = _numbers(WaitQuantile), _numbers(BoundedRate), _number
 
 
 def _in(row: dict[str, Any]) -> In:
-    return In(**row | {"median": _wait(row["median"]), "ninth": _wait(row["ninth"])})
+    waits = {name: _wait(row[name]) for name in ("median", "ninth")}
+    of_all = {name: Length.from_json(row[name]) for name in ("offer_all", "seen_all")}
+    return In(**row | waits | of_all)
 
 
 def _out(row: dict[str, Any]) -> Out:
     rates = {name: _rate(row[name]) for name in ("planned", "stopped")}
-    return Out(**row | rates | {"no_show_between": _interval(row["no_show_between"])})
+    rest = {
+        "no_show_between": _interval(row["no_show_between"]),
+        "length": Length.from_json(row["length"]),
+    }
+    return Out(**row | rates | rest)
 
 
 def _flow(content: Content) -> Flow:
@@ -82,7 +90,7 @@ PLACES: dict[str, Any] = {"programme": Programme, "site": Site}
 def _held_to(period: Period, kind: str) -> dict[str, Any]:
     """What else a table depends on and no month notes: a place's name, for one."""
     what, _, by = kind.partition(" ")
-    found: dict[str, Any] = {"limit": int(policies.get("small_cell_limit"))}
+    found: dict[str, Any] = {"limit": int(policies.get("small_cell_limit")), "form": FORM}
     if what == FLOW:
         found["waiting_limit"] = policies.get("waiting_limit_days", period.end)
     if by in PLACES:

@@ -8,6 +8,12 @@ from measures_app.charts.calibration import SaidAndSeen, calibration_svg
 from measures_app.charts.course import course_both, course_svg
 from measures_app.charts.figures import CourseFigure, Event, describe, figure_table
 from measures_app.charts.rates import IntervalRow, interval_charts, interval_svg
+from measures_app.charts.remaining import (
+    RemainingFigure,
+    RemainingPoint,
+    remaining_charts,
+    remaining_svg,
+)
 from measures_app.charts.spark import sparkline_svg
 from measures_app.charts.svg import number
 from measures_app.charts.trend import TrendFigure, TrendPoint, trend_svg
@@ -16,6 +22,8 @@ __all__ = [
     "CourseFigure",
     "Event",
     "IntervalRow",
+    "RemainingFigure",
+    "RemainingPoint",
     "SaidAndSeen",
     "TrendFigure",
     "TrendPoint",
@@ -27,6 +35,8 @@ __all__ = [
     "interval_charts",
     "interval_svg",
     "number",
+    "remaining_charts",
+    "remaining_svg",
     "sparkline_svg",
     "trend_svg",
 ]

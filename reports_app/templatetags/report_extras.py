@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isinf, isnan
+from math import isnan
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from measures_app.charts import TrendPoint
 from measures_app.psychometrics.decisions import Estimate
 from reports_app.explain import LABELS, label_of, percent
+from reports_app.lengths import Length, day_words
 from reports_app.metrics import Metric
 
 register = template.Library()
@@ -156,9 +157,26 @@ def count_cell(count: int | None) -> str:
 @register.filter
 def days(value: float) -> str:
     """Days of a wait; an infinite one is one whose end nobody knows."""
-    if isnan(value):
-        return "–"
-    return _("not known") if isinf(value) else f"{value:.1f}".removesuffix(".0")
+    return "–" if isnan(value) else day_words(value)
+
+
+@register.simple_tag
+def length_words(length: Length, of: str) -> str:
+    return length.words(of)
+
+
+@register.filter
+def half_by(length: Length | None) -> str:
+    """The day by which half had the event, with its interval and what it is of."""
+    if length is None:
+        return _("too few")
+    return format_html(
+        '{} <span class="muted small">({} – {}) {}</span>',
+        day_words(length.value),
+        day_words(length.low),
+        day_words(length.high),
+        _("of about %(n)d") % {"n": length.n},
+    )
 
 
 @register.filter
