@@ -49,6 +49,13 @@ FIELDS = (
         ("problem", gettext_lazy("problem")),
         ("funder", gettext_lazy("funder")),
     )),
+    (gettext_lazy("Referral"), (
+        ("referred_on", gettext_lazy("referral received on")),
+        ("referral_source", gettext_lazy("who referred")),
+        ("first_offer_on", gettext_lazy("first appointment offered on")),
+        ("referral_outcome", gettext_lazy("what came of the referral")),
+        ("referral_outcome_on", gettext_lazy("when that was")),
+    )),
 )  # fmt: skip
 ITEMS = 60
 MOST_VALUES = 12  # beyond, a column that should hold a few words holds something else
@@ -127,8 +134,8 @@ class MappingForm(forms.Form):
         if "measure" not in of:
             told = guesses.measure_named(of.get("total", ""), codes)
             initial["measure"] = told or guesses.measure_named(name.rsplit(".", 1)[0], codes)
-        if "session_date" in of:
-            initial["date_format"] = guesses.date_format_of(self.table, of["session_date"])
+        if when := of.get("session_date") or of.get("referred_on"):
+            initial["date_format"] = guesses.date_format_of(self.table, when)
         return initial
 
     def _meant(self, index: int) -> str:

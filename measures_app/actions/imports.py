@@ -12,6 +12,8 @@ from measures_app.imports.diary import Held, Place, place_of, sessions_of
 from measures_app.imports.ground import Ground
 from measures_app.imports.mapping import Mapping
 from measures_app.imports.people import lay
+from measures_app.imports.reading import Row
+from measures_app.imports.referred import Referred
 from measures_app.imports.rows import Problem, Record
 from measures_app.models import Administration, Measure, MeasureVersion
 from sessions_app import access, audit, bulk, clinic_time
@@ -34,6 +36,7 @@ class ImportResult:
     episodes: int = 0
     sessions: int = 0
     scores: int = 0
+    referrals: int = 0
     created: int = 0
     unchanged: int = 0
     created_by_kind: dict[str, int] = field(default_factory=dict)
@@ -112,20 +115,22 @@ def _rows(
 
 
 @transaction.atomic
-def import_records(*, records: list[Record], mapping: Mapping, by: Any) -> ImportResult:
+def import_records(*, records: list[Row], mapping: Mapping, by: Any) -> ImportResult:
     """Write an import's records, all or nothing; run again it changes nothing.
 
     Raises
     ------
     ImportRefused
-        When a row contradicts a stored client, episode, session or score.
+        When a row contradicts a stored client, episode, session, score or referral.
     """
     access.require(by, "import_scores")
     if not records:
         return ImportResult()
+    referred = [row for row in records if isinstance(row, Referred)]
+    records, everybody = [row for row in records if isinstance(row, Record)], records
     with connection.cursor() as cursor:  # two imports at once would add the same people twice
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('import_scores'))")
-    ground = lay(records, mapping)
+    ground = lay(records, mapping, referred)
     _refuse_if_any(ground)
     held = sessions_of(records, ground)
     _refuse_if_any(ground)
@@ -161,10 +166,11 @@ def import_records(*, records: list[Record], mapping: Mapping, by: Any) -> Impor
         **dict(ground.created),
     )
     return ImportResult(
-        clients=len({record.client for record in records}),
+        clients=len({row.client for row in everybody}),
         episodes=len({place[0] for place in held}),
         sessions=len(held),
         scores=len(scored),
+        referrals=len({(one.client, one.programme, one.received_on) for one in referred}),
         created=created,
         unchanged=len(scored) - created,
         created_by_kind=dict(ground.created),
@@ -177,7 +183,7 @@ def _refuse_if_any(ground: Ground) -> None:
 
 
 def import_what_can_be(
-    *, records: list[Record], mapping: Mapping, by: Any
+    *, records: list[Row], mapping: Mapping, by: Any
 ) -> tuple[ImportResult, list[Problem]]:
     """Import the records that nothing stored speaks against; the others come back as problems.
 

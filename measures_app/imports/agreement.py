@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter
@@ -148,15 +148,17 @@ def _sessions(records: list[Record], columns: Column) -> Iterator[Problem]:
             yield from _differ(rows, ("status", "clinician"), names)
 
 
-def disagreements(records: list[Record], columns: Column) -> Iterator[Problem]:
-    """Every row that contradicts another row of the file."""
+def disagreements(
+    records: list[Record], columns: Column, referred: Sequence[Any] = ()
+) -> Iterator[Problem]:
+    """Every row that contradicts another row of the file; referrals in what they say of clients."""
     yield from _twins(records, columns)
     yield from _sessions(records, columns)
     for rows in episodes_of(records).values():
         yield from _differ(rows, OF_EPISODE, columns)
         yield from _dates(rows, columns)
-    clients: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
+    clients: dict[str, list[Any]] = defaultdict(list)
+    for record in (*records, *referred):
         clients[record.client].append(record)
     for rows in clients.values():
         yield from _differ(rows, OF_CLIENT, columns)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from measures_app.imports.referred import Referred
 from measures_app.imports.rows import Problem, Record
 from sessions_app.models import Client, Clinician, Episode, Respondent, Site
 
@@ -25,7 +26,9 @@ class Ground:
     created: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     problems: list[Problem] = field(default_factory=list)
 
-    def refuse(self, record: Record, column: str, value: Any, why: str, stored: Any) -> None:
+    def refuse(
+        self, record: Record | Referred, column: str, value: Any, why: str, stored: Any
+    ) -> None:
         self.problems.append(Problem(record.row, column, str(value), why, str(stored)))
 
 

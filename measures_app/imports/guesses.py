@@ -38,6 +38,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "language": ("lang", "idioma"),
     "problem": ("diagnosis", "presenting_problem"),
     "funder": ("payer", "insurer"),
+    "referred_on": ("referral_date", "date_of_referral", "received_on", "date_referred"),
+    "referral_source": ("source", "referrer", "referred_by"),
+    "first_offer_on": ("first_offer", "offered_on", "first_appointment_offered"),
 }  # fmt: skip
 MEANT = {word: field for field, words in WORDS.items() for word in words}
 ITEM = re.compile(r"(?:.*_)?(?:item|q|question|i)_?(\d{1,2})")

@@ -41,8 +41,16 @@ FIELDS = (
     "care_began_on",
     "ended_on",
     "ending",
+    "referred_on",
+    "referral_source",
+    "first_offer_on",
+    "referral_outcome",
+    "referral_outcome_on",
 )
-DATES = ("opened_on", "care_began_on", "ended_on", "session_date")
+DATES = (
+    "opened_on", "care_began_on", "ended_on", "session_date", "referred_on", "first_offer_on",
+    "referral_outcome_on",
+)  # fmt: skip
 SETTINGS = ("source", "date_format", "ended_after_days", "encoding")
 # What a file of rows set aside says beside the rows themselves; no row's own content.
 HELD = ("held_row", "held_why")
@@ -89,6 +97,10 @@ class Mapping:
         problems = []
         if "client" not in self.columns:
             problems.append("which column holds the client")
+        # A file of referrals alone needs no session: without a way to say when, there is none.
+        if "referred_on" in self.columns and not when:
+            known |= {"session_date", "measure", "total"}
+            when = ["session_date"]
         if not when:
             problems.append("which column holds the session's date (session_date, day or month)")
         if len(when) > 1:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from measures_app.imports.agreement import episodes_of, said
 from measures_app.imports.episodes import lay_assignments, lay_episodes
 from measures_app.imports.ground import BATCH, Ground, named
 from measures_app.imports.mapping import Mapping
+from measures_app.imports.referrals import lay_referrals
+from measures_app.imports.referred import Referred
 from measures_app.imports.rows import Record
 from sessions_app import sealing
 from sessions_app.actions import new_code
@@ -52,8 +55,8 @@ def _known_clients(names: Iterable[str], source: str) -> dict[str, Client]:
     return found
 
 
-def _clients(ground: Ground, records: list[Record], mapping: Mapping) -> None:
-    rows_of: dict[str, list[Record]] = defaultdict(list)
+def _clients(ground: Ground, records: list[Any], mapping: Mapping) -> None:
+    rows_of: dict[str, list[Any]] = defaultdict(list)
     for record in records:
         rows_of[record.client].append(record)
     ground.clients = _known_clients(list(rows_of), mapping.source)
@@ -88,7 +91,7 @@ def _clients(ground: Ground, records: list[Record], mapping: Mapping) -> None:
     ground.created["clients"] += len(new)
 
 
-def _compare_birth(ground: Ground, client: Client, rows: list[Record], mapping: Mapping) -> None:
+def _compare_birth(ground: Ground, client: Client, rows: list[Any], mapping: Mapping) -> None:
     """Another year of birth under the same number is most likely another person."""
     for row in rows:
         if row.birth_year is None or client.birth_year is None:
@@ -131,19 +134,20 @@ def _respondents(ground: Ground, records: list[Record]) -> None:
     ground.respondents |= new
 
 
-def lay(records: list[Record], mapping: Mapping) -> Ground:
-    """Find or create everything that the records' sessions and scores refer to.
+def lay(records: list[Record], mapping: Mapping, referred: list[Referred]) -> Ground:
+    """Find or create everything that the records' sessions and scores refer to; and referrals.
 
     What speaks against the stored rows stands in the result's `problems`; then what was
     written must be taken back.
     """
     ground = Ground()
-    ground.sites = named(ground, Site, {r.site for r in records}, "sites")
+    ground.sites = named(ground, Site, {r.site for r in (*records, *referred)}, "sites")
     ground.clinicians = _clinicians(ground, {r.clinician for r in records if r.clinician})
-    _clients(ground, records, mapping)
+    _clients(ground, [*records, *referred], mapping)
     groups = episodes_of(records)
     lay_episodes(ground, groups, mapping)
     if not ground.problems:
         _respondents(ground, records)
         lay_assignments(ground, groups)
+        lay_referrals(ground, referred, mapping)
     return ground

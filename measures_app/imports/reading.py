@@ -8,11 +8,14 @@ from typing import Any, TextIO
 
 from measures_app.imports.agreement import disagreements
 from measures_app.imports.mapping import HELD, Mapping
+from measures_app.imports.referrals import said_against
+from measures_app.imports.referred import FIELDS, Referred, is_alone, read_referral
 from measures_app.imports.rows import Problem, Record, RowReader
 from measures_app.models import MeasureVersion
 from sessions_app.tables import Table
 
 EVERY = 1000
+Row = Record | Referred
 
 
 def read_rows(
@@ -20,8 +23,8 @@ def read_rows(
     mapping: Mapping,
     versions: dict[str, MeasureVersion],
     progress: Callable[[int], None] | None = None,
-) -> tuple[list[Record], list[Problem]]:
-    """Every row as a record or as the problems that it has.
+) -> tuple[list[Row], list[Problem]]:
+    """Every row as a record, as a referral, as both, or as the problems that it has.
 
     Parameters
     ----------
@@ -38,10 +41,16 @@ def read_rows(
     mapping.check_against(table.columns)
     reader = RowReader(table, mapping, versions)
     records: list[Record] = []
+    referred: list[Referred] = []
+    referrals = any(name in mapping.columns for name in FIELDS)
     for count, (number, cells) in enumerate(table.rows):
-        record = reader.record(number, cells)
-        if record is not None:
-            records.append(record)
+        one = read_referral(reader, number, cells) if referrals else None
+        if one is not None:
+            referred.append(one)
+        if not (referrals and is_alone(reader, cells)):
+            record = reader.record(number, cells)
+            if record is not None:
+                records.append(record)
         if progress is not None and count % EVERY == 0:
             progress(count)
     width = len(table.columns)
@@ -55,10 +64,12 @@ def read_rows(
         )
         for number, cells in table.uneven
     ]
-    problems.extend(disagreements(records, mapping.columns))
+    problems.extend(disagreements(records, mapping.columns, referred))
+    problems.extend(said_against(referred))
     bad_rows = {problem.row for problem in problems}
     problems = sorted(set(problems), key=lambda problem: (problem.row, problem.column))
-    return [record for record in records if record.row not in bad_rows], problems
+    rows: list[Row] = [*records, *referred]
+    return [row for row in rows if row.row not in bad_rows], problems
 
 
 def set_aside(table: Table, problems: Iterable[Problem], file: TextIO) -> int:

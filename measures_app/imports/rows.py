@@ -15,7 +15,7 @@ from measures_app.imports.mapping import ITEM, WHEN, Mapping
 from measures_app.imports.scores import Scores
 from measures_app.models import MeasureVersion
 from sessions_app import clinic_time
-from sessions_app.models import Episode, Respondent, Session
+from sessions_app.models import Episode, Referral, Respondent, Session
 from sessions_app.tables import Table
 
 EARLIEST = date(1950, 1, 1)
@@ -38,8 +38,18 @@ ATTENDANCE = {
 }  # fmt: skip
 ENDINGS = {value: value for value in Episode.Ending.values}
 RELATIONS = {"": "self", "client": "self", **{r: r for r in Respondent.Relation.values}}
+SOURCES = {
+    **{source: source for source in Referral.Source.values},
+    "gp": "doctor", "family_doctor": "doctor", "the_client": "self", "family_or_friends": "family",
+    "social_services": "social",
+}  # fmt: skip
+OUTCOMES = {
+    **{outcome: outcome for outcome in Referral.Outcome.values},
+    "waits": "", "waiting": "", "care_begins": "accepted",
+}  # fmt: skip
 WORDS = {
     "gender": GENDERS, "attendance": ATTENDANCE, "ending": ENDINGS, "respondent": RELATIONS,
+    "referral_source": SOURCES, "referral_outcome": OUTCOMES,
 }  # fmt: skip
 # What a text may hold at most; a longer one is refused: cut short, two could become one.
 LONGEST = {
@@ -140,7 +150,7 @@ class RowReader:
         self.table = table
         self.at = {name: table.columns.index(column) for name, column in mapping.columns.items()}
         self.items = {ITEM.fullmatch(n)[1]: n for n in mapping.columns if ITEM.fullmatch(n)}  # type: ignore[index]  # matched
-        self.when = next(w for w in WHEN if w in self.at or w in mapping.constants)
+        self.when = next((w for w in WHEN if w in self.at or w in mapping.constants), WHEN[0])
         self.constants = {name: str(value) for name, value in mapping.constants.items()}
         self.today = clinic_time.today()
         self.days: dict[str, date | str] = {}
@@ -279,6 +289,14 @@ class RowReader:
     def _came(self, cells: tuple[str, ...]) -> bool:
         return self.word(cells, "attendance") == Session.Status.ATTENDED
 
+    def born(self, cells: tuple[str, ...], day: date | None) -> tuple[int | None, bool]:
+        """The year of birth, and whether it comes from an age on a day."""
+        year = self.attempt(self.whole, cells, "birth_year", self.today.year - 120, self.today.year)
+        age = self.attempt(self.whole, cells, "age", 0, 120)
+        if year is None and age is not None and day is not None:
+            return day.year - age, True
+        return year, False
+
     def record(self, row: int, cells: tuple[str, ...]) -> Record | None:
         """The row's record; None when it has problems."""
         self.row = row
@@ -291,13 +309,7 @@ class RowReader:
         held_on = attempt(self.held_on, cells, opened_on)
         status = attempt(self.word, cells, "attendance")
         score = attempt(self.score, cells)
-        birth_year = attempt(
-            self.whole, cells, "birth_year", self.today.year - 120, self.today.year
-        )
-        age = attempt(self.whole, cells, "age", 0, 120)
-        by_age = birth_year is None and age is not None and held_on is not None
-        if by_age:
-            birth_year = (opened_on or held_on).year - age
+        birth_year, by_age = self.born(cells, held_on and (opened_on or held_on))
         words = {name: attempt(self.word, cells, name) for name in ("gender", "ending")}
         relation = attempt(self.word, cells, "respondent")
         care_began_on = attempt(self.day, cells, "care_began_on")

@@ -123,10 +123,13 @@ def _after(request: HttpRequest, row: ImportDraft) -> str:
     report = row.report
     if report and report["did"] == drafts.IMPORT:
         created = report["result"]["created"]
-        messages.success(
-            request,
-            ngettext("%(n)d score imported.", "%(n)d scores imported.", created) % {"n": created},
-        )
+        referrals = report["result"]["created_by_kind"].get("referrals", 0)
+        said = ngettext("%(n)d score imported.", "%(n)d scores imported.", created) % {"n": created}
+        if referrals:
+            said += " " + ngettext(
+                "%(n)d referral imported.", "%(n)d referrals imported.", referrals
+            ) % {"n": referrals}
+        messages.success(request, said)
         row.delete()
         return "import"
     return row.get_absolute_url() + ("#report" if report else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from measures_app.models import ImportDraft
 from measures_app.views import imports as views
 from sessions_app import access, actions, outbox
 from sessions_app.context import acting_as
-from sessions_app.models import AuditEvent, Job
+from sessions_app.models import AuditEvent, Job, Referral
 from tests.cast import BY, PASSWORD, Clinic
 from tests.imports.conftest import counts, scores_of
 
@@ -275,3 +276,20 @@ def test_only_administrators_may_import() -> None:
     assert [role for role, rights in access.RIGHTS.items() if "import_scores" in rights] == [
         "administrator"
     ]
+
+
+def test_a_waiting_list_comes_by_the_page_too(adam: Browser) -> None:
+    place = bring(adam, "Patient;Referral date;Referred by\n7;31/01/2024;GP\n8;05/02/2024;Court\n")
+    said = chosen(adam, place)
+    assert said["date_format"] == "%d/%m/%Y"
+    preview = adam.post(place, said, follow=True)
+    assert preview.context["report"]["result"]["referrals"] == 2
+    with acting_as(BY):
+        assert not Referral.objects.exists()
+    done = adam.post(place, said | {"do": "import"}, follow=True)
+    assert "2 referrals imported." in done.content.decode()
+    with acting_as(BY):
+        found = Referral.objects.values_list("source", "received_on", "outcome")
+        assert set(found) == {
+            ("doctor", date(2024, 1, 31), ""), ("court", date(2024, 2, 5), ""),
+        }  # fmt: skip

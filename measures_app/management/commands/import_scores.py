@@ -27,7 +27,10 @@ BY = system("import")
 
 
 class Command(BaseCommand):
-    help = "Import scores from a CSV or XLSX file: all rows or none; each bad row is listed."
+    help = (
+        "Import scores and referrals from a CSV or XLSX file: all rows or none; each bad row is "
+        "listed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -100,6 +103,7 @@ class Command(BaseCommand):
             "episodes": result.episodes,
             "sessions": result.sessions,
             "scores": result.scores,
+            "referrals": result.referrals,
             "created": result.created,
             "unchanged": result.unchanged,
             "errors": errors,
@@ -143,9 +147,17 @@ class Command(BaseCommand):
             f"{len(table):,} rows: {result.clients:,} clients, {result.episodes:,} episodes, "
             f"{result.sessions:,} sessions, {result.scores:,} scores; {result.created:,} "
             f"{would}new, {result.unchanged:,} there already"
+            + _referrals(result, would)
             + (f"; {bad:,} set aside in {options['hold']}" if problems else "")
             + "."
         )
+
+
+def _referrals(result: ImportResult, would: str) -> str:
+    if not result.referrals:
+        return ""
+    new = result.created_by_kind.get("referrals", 0)
+    return f"; {result.referrals:,} referrals, {new:,} {would}new"
 
 
 def _stored(problem: imports.Problem) -> dict[str, str]:
