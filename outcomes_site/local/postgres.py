@@ -313,9 +313,13 @@ class Keeper:
         """Serve until the last user has gone."""
         signal.signal(signal.SIGTERM, self._asked_to_stop)
         signal.signal(signal.SIGINT, self._asked_to_stop)
+        if self._half_made.exists():
+            self._end_orphan(self.cluster.data)
+            shutil.rmtree(self.cluster.data, ignore_errors=True)
         data = self._data_folder()
         fresh = not (data / "PG_VERSION").exists()
         if fresh:
+            self._half_made.touch()
             self._initialise(data)
         self._same_major(data)
         self._end_orphan(data)
@@ -332,6 +336,7 @@ class Keeper:
                     continue
                 if fresh:
                     self._create_database()
+                    self._say_it_is_made()
                     fresh = False
                 self._announce()
                 if not watching:
@@ -342,6 +347,20 @@ class Keeper:
             processes.stop(self.process, by=signal.SIGINT)
             self.cluster._state_file.unlink(missing_ok=True)
             shutil.rmtree(self.socket, ignore_errors=True)
+
+    @property
+    def _half_made(self) -> Path:
+        """There while a server is made that nobody was told of yet: killed, it is made anew."""
+        return self.cluster.folder / "half-made"
+
+    def _say_it_is_made(self) -> None:
+        """On the disk before anybody writes a row: a mark that came back would cost them all."""
+        self._half_made.unlink()
+        folder = os.open(self.cluster.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _asked_to_stop(self, *_: object) -> None:
         self.stopping.set()
@@ -403,7 +422,13 @@ class Keeper:
         ]  # fmt: skip
         if not self.cluster.durable:
             command.append("--no-sync")
-        subprocess.run(command, check=True, cwd="/", **self._as_user())  # type: ignore[call-overload]  # the keywords depend on who we are
+        subprocess.run(  # type: ignore[call-overload]  # the keywords depend on who we are
+            command,
+            check=True,
+            cwd="/",
+            preexec_fn=processes.dying_with_us(signal.SIGKILL),
+            **self._as_user(),
+        )
 
     def _same_major(self, data: Path) -> None:
         theirs = int((data / "PG_VERSION").read_text().split(".")[0])

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -28,6 +28,21 @@ def open_log(path: Path) -> BinaryIO:
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
+def dying_with_us(by: signal.Signals) -> Callable[[], None]:
+    """For `preexec_fn`: the child gets a signal when this process ends."""
+    libc = _libc()
+    parent = os.getpid()
+
+    def last_words_of_the_fork() -> None:
+        # After the change of user, which would clear it.
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, int(by))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return last_words_of_the_fork
+
+
 def start(
     command: Sequence[str | Path],
     *,
@@ -41,16 +56,6 @@ def start(
     The child has a session of its own, so that Ctrl-C in a terminal reaches us alone and we stop
     the children in order.
     """
-    libc = _libc()
-    parent = os.getpid()
-
-    def last_words_of_the_fork() -> None:
-        # After the change of user, which would clear it.
-        if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, int(dies_with_us))
-            if os.getppid() != parent:
-                os._exit(1)
-
     as_user: dict[str, Any] = {}
     if user is not None:
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
@@ -63,7 +68,7 @@ def start(
             env=environment,
             cwd=CHECKOUT,
             start_new_session=True,
-            preexec_fn=last_words_of_the_fork,
+            preexec_fn=dying_with_us(dies_with_us),
             **as_user,
         )
 
