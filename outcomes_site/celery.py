@@ -39,6 +39,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=4, minute=40),
         "options": {"expires": 3600},
     },
+    "forget what was sent": {
+        "task": "outbox.forget",
+        "schedule": crontab(hour=4, minute=20),
+        "options": {"expires": 3600},
+    },
     "erase who is kept long enough": {
         "task": "retention.apply",
         "schedule": crontab(hour=3, minute=50),

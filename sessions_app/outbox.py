@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
 
-from sessions_app import clinic_time
+from sessions_app import audit, clinic_time, policies
 from sessions_app.context import acting_as, promised_in_unit, system
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ Handler = Callable[[dict[str, Any], Any], None]
 HANDLERS: dict[str, Handler] = {}
 APART: set[str] = set()  # kinds with a sweep of their own
 LONGEST_WAIT = timedelta(hours=1)
+FORGOTTEN_AT_ONCE = 5000  # rows, a transaction: who sends meanwhile waits for none of them
 CLOCKS_DIFFER = timedelta(minutes=2)  # between machines that write and that deliver
 
 
@@ -125,3 +126,26 @@ def sweep(limit: int = 500) -> int:
             .values_list("pk", flat=True)[:limit]
         )
     return sum(deliver(pk) for pk in due)
+
+
+def forget_sent(today: date) -> int:
+    """Delete rows sent longer ago than the clinic keeps them, and none that waits; how many.
+
+    Some at a time: cut short it goes on where it was, and a second call finds nothing to do.
+    """
+    from sessions_app.models import Outbox
+
+    by, count = system("outbox"), 0
+    while True:
+        with acting_as(by):
+            days = policies.get("sent_kept_days", today)
+            kept_from = clinic_time.at(today - timedelta(days=days), 0)
+            old = Outbox.objects.filter(sent_at__lt=kept_from).order_by("pk")
+            gone, _of = Outbox.objects.filter(
+                pk__in=list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+            ).delete()
+            if gone:
+                audit.record("sent messages forgotten", by=by, rows=gone)
+        count += gone
+        if gone < FORGOTTEN_AT_ONCE:
+            return count

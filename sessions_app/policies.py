@@ -54,6 +54,7 @@ DEFAULTS: dict[str, Any] = {
     "sign_in_hours_director": 12,
     "sign_in_hours_front_desk": 12,
     "sign_in_hours_administrator": 8,
+    "sent_kept_days": 30,  # mails and events that were sent: that they were, not what they said
     "emergency_hours": 4,  # how long emergency access to a client lasts at most
     "ask_again_minutes": 10,  # settings and exports: password or second factor within these
 }
@@ -95,6 +96,7 @@ WORDS: dict[str, Any] = {
     "sign_in_hours_director": _("Hours after which a director signs in anew"),
     "sign_in_hours_front_desk": _("Hours after which the front desk signs in anew"),
     "sign_in_hours_administrator": _("Hours after which an administrator signs in anew"),
+    "sent_kept_days": _("Days that it is known which messages and events were sent"),
     "emergency_hours": _("Hours that emergency access to a client lasts at most"),
     "ask_again_minutes": _("Minutes after which settings and exports ask who is there"),
 }
@@ -117,6 +119,8 @@ RANGES: dict[str, tuple[float, float]] = {
     **{f"idle_minutes_{role}": (1, 240) for role in ROLES},
     **{f"sign_in_hours_{role}": (1, 24) for role in ROLES},
     "ask_again_minutes": (1, 240),
+    # The week's mails are told from those still to be promised by the rows of that week.
+    "sent_kept_days": (8, 3650),
     "emergency_hours": (1, 24),
 }
 

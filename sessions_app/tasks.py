@@ -53,6 +53,12 @@ def sweep_outbox() -> int:
     return outbox.sweep()
 
 
+@shared_task(acks_late=True, name="outbox.forget")
+def forget_sent() -> int:
+    """Mails and events sent longer ago than the clinic keeps them; run again it goes on."""
+    return outbox.forget_sent(clinic_time.today())
+
+
 @shared_task(acks_late=True, name="webhooks.sweep")
 def sweep_webhooks() -> int:
     return webhooks.sweep()

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from sessions_app import actions, audit, clinic_time, outbox, seals, submissions
 from sessions_app.context import acting_as, system
 from sessions_app.models import AuditEvent, AuditSeal, Outbox
+from sessions_app.tasks import forget_sent
 from tests.cast import BY, Clinic
 
 
@@ -74,6 +75,63 @@ def test_a_side_effect_that_stumbles_waits_and_keeps_the_reason(db: Any, done: l
     row.payload = {"n": 2}
     row.save()
     assert outbox.sweep() == 1
+
+
+def _sent(days: int, kind: str = "test", **values: Any) -> Outbox:
+    """A row written long ago, and sent so many days ago unless `sent_at` says otherwise."""
+    now = clinic_time.now()
+    sent = {"sent_at": now - timedelta(days=days)} | values
+    return Outbox.objects.create(kind=kind, due_at=now - timedelta(days=4000), **sent)
+
+
+def test_what_was_sent_is_forgotten_after_the_clinics_days_and_what_waits_never(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    today = clinic_time.today()
+    with acting_as(clinic.adam):
+        actions.set_policy(key="sent_kept_days", value=10, from_on=today, by=clinic.adam)
+    with acting_as(BY):
+        Outbox.objects.all().delete()
+        for kind in ("test", "webhook"):
+            for days in (11, 400, 4000):
+                _sent(days, kind)
+        kept = [
+            _sent(0, kind, sent_at=None, attempts=attempts, last_problem=problem)
+            for kind in ("test", "webhook")
+            for attempts, problem in ((0, ""), (300, "nobody answered"))
+        ]
+        kept += [_sent(9), _sent(9, "webhook"), _sent(-400)]  # the clock was put back since
+    assert forget_sent() == 6
+    assert forget_sent() == 0
+    with acting_as(BY):
+        assert set(Outbox.objects.all()) == set(kept)
+        said = AuditEvent.objects.filter(action="sent messages forgotten")
+        assert [row.detail["rows"] for row in said.order_by("pk")] == [2, 2, 2]
+        assert {row.actor for row in said} == {"system:outbox"}
+
+
+def test_forgetting_what_was_sent_goes_on_where_it_was_cut_short(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    with acting_as(BY):
+        Outbox.objects.all().delete()
+        for _time in range(5):
+            _sent(31)
+    told = iter([None, OSError("the database went away")])
+
+    def stumbling(*args: Any, **rest: Any) -> None:
+        if problem := next(told):
+            raise problem
+
+    with monkeypatch.context() as going_away:
+        going_away.setattr(audit, "record", stumbling)
+        with pytest.raises(OSError, match="went away"):
+            forget_sent()
+    with acting_as(BY):
+        assert Outbox.objects.count() == 3
+    assert forget_sent() == 3
 
 
 def test_the_same_key_and_body_replays_and_another_body_is_refused(clinic: Clinic) -> None:
