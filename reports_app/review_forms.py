@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app import clinic_time
-from sessions_app.forms import DayInput
+from sessions_app.forms import DayInput, choose
 from sessions_app.models import CaseReview, User
 
 FOLLOW_UP_WEEKS = 4
@@ -64,11 +64,7 @@ class PutOffForm(forms.Form):
 
 
 class HandToForm(forms.Form):
-    to = forms.ModelChoiceField(
-        User.objects.none(),
-        label=_("A colleague who may see this client"),
-        empty_label=_("choose …"),
-    )
+    to = choose(User.objects.none(), _("A colleague who may see this client"))
 
     def __init__(self, *args: Any, people: Sequence[tuple[int, str]], **kwargs: Any) -> None:
         """`people`: numbers and names of those who may be chosen."""

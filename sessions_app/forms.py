@@ -33,9 +33,12 @@ class TimeInput(forms.TimeInput):
         super().__init__(format="%H:%M", **options)
 
 
+CHOOSE = _("choose …")
+
+
 def choose(queryset: Any, label: Any, **options: Any) -> forms.ModelChoiceField:
     """A choice among rows, which says that it waits for one."""
-    return forms.ModelChoiceField(queryset, label=label, empty_label=_("choose …"), **options)
+    return forms.ModelChoiceField(queryset, label=label, empty_label=CHOOSE, **options)
 
 
 def offer(form: forms.Form, name: str, rows: Any) -> None:
@@ -136,7 +139,9 @@ class ClinicianWithLoad(forms.ModelChoiceField):
 class TransferForm(forms.Form):
     """Who goes on, from when, and why."""
 
-    to = ClinicianWithLoad(Clinician.objects.none(), label=_("Who goes on with this client"))
+    to = ClinicianWithLoad(
+        Clinician.objects.none(), label=_("Who goes on with this client"), empty_label=CHOOSE
+    )
     on = forms.DateField(label=_("From"), widget=DayInput())
     reason = forms.CharField(label=_("Why, in a sentence"), max_length=200)
     summary = forms.CharField(
@@ -187,8 +192,8 @@ class TransferForm(forms.Form):
 class ReturnForm(forms.Form):
     """A further episode of a client who is known."""
 
-    programme = forms.ModelChoiceField(Programme.objects.none(), label=_("Programme"))
-    lead = forms.ModelChoiceField(Clinician.objects.none(), label=_("Clinician"))
+    programme = choose(Programme.objects.none(), _("Programme"))
+    lead = choose(Clinician.objects.none(), _("Clinician"))
     opened_on = forms.DateField(label=_("Care begins on"), widget=DayInput())
     purpose = forms.ChoiceField(
         choices=Episode.Purpose.choices, label=_("Purpose agreed with the client")

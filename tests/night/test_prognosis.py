@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import numpy as np
 import pytest
+from django.utils.html import strip_tags
 
 from measures_app import expected, fitting, prognosis, series
 from measures_app.models import ExpectedChangeModel, Flag, Measure, Trajectory
 from measures_app.simulation import generate
 from measures_app.simulation.store import day_number, store
+from reports_app.case_review import case_review_html, shown_pictures
 from reports_app.nightly import run_night
 from reports_app.replay import replay_flags
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
-from sessions_app.models import Client, Episode
+from sessions_app.models import Episode
 from tests.cast import BY
 from tests.night.stories import days, tell
 from tests.stage import scene
@@ -95,9 +98,7 @@ def test_the_same_night_says_the_same_and_another_day_of_nothing_changes_no_row(
     assert sorted(map(str, rebuilt.values())) == sorted(map(str, before.values()))
 
 
-def test_the_client_page_shows_it_and_says_what_it_was_held_to(a_year: None, client: Any):
-    from reports_app.case_review import shown_pictures
-
+def test_the_client_page_shows_it_and_says_what_it_was_held_to_and_so_does_paper(a_year: None):
     row = (
         Trajectory.objects.exclude(probabilities={})
         .filter(measure__code="outcome-adult", probabilities__has_key="not_improved")
@@ -107,7 +108,12 @@ def test_the_client_page_shows_it_and_says_what_it_was_held_to(a_year: None, cli
     shown = next(s for s in shown_pictures(episode) if s.outlook)
     assert shown.outlook[0][1] == f"{100 * (1 - row.probabilities['not_improved']):.0f} %"
     assert shown.held_to == prognosis.held_to(_adult_model())
-    assert Client.objects.filter(pk=episode.client_id).exists()
+    # And on paper, in the same words; the client's own first series is the one that is printed.
+    main = shown_pictures(episode)[0]
+    assert main.outlook
+    paper = " ".join(unescape(strip_tags(case_review_html(episode.client, BY))).split())
+    told = ", ".join(f"{name} {value}" for name, value in main.outlook)
+    assert f"If care goes on as now: {told}. Held to {main.held_to} ended episodes." in paper
 
 
 def test_under_a_hundred_endings_nothing_is_told_and_the_band_serves(db: Any):
