@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Max
 
 from measures_app.definition_reader import parse_definition
@@ -22,6 +21,7 @@ from measures_app.kept import kept
 from measures_app.models import Measure, MeasureVersion, NormRow, Wording
 from measures_app.psychometrics.norms import reliable_change_threshold
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import system
 
 LIBRARY = Path(__file__).parent / "library"
@@ -85,7 +85,7 @@ def _continued(measure: Measure, definition: MeasureDefinition) -> MeasureVersio
     return found.comparable_with or found
 
 
-@transaction.atomic
+@action
 def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any) -> MeasureVersion:
     """Keep a definition as a new version of its measure; a known text changes nothing.
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import connection
 
 from reports_app.backtest import NoHistory, run_backtest
 from reports_app.editions import (
@@ -25,6 +25,7 @@ from reports_app.paper import missing
 from reports_app.periods import Month, Period, months_back, parse_period
 from reports_app.published import Publication, scopes_of
 from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Job, Programme
 
@@ -101,7 +102,7 @@ def _report(period: Period, scope: Scope, *, published: bool, tell: Callable[[],
     return make_published(period, scope, _publication_of(str(period)), parts, tell)
 
 
-@transaction.atomic
+@action
 def keep_edition(
     *,
     period: Period,
@@ -172,7 +173,7 @@ def publishing(period: Period, scope: Scope, user: Any) -> Job | None:
     return None if job is None or job.state == Job.State.DONE else job
 
 
-@transaction.atomic
+@action
 def ask_to_publish(*, period: Period, by: Any, scope: Scope = CLINIC) -> Job:
     """Have the worker make a period's files to leave the clinic; those being made serve.
 
@@ -242,7 +243,7 @@ def keep_scheduled(day: date) -> int:
     return ReportRun.objects.count() - before
 
 
-@transaction.atomic
+@action
 def enter_month(
     *,
     month: Month,
@@ -263,7 +264,7 @@ def enter_month(
     return row
 
 
-@transaction.atomic
+@action
 def set_target(*, funder: str, metric: str, value: float, from_on: date, by: Any) -> ContractTarget:
     """Set what a funder's contract asks of a metric, from a day on."""
     access.require(by, "enter_months")
@@ -284,7 +285,7 @@ def running_backtest() -> Job | None:
     return Job.objects.filter(kind=BACKTEST, finished_at=None).order_by("created_at").first()
 
 
-@transaction.atomic
+@action
 def ask_for_backtest(*, by: Any) -> Job:
     """Have the worker look back on the clinic's history; one that runs already serves."""
     access.require(by, "look_back")

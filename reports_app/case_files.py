@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.safestring import mark_safe
@@ -21,6 +20,7 @@ from reports_app.models import CaseFile
 from reports_app.models.files import KEPT_FOR
 from reports_app.paper import PaperUnavailable, render_pdf
 from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app.atomic import action
 from sessions_app.context import acting_as
 from sessions_app.models import CaseConference, Client, ConferenceCase, Episode, Job, User
 
@@ -42,7 +42,7 @@ def waiting_or_newest(conference: CaseConference, user: User) -> CaseFile | None
     return mine.select_related("job").defer("sealed").order_by("-created_at").first()
 
 
-@transaction.atomic
+@action
 def ask_for_case_file(*, conference: CaseConference, by: Any) -> CaseFile:
     """Have the worker make the conference's cases into one file; one being made serves."""
     access.require(by, "see_clinical")
@@ -146,7 +146,7 @@ def file_for(pk: Any, user: User) -> CaseFile | None:
     return None if erased or seen != len(held) else file
 
 
-@transaction.atomic
+@action
 def forget_case_files(*, by: Any) -> int:
     """Take away files that are a day old; what was made, for whom and when stays in the audit."""
     old = CaseFile.objects.filter(created_at__lte=clinic_time.now() - KEPT_FOR)

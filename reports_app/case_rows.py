@@ -26,6 +26,7 @@ from reports_app.editions import defused, number_text
 from reports_app.models import CaseRows, CaseRowsPart, EpisodeSummary
 from reports_app.models.files import KEPT_FOR
 from sessions_app import access, audit, clinic_time, outbox, policies, progress
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Job
 
@@ -343,7 +344,7 @@ def files_of(user: Any) -> QuerySet[CaseRows]:
     return CaseRows.objects.filter(user=user, created_at__gt=since).select_related("job")
 
 
-@transaction.atomic
+@action
 def ask_for_case_rows(*, first_year: int, last_year: int, by: Any) -> CaseRows:
     """Have the worker make the rows of some years; those being made for the person serve."""
     access.require(by, "export_reports")
@@ -404,7 +405,7 @@ def sent(file: CaseRows) -> Iterator[bytes]:
         yield CaseRowsPart.objects.get(pk=pk).content
 
 
-@transaction.atomic
+@action
 def forget_case_rows(*, by: Any) -> int:
     """Take away files that are a day old; what was made, for whom and when stays in the audit."""
     old = CaseRows.objects.filter(created_at__lte=clinic_time.now() - KEPT_FOR)

@@ -13,7 +13,6 @@ import zipfile
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
@@ -26,6 +25,7 @@ from reports_app.models import ClientCopy
 from reports_app.models.files import KEPT_FOR
 from reports_app.paper import PaperUnavailable, render_pdf
 from sessions_app import access, audit, clinic_time, consent, outbox, progress
+from sessions_app.atomic import action
 from sessions_app.context import acting_as
 from sessions_app.models import (
     CaseReview,
@@ -58,7 +58,7 @@ def _seen(code: str, user: Any) -> Client | None:
     return rows.filter(code=code, key__destroyed_at=None).first()
 
 
-@transaction.atomic
+@action
 def ask_for_copy(*, client: Client, by: Any) -> ClientCopy:
     """Have the worker make the client's full copy; one being made serves."""
     access.require(by, "see_clinical")
@@ -199,7 +199,7 @@ def copy_for(pk: Any, user: Any) -> ClientCopy | None:
     return copy if _seen(copy.client_code, user) is not None else None
 
 
-@transaction.atomic
+@action
 def forget_copies(*, by: Any) -> int:
     """Take away copies that are a day old; that they were made stays in the audit."""
     old = ClientCopy.objects.filter(created_at__lte=clinic_time.now() - KEPT_FOR)

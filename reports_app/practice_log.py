@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 
 from reports_app.models import PracticeEntry, PracticeShare
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Clinician, User
 
@@ -23,7 +23,7 @@ def _own(by: Any) -> Clinician:
     return clinician  # type: ignore[no-any-return]
 
 
-@transaction.atomic
+@action
 def log_practice(
     *,
     on: date,
@@ -53,7 +53,7 @@ def log_practice(
     return entry
 
 
-@transaction.atomic
+@action
 def take_back_practice(*, entry: PracticeEntry, by: Any) -> None:
     """Take a note out of the log: it is the clinician's own, so it may go."""
     if _own(by).pk != entry.clinician_id:
@@ -62,7 +62,7 @@ def take_back_practice(*, entry: PracticeEntry, by: Any) -> None:
     entry.delete()
 
 
-@transaction.atomic
+@action
 def share_practice(*, supervisor: User, by: Any) -> PracticeShare:
     """Let one of one's supervisors see the page; again with the same one changes nothing."""
     clinician = _own(by)
@@ -79,7 +79,7 @@ def share_practice(*, supervisor: User, by: Any) -> PracticeShare:
     return share
 
 
-@transaction.atomic
+@action
 def end_practice_share(*, share: PracticeShare, by: Any) -> PracticeShare:
     """From now on the supervisor sees it no more."""
     clinician = _own(by)

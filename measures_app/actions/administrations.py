@@ -6,7 +6,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from measures_app import measures
 from measures_app.actions.alerts import raise_alert
@@ -14,6 +13,7 @@ from measures_app.due import BESIDE
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.psychometrics.scoring import AnswerProblem
 from sessions_app import access, audit, clinic_time, outbox
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Client, Episode, Respondent, Session
 from sessions_app.prepared import Prepared
@@ -109,7 +109,7 @@ def _current_at(session: Session, measure: Measure, respondent: Respondent) -> A
     return next(iter(_CURRENT.objects([session.pk, measure.pk, respondent.pk])), None)
 
 
-@transaction.atomic
+@action
 def record_administration(
     *,
     episode: Episode,
@@ -210,7 +210,7 @@ def _alerts_of(row: Administration) -> tuple[str, ...]:
     return measures.definition_of(row.version).score(row.answers).alerts
 
 
-@transaction.atomic
+@action
 def correct_administration(
     *,
     administration: Administration,
@@ -267,7 +267,7 @@ def correct_administration(
     return row
 
 
-@transaction.atomic
+@action
 def void_administration(*, administration: Administration, reason: str, by: Any) -> Administration:
     """Take a score out of every reading; it stays visible with who, when and why."""
     access.require(by, "enter_scores")

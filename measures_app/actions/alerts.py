@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from measures_app import alerts
 from measures_app.flagging import current_rule_set
 from measures_app.models import Administration, Flag, FlagEvent, ItemAlert
 from sessions_app import access, actions, audit, clinic_time, outbox, policies, safety
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, actor_of, system
 from sessions_app.models import User
 
@@ -30,7 +30,7 @@ def _minutes() -> int:
     return int(policies.get("alert_pass_minutes"))
 
 
-@transaction.atomic
+@action
 def raise_alert(*, administration: Administration, items: tuple[str, ...], by: Any) -> ItemAlert:
     """Keep that an answer can't wait, and promise that it reaches people one after another.
 
@@ -86,7 +86,7 @@ def _open_locked(alert: ItemAlert) -> ItemAlert:
     )
 
 
-@transaction.atomic
+@action
 def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
     """Promise what whom an unseen alert reaches as this link of the chain is told by.
 
@@ -115,7 +115,7 @@ def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
     return people
 
 
-@transaction.atomic
+@action
 def show_alert(*, alert: ItemAlert, to: User, by: Any) -> ItemAlert:
     """Put an alert on each of a person's pages, until somebody has seen it."""
     access.require(by, "decide")
@@ -134,7 +134,7 @@ def show_alert(*, alert: ItemAlert, to: User, by: Any) -> ItemAlert:
     return alert
 
 
-@transaction.atomic
+@action
 def see_alert(*, alert: ItemAlert, by: Any) -> ItemAlert:
     """Say "I have seen it": it is passed on no further, and stays until something was done."""
     access.require(by, "decide")
@@ -150,7 +150,7 @@ def see_alert(*, alert: ItemAlert, by: Any) -> ItemAlert:
     return alert
 
 
-@transaction.atomic
+@action
 def close_alert(*, alert: ItemAlert, done: str, by: Any) -> ItemAlert:
     """Record what was done about an answer that couldn't wait; only that ends an alert."""
     access.require(by, "decide")

@@ -16,6 +16,7 @@ from measures_app import imports
 from measures_app.actions.imports import ImportResult, import_what_can_be, known_versions
 from measures_app.models import ImportDraft
 from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system
 from sessions_app.models import Job
 
@@ -27,7 +28,7 @@ PREVIEW, IMPORT, SET_ASIDE = "preview", "import", "set_aside"
 WAYS = (PREVIEW, IMPORT, SET_ASIDE)
 
 
-@transaction.atomic
+@action
 def bring_file(*, name: str, content: bytes, by: Any) -> ImportDraft:
     """Keep a file, sealed, until it is imported or a day has passed."""
     access.require(by, "import_scores")
@@ -43,7 +44,7 @@ def stored_mapping(draft: ImportDraft) -> imports.Mapping | None:
     return imports.Mapping(**json.loads(draft.mapping)) if draft.mapping else None
 
 
-@transaction.atomic
+@action
 def try_file(*, draft: ImportDraft, mapping: imports.Mapping, do: str, by: Any) -> Job | None:
     """Preview or import the file, at once or, a long one, as a job that can be left."""
     access.require(by, "import_scores")
@@ -155,7 +156,7 @@ def bad_rows_of(draft: ImportDraft) -> bytes:
     return aside.getvalue().encode()
 
 
-@transaction.atomic
+@action
 def forget_drafts(*, by: Any) -> int:
     """Take files away that nobody came back to within a day."""
     old = ImportDraft.objects.filter(created_at__lt=clinic_time.now() - KEPT_FOR)

@@ -5,12 +5,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from measures_app import followups
 from measures_app.models import Flag, FlagEvent
 from measures_app.models.flags import WAITED
 from sessions_app import access, actions, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import actor_of
 from sessions_app.models import (
     CaseConference,
@@ -42,7 +42,7 @@ def _event(flag: Flag, before: str, why: str, by: Any) -> None:
     )
 
 
-@transaction.atomic
+@action
 def take_up(*, episode: Episode, by: Any) -> list[Flag]:
     """Say "I have this one": all that stands for review in the episode is the person's now.
 
@@ -86,7 +86,7 @@ def _give(flags: list[Flag], to: User, why: str, by: Any) -> None:
         _event(flag, before, why, by)
 
 
-@transaction.atomic
+@action
 def hand_to(*, episode: Episode, to: User, by: Any) -> list[Flag]:
     """Give a case to a colleague who may see the client; it is theirs from now on."""
     flags = _in_review(episode, by, Flag.STANDING)
@@ -105,7 +105,7 @@ def hand_to(*, episode: Episode, to: User, by: Any) -> list[Flag]:
     return flags
 
 
-@transaction.atomic
+@action
 def put_off(*, episode: Episode, until: date, why: str, by: Any) -> list[Flag]:
     """Take a case off the list until a day, with the reason; it comes back by itself.
 
@@ -140,7 +140,7 @@ def _sessions_so_far(episode: Episode) -> int:
     ).count()
 
 
-@transaction.atomic
+@action
 def decide(
     *,
     episode: Episode,
@@ -206,7 +206,7 @@ def decide(
     return review
 
 
-@transaction.atomic
+@action
 def hand_over_cases(
     *, clinician: Clinician, to: Mapping[int, Clinician], on: date, reason: str, by: Any
 ) -> list[Episode]:

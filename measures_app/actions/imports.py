@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from measures_app import measures
 from measures_app.imports.diary import Held, Place, place_of, sessions_of
@@ -17,6 +17,7 @@ from measures_app.imports.referred import Referred
 from measures_app.imports.rows import Problem, Record
 from measures_app.models import Administration, Measure, MeasureVersion
 from sessions_app import access, audit, bulk, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 
 
@@ -114,7 +115,7 @@ def _rows(
         )  # fmt: skip
 
 
-@transaction.atomic
+@action
 def import_records(*, records: list[Row], mapping: Mapping, by: Any) -> ImportResult:
     """Write an import's records, all or nothing; run again it changes nothing.
 

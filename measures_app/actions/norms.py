@@ -4,13 +4,13 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from measures_app import measures
 from measures_app.definition_reader import norm_problems
 from measures_app.models import Measure, NormRow
 from sessions_app import access, audit
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 
 FACTS = (
@@ -19,7 +19,7 @@ FACTS = (
 )  # fmt: skip
 
 
-@transaction.atomic
+@action
 def add_norm_row(*, measure: Measure, from_on: date, by: Any, **facts: Any) -> NormRow:
     """Put constants of the clinic's own beside those that came with a measure, with their source.
 

@@ -5,12 +5,13 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from measures_app.models import Measure, MeasurePlan
 from measures_app.plans import DAYS, NTH, RATERS, Line, Plan
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Programme
 
@@ -51,7 +52,7 @@ def _check(line: Line, every: int | None) -> None:
         raise ValidationError({"age_to": _("Lies below the youngest age.")})
 
 
-@transaction.atomic
+@action
 def set_plan_line(
     *,
     rhythm: str,

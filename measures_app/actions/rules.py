@@ -4,18 +4,18 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from measures_app.models import OwnCheckpoint, RuleProposal
 from measures_app.rule_sets import RULE_NUMBERS, own_checkpoints
 from measures_app.speaking import PROMPT_RULES, REVIEW_RULES
 from sessions_app import access, actions, audit, clinic_time, policies
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Clinician
 
 
-@transaction.atomic
+@action
 def set_own_checkpoint(
     *, clinician: Clinician, session: int | None, by: Any, from_on: date | None = None
 ) -> OwnCheckpoint:
@@ -49,7 +49,7 @@ def set_own_checkpoint(
     return row
 
 
-@transaction.atomic
+@action
 def propose_rule_change(
     *, rule: str, what: str, why: str, by: Any, key: str = "", value: float | None = None
 ) -> RuleProposal:
@@ -80,7 +80,7 @@ def propose_rule_change(
     return proposal
 
 
-@transaction.atomic
+@action
 def answer_rule_proposal(
     *, proposal: RuleProposal, answer: str, by: Any, words: str = "", from_on: date | None = None
 ) -> RuleProposal:

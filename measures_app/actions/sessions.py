@@ -5,17 +5,17 @@ from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from measures_app.actions.administrations import record_administration
 from measures_app.due import Due
 from measures_app.models import Administration
 from sessions_app import actions, clinic_time
+from sessions_app.atomic import action
 from sessions_app.models import Episode, Session
 
 
-@transaction.atomic
+@action
 def record_session_with_measures(
     *,
     episode: Episode,
@@ -81,7 +81,7 @@ def _keep(
             ) from None
 
 
-@transaction.atomic
+@action
 def close_with_last_measures(
     *,
     episode: Episode,

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Absence, Assignment, Clinician, RoleGrant
 
@@ -105,7 +105,7 @@ def _require_no_chain(
         )
 
 
-@transaction.atomic
+@action
 def set_absence(
     *,
     clinician: Clinician,
@@ -149,7 +149,7 @@ def set_absence(
     return absence
 
 
-@transaction.atomic
+@action
 def end_absence(*, absence: Absence, last_day: date, by: Any) -> Absence:
     """The clinician is back the day after; with a last day before the first it never was.
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.models import Respondent, Session
 
 
-@transaction.atomic
+@action
 def ask_not_before(*, respondent: Respondent, until: date | None, by: Any) -> Respondent:
     """Keep "please don't ask until" a day; None lifts it from today on.
 
@@ -40,7 +40,7 @@ def ask_not_before(*, respondent: Respondent, until: date | None, by: Any) -> Re
     return respondent
 
 
-@transaction.atomic
+@action
 def choose_how_asked(
     *, respondent: Respondent, language: str, sees_expected: bool, by: Any
 ) -> Respondent:
@@ -68,7 +68,7 @@ def choose_how_asked(
     return respondent
 
 
-@transaction.atomic
+@action
 def note_whereabouts(*, session: Session, where: str, call_back: str, by: Any) -> Session:
     """Keep, sealed, where a client is during a session by video or phone, and their number."""
     access.require(by, "enter_scores")

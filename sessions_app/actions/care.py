@@ -5,9 +5,9 @@ from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import (
     Assignment,
@@ -22,13 +22,14 @@ from sessions_app.models import (
     Session,
     Site,
 )
+from sessions_app.prepared import Prepared
 from sessions_app.signals import attendance_set
 
 # What can be said of a session before its day.
 NOT_YET = (Session.Status.BOOKED, Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
 
 
-@transaction.atomic
+@action
 def open_episode(
     *,
     client: Client,
@@ -74,7 +75,7 @@ def open_episode(
     return episode
 
 
-@transaction.atomic
+@action
 def assign_clinician(
     *,
     episode: Episode,
@@ -113,7 +114,7 @@ def assign_clinician(
     return assignment
 
 
-@transaction.atomic
+@action
 def book_session(
     *,
     episode: Episode,
@@ -128,9 +129,42 @@ def book_session(
     meeting: Meeting | None = None,
 ) -> Session:
     """Book a place in a meeting (a new one, or one given: couples, groups) for an episode."""
+    _may_book(by)
+    session = _place(
+        episode=episode,
+        starts_at=starts_at,
+        clinicians=clinicians,
+        minutes=minutes,
+        kind=kind,
+        format=format,
+        telehealth=telehealth,
+        site=site,
+        meeting=meeting,
+    )
+    audit.record(
+        "session booked", subject_kind="client", subject=episode.client.code, by=by, kind=kind
+    )
+    return session
+
+
+def _may_book(by: Any) -> None:
     # Whoever hands a client over books the first session together.
     if not (access.may(by, "schedule") or access.may(by, "transfer")):
         access.require(by, "record_sessions")
+
+
+def _place(
+    *,
+    episode: Episode,
+    starts_at: datetime,
+    clinicians: Sequence[Clinician] = (),
+    meeting: Meeting | None = None,
+    site: Site | None = None,
+    status: str = Session.Status.BOOKED,
+    obstacle: str = "",
+    **new: Any,
+) -> Session:
+    """A place in a meeting within the episode's time; `new` is what a new meeting is like."""
     day = clinic_time.local_date(starts_at)
     if day < episode.opened_on:
         raise ValidationError(
@@ -139,41 +173,35 @@ def book_session(
     if episode.closed_on is not None and day > episode.closed_on:
         raise ValidationError({"starts_at": "The episode had ended by then."})
     if meeting is None:
-        meeting = Meeting.objects.create(
-            starts_at=starts_at,
-            minutes=minutes,
-            kind=kind,
-            format=format,
-            telehealth=telehealth,
-            site=site or episode.site,
-        )
-        present = list(clinicians) or [
-            a.clinician
-            for a in episode.assignments.filter(
-                to_on=None, part=Assignment.Part.LEAD
-            ).select_related("clinician")
+        meeting = Meeting.objects.create(starts_at=starts_at, site=site or episode.site, **new)
+        present = [c.pk for c in clinicians] or [
+            a.clinician_id for a in _LEADS.objects([episode.pk])
         ]
         MeetingClinician.objects.bulk_create(
-            MeetingClinician(meeting=meeting, clinician=clinician) for clinician in present
+            MeetingClinician(meeting=meeting, clinician_id=number) for number in present
         )
-    session = Session.objects.create(
-        meeting=meeting, episode=episode, client=episode.client, held_on=day
-    )
-    audit.record(
-        "session booked", subject_kind="client", subject=episode.client.code, by=by, kind=kind
+    session: Session = Session.objects.create(
+        meeting=meeting,
+        episode=episode,
+        client=episode.client,
+        held_on=day,
+        status=status,
+        obstacle=obstacle,
     )
     return session
 
 
-@transaction.atomic
+_LEADS = Prepared(
+    lambda episodes: Assignment.objects.filter(
+        episode__in=episodes, to_on=None, part=Assignment.Part.LEAD
+    )
+)
+
+
+@action
 def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = "") -> Session:
     """Say whether the client was seen; a past statement may be put right."""
-    if not access.may(by, "record_attendance"):
-        access.require(by, "record_sessions")
-    if status not in Session.Status.values:
-        raise ValidationError({"status": "Say whether the client came."})
-    if status not in NOT_YET and session.held_on > clinic_time.today():
-        raise ValidationError({"status": "The session lies in the future."})
+    _may_say(status, session.held_on, by)
     before = session.status
     session.status = status
     session.obstacle = obstacle if status != Session.Status.ATTENDED else ""
@@ -191,12 +219,22 @@ def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = ""
     return session
 
 
-@transaction.atomic
+def _may_say(status: str, day: date, by: Any) -> None:
+    """Whether `by` may say of a session on this day that it went so."""
+    if not access.may(by, "record_attendance"):
+        access.require(by, "record_sessions")
+    if status not in Session.Status.values:
+        raise ValidationError({"status": "Say whether the client came."})
+    if status not in NOT_YET and day > clinic_time.today():
+        raise ValidationError({"status": "The session lies in the future."})
+
+
+@action
 def attend(*, session: Session, by: Any) -> Session:
     return set_attendance(session=session, status=Session.Status.ATTENDED, by=by)
 
 
-@transaction.atomic
+@action
 def mark_arrived(*, session: Session, by: Any) -> Session:
     """The client is in the waiting room: the clinician's page shows it."""
     if not access.may(by, "record_attendance"):
@@ -209,7 +247,7 @@ def mark_arrived(*, session: Session, by: Any) -> Session:
     return session
 
 
-@transaction.atomic
+@action
 def record_session(
     *,
     episode: Episode,
@@ -221,13 +259,29 @@ def record_session(
     **meeting: Any,
 ) -> Session:
     """A session that took place (or didn't) and was not booked before: a walk-in, paper."""
-    session = book_session(
-        episode=episode, starts_at=starts_at or clinic_time.at(held_on), by=by, **meeting
+    _may_book(by)
+    starts_at = starts_at or clinic_time.at(held_on)
+    _may_say(status, clinic_time.local_date(starts_at), by)
+    session = _place(
+        episode=episode,
+        starts_at=starts_at,
+        status=status,
+        obstacle=obstacle if status != Session.Status.ATTENDED else "",
+        **meeting,
     )
-    return set_attendance(session=session, status=status, by=by, obstacle=obstacle)
+    # Nothing follows from it yet (`attendance_set`): a new session has no answers.
+    audit.record(
+        "session recorded",
+        subject_kind="client",
+        subject=episode.client.code,
+        by=by,
+        kind=session.meeting.kind,
+        status=status,
+    )
+    return session
 
 
-@transaction.atomic
+@action
 def record_case_review(
     *,
     episode: Episode,
@@ -285,7 +339,7 @@ def _on_the_agenda(conference: CaseConference, episode: Episode) -> None:
         raise ValidationError("This case isn't on the conference's agenda.")
 
 
-@transaction.atomic
+@action
 def record_review_result(*, review: CaseReview, result: str, by: Any) -> CaseReview:
     """What came of a decision, said once at its follow-up."""
     access.require(by, "decide")

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from sessions_app import access, audit, clinic_time, erasure_ledger, outbox, sealing
+from sessions_app.atomic import action
 from sessions_app.models import (
     Client,
     ClientIdentity,
@@ -48,7 +49,7 @@ def _create_client(code: str, **known: Any) -> Client:
     raise RuntimeError(f"{CODES_TRIED} random codes were all taken.")
 
 
-@transaction.atomic
+@action
 def register_client(
     *,
     by: Any,
@@ -113,7 +114,7 @@ def register_client(
     return client
 
 
-@transaction.atomic
+@action
 def add_respondent(
     *,
     client: Client,
@@ -153,7 +154,7 @@ def add_respondent(
     return respondent
 
 
-@transaction.atomic
+@action
 def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
     """Destroy a client's key and all that names them; scores and dates stay, without a person.
 
@@ -189,7 +190,7 @@ def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
     return client
 
 
-@transaction.atomic
+@action
 def rewrap_keys(*, by: Any, limit: int = 1000) -> int:
     """Wrap up to `limit` client keys that an older master key wraps under the current one.
 

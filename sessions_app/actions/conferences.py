@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Max
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import CaseConference, ConferenceCase, Episode, User
 
@@ -19,7 +19,7 @@ MOST_CASES = 40
 USUAL_MINUTES = 10
 
 
-@transaction.atomic
+@action
 def call_conference(
     *, held_on: date, people: Iterable[User] = (), episodes: Iterable[Episode] = (), by: Any
 ) -> CaseConference:
@@ -63,7 +63,7 @@ def _checked(episode: Episode, minutes: int, presenter: User | None) -> None:
         raise ValidationError({"presenter": f"{presenter} may not see this client."})
 
 
-@transaction.atomic
+@action
 def add_to_conference(
     *,
     conference: CaseConference,
@@ -115,7 +115,7 @@ def _who_treats(episode: Episode) -> User | None:
     return user
 
 
-@transaction.atomic
+@action
 def set_conference_case(
     *, case: ConferenceCase, minutes: int, presenter: User | None, by: Any
 ) -> ConferenceCase:
@@ -131,7 +131,7 @@ def set_conference_case(
     return case
 
 
-@transaction.atomic
+@action
 def move_conference_case(*, case: ConferenceCase, later: bool, by: Any) -> ConferenceCase:
     """One place earlier or later among the cases the person sees; at the end it stays."""
     _theirs(case.conference, by)
@@ -150,7 +150,7 @@ def move_conference_case(*, case: ConferenceCase, later: bool, by: Any) -> Confe
     return case
 
 
-@transaction.atomic
+@action
 def take_off_agenda(*, case: ConferenceCase, by: Any) -> None:
     """Take a case off; one that was decided on in the conference stays."""
     conference = _theirs(case.conference, by)
@@ -163,7 +163,7 @@ def take_off_agenda(*, case: ConferenceCase, by: Any) -> None:
     case.delete()
 
 
-@transaction.atomic
+@action
 def end_conference(*, conference: CaseConference, by: Any) -> CaseConference:
     """The conference is over: what was decided in it are its minutes."""
     conference = _theirs(conference, by)

@@ -7,12 +7,12 @@ from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import DateField, F, Max, Value
 from django.db.models.functions import Greatest
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.actions.care import assign_clinician, book_session
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import (
     Assignment,
@@ -35,7 +35,7 @@ def _require_at_work(to: Clinician, on: date) -> None:
         raise ValidationError({"to": f"{to}'s account is closed."})
 
 
-@transaction.atomic
+@action
 def transfer_episode(
     *,
     episode: Episode,
@@ -89,7 +89,7 @@ def _book_together(
     book_session(episode=episode, starts_at=at, clinicians=[current.clinician, to], by=by)
 
 
-@transaction.atomic
+@action
 def close_episode(*, episode: Episode, on: date, ending: str, by: Any) -> Episode:
     """End an episode on a day, with how it ended; open assignments end with it."""
     access.require(by, "close_episode")
@@ -153,7 +153,7 @@ def _fall_silent(client: Client, on: date, by: Any) -> None:
         audit.record("fell silent", subject_kind="client", subject=client.code, by=by, links=closed)
 
 
-@transaction.atomic
+@action
 def hand_over_caseload(
     *, clinician: Clinician, to: Mapping[int, Clinician], on: date, reason: str, by: Any
 ) -> list[Episode]:

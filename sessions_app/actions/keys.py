@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time, keys
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import ApiKey
 
@@ -15,7 +15,7 @@ LONGEST_DAYS = 730
 RIGHTS = ("see_clinical", "see_registry")
 
 
-@transaction.atomic
+@action
 def make_key(*, name: str, days: int, may_write: bool, by: Any) -> tuple[ApiKey, str]:
     """A key for another system in one's own name; its text is returned here and never again.
 
@@ -43,7 +43,7 @@ def make_key(*, name: str, days: int, may_write: bool, by: Any) -> tuple[ApiKey,
     return key, text
 
 
-@transaction.atomic
+@action
 def revoke_key(*, key: ApiKey, by: Any) -> ApiKey:
     """End a key now: one's own, or anybody's for whoever looks after accounts."""
     if user_of(by) is None or user_of(by).pk != key.user_id:

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time, outbox
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import EntryLink, Episode, Respondent, Restriction, Session
 
@@ -31,7 +31,7 @@ def _require(by: Any) -> None:
         access.require(by, "enter_scores")
 
 
-@transaction.atomic
+@action
 def make_link(
     *,
     session: Session,
@@ -92,7 +92,7 @@ def reach_of(respondent: Respondent) -> dict[str, str]:
     return {name: known[name] for name in ("email", "phone") if known.get(name)}
 
 
-@transaction.atomic
+@action
 def send_link(*, session: Session, respondent: Respondent, way: str, by: Any) -> EntryLink:
     """Make a link and promise to send it to the respondent by e-mail or text message.
 
@@ -111,7 +111,7 @@ def send_link(*, session: Session, respondent: Respondent, way: str, by: Any) ->
     return link
 
 
-@transaction.atomic
+@action
 def note_opened(*, link: EntryLink, by: Any) -> EntryLink:
     """Keep when a link was first opened; opening it uses nothing up."""
     _require(by)
@@ -124,7 +124,7 @@ def note_opened(*, link: EntryLink, by: Any) -> EntryLink:
     return link
 
 
-@transaction.atomic
+@action
 def revoke_link(*, link: EntryLink, by: Any) -> EntryLink:
     """Close a link before its time; what came in by it stays."""
     _require(by)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import (
     Assignment,
@@ -31,7 +31,7 @@ def _held(meeting: Meeting, by: Any) -> tuple[Meeting, list[Session]]:
     return Meeting.objects.select_for_update().get(pk=meeting.pk), sessions
 
 
-@transaction.atomic
+@action
 def set_meeting_format(*, meeting: Meeting, format: str, by: Any) -> Meeting:
     """Individual, couple, family or group: it decides who is asked beside the client."""
     held, sessions = _held(meeting, by)
@@ -55,7 +55,7 @@ def set_meeting_format(*, meeting: Meeting, format: str, by: Any) -> Meeting:
     return held
 
 
-@transaction.atomic
+@action
 def join_meeting(*, meeting: Meeting, clinician: Clinician, by: Any) -> MeetingClinician:
     """A second clinician in the same hour: a joint first session, co-therapy.
 

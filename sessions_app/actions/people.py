@@ -6,10 +6,10 @@ from itertools import chain, count
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import Q
 
 from sessions_app import access, audit, clinic_time, leaving, policies
+from sessions_app.atomic import action
 from sessions_app.context import forget, user_of
 from sessions_app.models import (
     Clinician,
@@ -23,7 +23,7 @@ from sessions_app.models import (
 )
 
 
-@transaction.atomic
+@action
 def add_site(*, name: str, by: Any, time_zone: str = "") -> Site:
     access.require(by, "manage_programmes")
     site = Site.objects.create(name=name, time_zone=time_zone)
@@ -31,7 +31,7 @@ def add_site(*, name: str, by: Any, time_zone: str = "") -> Site:
     return site
 
 
-@transaction.atomic
+@action
 def add_programme(*, name: str, by: Any, restricted: bool = False) -> Programme:
     access.require(by, "manage_programmes")
     programme = Programme.objects.create(name=name, restricted=restricted)
@@ -39,7 +39,7 @@ def add_programme(*, name: str, by: Any, restricted: bool = False) -> Programme:
     return programme
 
 
-@transaction.atomic
+@action
 def add_team(*, name: str, by: Any, site: Site | None = None) -> Team:
     access.require(by, "manage_people")
     team = Team.objects.create(name=name, site=site)
@@ -47,7 +47,7 @@ def add_team(*, name: str, by: Any, site: Site | None = None) -> Team:
     return team
 
 
-@transaction.atomic
+@action
 def add_user(*, email: str, name: str, by: Any, password: str | None = None) -> User:
     """An account without rights yet; without a password nobody can sign in to it."""
     access.require(by, "manage_people")
@@ -64,7 +64,7 @@ def _free_code(name: str) -> str:
     return next(code for code in chain([name[:40]], numbered) if code not in taken)
 
 
-@transaction.atomic
+@action
 def add_clinician(
     *,
     name: str,
@@ -96,7 +96,7 @@ def add_clinician(
     return clinician
 
 
-@transaction.atomic
+@action
 def grant_role(
     *,
     user: User,
@@ -149,7 +149,7 @@ def _require_nothing_left(user: User, besides: RoleGrant | None = None) -> None:
         raise ValidationError(why)
 
 
-@transaction.atomic
+@action
 def close_account(*, user: User, by: Any) -> User:
     """Somebody leaves: roles and supervision end today, and nobody signs in by this account.
 
@@ -179,7 +179,7 @@ def close_account(*, user: User, by: Any) -> User:
     return user
 
 
-@transaction.atomic
+@action
 def reopen_account(*, user: User, by: Any, again: Sequence[RoleGrant] = ()) -> User:
     """Somebody comes back: without a role but those chosen of their old ones, from today.
 
@@ -202,7 +202,7 @@ def reopen_account(*, user: User, by: Any, again: Sequence[RoleGrant] = ()) -> U
     return user
 
 
-@transaction.atomic
+@action
 def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
     access.require(by, "manage_people")
     if on < grant.from_on:
@@ -217,7 +217,7 @@ def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
     return grant
 
 
-@transaction.atomic
+@action
 def choose_messages(
     *, user: User, weekly_digest: bool, by: Any, alert_phone: str | None = None
 ) -> User:
@@ -238,7 +238,7 @@ def choose_messages(
     return user
 
 
-@transaction.atomic
+@action
 def supervise(
     *, supervisor: User, clinician: Clinician, by: Any, from_on: date | None = None
 ) -> Supervision:
@@ -258,7 +258,7 @@ def supervise(
     return supervision
 
 
-@transaction.atomic
+@action
 def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) -> Policy:
     access.require(by, "manage_policies")
     if key not in policies.DEFAULTS:

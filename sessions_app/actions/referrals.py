@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.actions.care import open_episode
+from sessions_app.atomic import action
 from sessions_app.models import Client, Clinician, Episode, Programme, Referral, Site
 
 LEFT = (
@@ -53,7 +54,7 @@ def _waiting(referral: Referral) -> Referral:
     return found
 
 
-@transaction.atomic
+@action
 def receive_referral(
     *,
     client: Client,
@@ -90,7 +91,7 @@ def receive_referral(
     return referral
 
 
-@transaction.atomic
+@action
 def offer_first(*, referral: Referral, on: date, by: Any) -> Referral:
     """A first appointment was offered on a day; while they wait the day may be put right."""
     access.require(by, "register_clients")
@@ -111,7 +112,7 @@ def offer_first(*, referral: Referral, on: date, by: Any) -> Referral:
     return referral
 
 
-@transaction.atomic
+@action
 def accept_referral(
     *,
     referral: Referral,
@@ -147,7 +148,7 @@ def accept_referral(
     return episode
 
 
-@transaction.atomic
+@action
 def close_referral(*, referral: Referral, outcome: str, on: date, by: Any) -> Referral:
     """Nobody is seen: declined, withdrawn, not reached, or sent on to somebody else."""
     access.require(by, "register_clients")

@@ -5,12 +5,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, clinic_time, consent, outbox, policies, retention
 from sessions_app.actions.clients import erase_identity
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, actor_of, system, user_of
 from sessions_app.models import (
     Client,
@@ -30,7 +30,7 @@ EMERGENCY_MAIL = "emergency access mail"
 SHORTEST_REASON = 10  # letters
 
 
-@transaction.atomic
+@action
 def set_statement(
     *, texts: Mapping[str, str], by: Any, asks_again: bool = True
 ) -> ConsentStatement:
@@ -50,7 +50,7 @@ def set_statement(
     return row
 
 
-@transaction.atomic
+@action
 def record_consent(
     *, respondent: Respondent, answer: str, way: str, by: Any, language: str = "", version: int = -1
 ) -> Consent:
@@ -89,7 +89,7 @@ def _in_scope(client: Client, by: Any) -> None:
         raise PermissionDenied("This client isn't in your scope.")
 
 
-@transaction.atomic
+@action
 def restrict_client(*, client: Client, reason: str, by: Any) -> Restriction:
     """Let a client's record rest: it is kept; nothing is asked, sent or given away of it."""
     _in_scope(client, by)
@@ -106,7 +106,7 @@ def restrict_client(*, client: Client, reason: str, by: Any) -> Restriction:
     return row
 
 
-@transaction.atomic
+@action
 def lift_restriction(*, restriction: Restriction, by: Any) -> Restriction:
     """The record is worked with again from today."""
     _in_scope(restriction.client, by)
@@ -120,7 +120,7 @@ def lift_restriction(*, restriction: Restriction, by: Any) -> Restriction:
     return restriction
 
 
-@transaction.atomic
+@action
 def open_emergency(*, client: Client, reason: str, by: Any, hours: int = 0) -> EmergencyAccess:
     """Open a client's whole record for some hours, because somebody may come to harm.
 
@@ -179,7 +179,7 @@ def _concerned(client: Client) -> set[int]:
     return people | set(administrators.values_list("pk", flat=True))
 
 
-@transaction.atomic
+@action
 def end_emergency(*, emergency: EmergencyAccess, by: Any) -> EmergencyAccess:
     """End emergency access before its time: one's own, or for whoever looks after accounts."""
     if user_of(by) is None or user_of(by).pk != emergency.user_id:
@@ -194,7 +194,7 @@ def end_emergency(*, emergency: EmergencyAccess, by: Any) -> EmergencyAccess:
     return row
 
 
-@transaction.atomic
+@action
 def set_retention(*, programme: Programme, years: int, by: Any) -> RetentionRule:
     """From today a programme's clients lose their identity so many years after care ended."""
     access.require(by, "manage_policies")
@@ -211,7 +211,7 @@ def set_retention(*, programme: Programme, years: int, by: Any) -> RetentionRule
     return row
 
 
-@transaction.atomic
+@action
 def end_retention(*, programme: Programme, by: Any) -> None:
     """A programme's clients are kept until somebody decides anew."""
     access.require(by, "manage_policies")
@@ -220,7 +220,7 @@ def end_retention(*, programme: Programme, by: Any) -> None:
         audit.record("retention ended", subject_kind="programme", subject=programme.pk, by=by)
 
 
-@transaction.atomic
+@action
 def apply_retention(*, on: date, by: Any, limit: int = 500) -> int:
     """Erase who the rules have reached by a day, at most so many at once; how many it were.
 

@@ -4,14 +4,14 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time
+from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Assignment, Clinician, CrisisText, DutyTurn, Episode
 
 
-@transaction.atomic
+@action
 def set_crisis_text(*, language: str, text: str, by: Any) -> CrisisText:
     """The words that a client reads at once after an answer that can't wait."""
     access.require(by, "manage_policies")
@@ -22,7 +22,7 @@ def set_crisis_text(*, language: str, text: str, by: Any) -> CrisisText:
     return row
 
 
-@transaction.atomic
+@action
 def set_duty(
     *, clinician: Clinician, by: Any, from_on: date | None = None, to_on: date | None = None
 ) -> DutyTurn:
@@ -51,7 +51,7 @@ def set_duty(
     return turn
 
 
-@transaction.atomic
+@action
 def bring_in_duty(*, episode: Episode, clinician: Clinician, why: str, by: Any) -> Assignment:
     """Let who is on duty see an episode that an alert has reached them about, from today.
 

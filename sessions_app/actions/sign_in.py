@@ -8,15 +8,15 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from sessions_app import access, audit, live_sign_ins, lock_out, presence, second_factor
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import User
 
 
-@transaction.atomic
+@action
 def unlock_account(*, user: User, by: Any) -> None:
     """Forget an account's wrong passwords: it needn't wait any longer."""
     access.require(by, "manage_people")
@@ -24,7 +24,7 @@ def unlock_account(*, user: User, by: Any) -> None:
     audit.record("account unlocked", subject_kind="user", subject=user.public_id, by=by)
 
 
-@transaction.atomic
+@action
 def take_off_second_factor(*, user: User, by: Any) -> None:
     """A phone or key is lost: the factors go, and recovery codes with them.
 
@@ -40,7 +40,7 @@ def take_off_second_factor(*, user: User, by: Any) -> None:
     audit.record("second factor taken off", subject_kind="user", subject=user.public_id, by=by)
 
 
-@transaction.atomic
+@action
 def link_single_sign_on(*, user: User, subject: str, by: Any) -> None:
     """Say by which number the clinic's sign-in service knows an account; an empty one takes it off.
 
@@ -65,7 +65,7 @@ def link_single_sign_on(*, user: User, subject: str, by: Any) -> None:
     audit.record(what, subject_kind="user", subject=user.public_id, by=by)
 
 
-@transaction.atomic
+@action
 def reseal_second_factors(*, by: Any) -> int:
     """Seal the second factors' secrets under the current master key; how many it were."""
     access.require(by, "rotate_keys")
@@ -75,7 +75,7 @@ def reseal_second_factors(*, by: Any) -> int:
     return count
 
 
-@transaction.atomic
+@action
 def set_unlock_pin(*, user: User, pin: str, by: Any) -> None:
     """Choose the PIN that takes up a sign-in of one's own that rests; an empty one takes it off.
 
@@ -94,7 +94,7 @@ def set_unlock_pin(*, user: User, pin: str, by: Any) -> None:
     audit.record(what, subject_kind="user", subject=user.public_id, by=by)
 
 
-@transaction.atomic
+@action
 def end_sign_in(*, user: User, handle: str, by: Any, spared: str = "") -> int:
     """End one sign-in of a person, or with an empty handle all but the spared; how many.
 

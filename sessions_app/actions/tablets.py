@@ -3,15 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time
 from sessions_app.actions.links import make_link
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import EntryLink, Respondent, Session, Site, Tablet
 
 
-@transaction.atomic
+@action
 def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
     """Let a device wait at reception for the next client."""
     access.require(by, "record_attendance")
@@ -24,7 +24,7 @@ def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
     return tablet
 
 
-@transaction.atomic
+@action
 def retire_tablet(*, tablet: Tablet, by: Any) -> Tablet:
     """From now on the device shows nothing."""
     access.require(by, "record_attendance")
@@ -36,7 +36,7 @@ def retire_tablet(*, tablet: Tablet, by: Any) -> Tablet:
     return tablet
 
 
-@transaction.atomic
+@action
 def start_on_tablet(
     *, tablet: Tablet, session: Session, respondent: Respondent, by: Any
 ) -> EntryLink:
@@ -51,7 +51,7 @@ def start_on_tablet(
     return link
 
 
-@transaction.atomic
+@action
 def clear_tablet(*, tablet: Tablet, by: Any) -> Tablet:
     """Let a tablet wait again: the form that was on it is answered, or was called back."""
     access.require(by, "enter_scores" if getattr(by, "kind", "") == "link" else "record_attendance")

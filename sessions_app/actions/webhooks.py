@@ -5,15 +5,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 
 from sessions_app import access, audit, clinic_time, outbox, sealing, webhooks
+from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import RoleGrant, User, Webhook
 from sessions_app.outgoing import NotAllowed, checked
 
 
-@transaction.atomic
+@action
 def make_webhook(
     *, name: str, url: str, events: Sequence[str], person: User, by: Any
 ) -> tuple[Webhook, str]:
@@ -56,7 +56,7 @@ def _of_ones_own(webhook: Webhook, by: Any) -> bool:
     return user is not None and user.pk == webhook.user_id
 
 
-@transaction.atomic
+@action
 def agree_to_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Let a subscription stand for oneself: from now on it is told what one sees."""
     access.require(by, "see_clinical")
@@ -72,7 +72,7 @@ def agree_to_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     return row
 
 
-@transaction.atomic
+@action
 def end_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Tell it nothing more; what waits isn't sent. By who it stands for, or an administrator."""
     if not _of_ones_own(webhook, by):
@@ -86,7 +86,7 @@ def end_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     return row
 
 
-@transaction.atomic
+@action
 def let_rest(*, webhook: Webhook, by: Any) -> Webhook:
     """Try no more for now; whoever looks after accounts is told."""
     access.require(by, "rest_webhooks")
@@ -106,7 +106,7 @@ def let_rest(*, webhook: Webhook, by: Any) -> Webhook:
     return row
 
 
-@transaction.atomic
+@action
 def wake_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Try again: what waited is sent in its order."""
     access.require(by, "manage_people")
@@ -118,7 +118,7 @@ def wake_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     return row
 
 
-@transaction.atomic
+@action
 def reseal_webhooks(*, by: Any) -> int:
     """Seal every secret that an older master key sealed under the current one; how many."""
     access.require(by, "rotate_keys")

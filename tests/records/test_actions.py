@@ -613,7 +613,7 @@ def test_an_action_takes_keywords_and_by_and_is_atomic(name: str) -> None:
     assert parameters["by"].default is inspect.Parameter.empty
     if name not in WITHIN_A_CALLER:
         source = inspect.getsource(function)
-        assert re.match(r"\s*@transaction\.atomic\b", source), "not atomic"
+        assert re.match(r"\s*@action\b", source), "not atomic"
 
 
 def _actor_for(care: Clinic, name: str) -> Any:
