@@ -177,6 +177,22 @@ def test_what_was_refused_comes_again_with_its_number_and_in_order(
     assert webhook.last_taken_at is not None
 
 
+def test_a_sweep_beside_another_overtakes_nothing(
+    clinic: Clinic, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(clinic, sink.url)
+    score(clinic, 20)
+    score(clinic, 15)
+    first = Outbox.objects.filter(kind=webhooks.KIND).earliest("pk").pk
+    deliver = outbox.deliver
+    with monkeypatch.context() as held:  # by the other, which is sending it
+        held.setattr(outbox, "deliver", lambda pk: pk != first and deliver(pk))
+        assert webhooks.sweep() == 0
+    assert not sink.taken
+    assert webhooks.sweep() == 2
+    assert [row["total"] for row in told(sink)] == [20, 15]
+
+
 class Killed(BaseException):
     """Ends a process where no handler of ours looks."""
 
