@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -104,23 +104,40 @@ def _report(period: Period, scope: Scope, *, published: bool, tell: Callable[[],
 
 @action
 def keep_edition(
+    *, period: Period, format: str, by: Any, scope: Scope = CLINIC, published: bool = False
+) -> tuple[ReportEdition, str]:
+    """The period's file in one format: see `keep_editions`.
+
+    Returns
+    -------
+    (ReportEdition, str)
+        The edition, and the file's name without its ending.
+    """
+    editions, name = keep_editions(
+        period=period, formats=(format,), by=by, scope=scope, published=published
+    )
+    return editions[0], name
+
+
+@action
+def keep_editions(
     *,
     period: Period,
-    format: str,
+    formats: Sequence[str],
     by: Any,
     scope: Scope = CLINIC,
     published: bool = False,
     tell: Callable[[], None] = lambda: None,
-) -> tuple[ReportEdition, str]:
-    """The period's file in a format: the kept one while its figures stand, else a new edition.
+) -> tuple[list[ReportEdition], str]:
+    """The period's files: the kept ones while its figures stand, else a new edition's.
 
     A published file is rounded and blanked, so that it may leave the clinic. A new edition says
     what differs from the last.
 
     Returns
     -------
-    (ReportEdition, str)
-        The edition, and the file's name without its ending.
+    (list of ReportEdition, str)
+        One of each format, and the files' name without its ending.
 
     Raises
     ------
@@ -152,17 +169,20 @@ def keep_edition(
             ReportEdition.objects.create(
                 run=run, format="csv", content=figures, checksum=checksum(figures)
             )
-        edition = run.editions.filter(format=format).first()
-        if edition is None:
-            content = to_format(report, format)
-            edition = ReportEdition.objects.create(
-                run=run, format=format, content=content, checksum=checksum(content)
-            )
-    audit.record(
-        "exported", subject_kind="report", subject=str(period), by=by, format=format,
-        scope=scope.name, published=published,
-    )  # fmt: skip
-    return edition, report.file_stem
+        kept = {edition.format: edition for edition in run.editions.filter(format__in=formats)}
+        for format in formats:
+            if format not in kept:
+                content = to_format(report, format)
+                kept[format] = ReportEdition.objects.create(
+                    run=run, format=format, content=content, checksum=checksum(content)
+                )
+            tell()
+    for format in formats:
+        audit.record(
+            "exported", subject_kind="report", subject=str(period), by=by, format=format,
+            scope=scope.name, published=published,
+        )  # fmt: skip
+    return [kept[format] for format in formats], report.file_stem
 
 
 def publishing(period: Period, scope: Scope, user: Any) -> Job | None:
@@ -214,13 +234,12 @@ def carry_out_publication(job_id: Any) -> None:
     scope = Scope(programme, job.payload["funder"])
     done = iter(range(1, 10**6))
     try:
-        for format in _formats():
-            edition, _name = keep_edition(
-                period=parse_period(job.payload["period"]), scope=scope, format=format,
-                by=job.created_by, published=True,
-                tell=lambda: progress.tell(job.pk, min(next(done), job.total)),
-            )  # fmt: skip
-        job.state, job.done, job.result = Job.State.DONE, job.total, {"run": edition.run_id}
+        editions, _name = keep_editions(
+            period=parse_period(job.payload["period"]), scope=scope, formats=_formats(),
+            by=job.created_by, published=True,
+            tell=lambda: progress.tell(job.pk, min(next(done), job.total)),
+        )  # fmt: skip
+        job.state, job.done, job.result = Job.State.DONE, job.total, {"run": editions[0].run_id}
     except (NotPublishable, PermissionDenied) as problem:
         job.state, job.problem = Job.State.STOPPED, str(problem)
     job.finished_at = clinic_time.now()
@@ -238,8 +257,7 @@ def keep_scheduled(day: date) -> int:
     for month in months_back(first, 3):
         if month.is_provisional(day) and last_run(month, CLINIC) is not None:
             continue  # it changes every day until it closes
-        for format in _formats():
-            keep_edition(period=month, format=format, by=system("report"))
+        keep_editions(period=month, formats=_formats(), by=system("report"))
     return ReportRun.objects.count() - before
 
 

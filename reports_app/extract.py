@@ -24,12 +24,19 @@ SUMMARY_COLUMNS = [
     "last_session_on", "measure__code", "scores", "mid_care", "first_score", "last_score",
     "started_clinical", "improvement_possible", "outcome_class", "expected_last",
     "reference__reference_year", "reference__label", "reference__cutoff_on",
-    "reached_expected", "first_alliance",
+    "reached_expected", "first_alliance", "programme_id", "funder",
 ]  # fmt: skip
-ATTENDANCE = [
-    "scheduled", "attended", "no_shows", "late_cancels", "clinic_cancels", "not_seen_by_us",
-    "both_measures", "minutes",
-]  # fmt: skip
+# What is counted of sessions -> the state of which it is the number.
+COUNTS = {
+    "scheduled": "",
+    "attended": Session.Status.ATTENDED,
+    "no_shows": Session.Status.NO_SHOW,
+    "late_cancels": Session.Status.LATE_CANCEL,
+    "clinic_cancels": Session.Status.CLINIC_CANCEL,
+    "not_seen_by_us": Session.Status.NOT_SEEN_BY_US,
+    "both_measures": "",
+}
+ATTENDANCE = [*COUNTS, "minutes"]
 
 
 @dataclass(frozen=True)
@@ -100,10 +107,6 @@ class Extract:
     in_care: Care
 
 
-def _frame(rows: QuerySet[Any]) -> pd.DataFrame:
-    return pd.DataFrame.from_records(rows.values_list(*SUMMARY_COLUMNS), columns=SUMMARY_COLUMNS)
-
-
 def _within(period: Period, field: str) -> dict[str, Any]:
     return {f"{field}__gte": period.start, f"{field}__lte": period.end}
 
@@ -113,40 +116,55 @@ def attendance(period: Period, scope: Scope = CLINIC) -> dict[str, int]:
 
     `unentered` are those whose day has come and of which nobody has said what came of them.
     """
+    said = _said(period, scope)[0] if _by_months(period, scope) else _counted(period, scope)[0]
+    return said | {"unentered": unsaid_in(period, scope).count()}
+
+
+def said_by(place: str, period: Period) -> dict[Any, dict[str, int]]:
+    """The same by programme (its key) or by funder, without those of which nobody has said."""
+    if place == "programme" and period.whole_months:
+        return _said(period, CLINIC, place)
+    return _counted(period, CLINIC, f"episode__{place}")
+
+
+def no_sessions(period: Period, scope: Scope) -> dict[str, int]:
+    """What `attendance` says of a scope that has none, but for those of which nobody has said."""
+    return dict.fromkeys(ATTENDANCE if _by_months(period, scope) else COUNTS, 0)
+
+
+def _by_months(period: Period, scope: Scope) -> bool:
+    return period.whole_months and scope.funder is None
+
+
+def unsaid_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Session]:
     until = min(period.end, clinic_time.today())
     due = Session.objects.expected().filter(held_on__gte=period.start, held_on__lte=until)
-    unsaid = due.filter(status=Session.Status.BOOKED, **scope.of("episode__")).count()
-    return _said(period, scope) | {"unentered": unsaid}
+    return due.filter(status=Session.Status.BOOKED, **scope.of("episode__"))
 
 
-def _said(period: Period, scope: Scope) -> dict[str, int]:
-    if period.whole_months and scope.funder is None:
-        rows = SessionMonth.objects.filter(**_within(period, "month"), **scope.of())
-        totals = rows.aggregate(**{name: Sum(name) for name in ATTENDANCE})
-        return {name: totals[name] or 0 for name in ATTENDANCE}
-    return _counted(period, scope)
+def _said(period: Period, scope: Scope, by: str = "") -> dict[Any, dict[str, int]]:
+    """From the night's months, by a column, or under 0."""
+    rows = SessionMonth.objects.filter(**_within(period, "month"), **scope.of()).order_by()
+    sums = {name: Sum(name) for name in ATTENDANCE}
+    found = rows.values(by).annotate(**sums) if by else [rows.aggregate(**sums)]
+    return {row.pop(by, 0): {name: row[name] or 0 for name in ATTENDANCE} for row in found}
 
 
-def _counted(period: Period, scope: Scope) -> dict[str, int]:
+def _counted(period: Period, scope: Scope, by: str = "") -> dict[Any, dict[str, int]]:
+    """From the sessions themselves, by a column, or under 0."""
     status = Session.Status
     scored = Administration.objects.scored().filter(session=OuterRef("pk"))
     alliance = Q(measure__purpose=Measure.Purpose.ALLIANCE)
     both = Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance))
-    held = Session.objects.filter(**_within(period, "held_on"), **scope.of("episode__"))
-    counts: dict[str, int] = (
-        held.exclude(status=status.BOOKED)
-        .order_by()
-        .aggregate(
-            scheduled=Count("pk"),
-            attended=Count("pk", filter=Q(status=status.ATTENDED)),
-            no_shows=Count("pk", filter=Q(status=status.NO_SHOW)),
-            late_cancels=Count("pk", filter=Q(status=status.LATE_CANCEL)),
-            clinic_cancels=Count("pk", filter=Q(status=status.CLINIC_CANCEL)),
-            not_seen_by_us=Count("pk", filter=Q(status=status.NOT_SEEN_BY_US)),
-        )
-    )
-    counts["both_measures"] = held.filter(both, status=status.ATTENDED).count()
-    return counts
+    held = Session.objects.filter(**_within(period, "held_on"), **scope.of("episode__")).order_by()
+    of = {name: Count("pk", filter=Q(status=value)) for name, value in COUNTS.items() if value}
+    of = {"scheduled": Count("pk"), **of}
+    complete = held.filter(both, status=status.ATTENDED)
+    rows, pairs = held.exclude(status=status.BOOKED), {0: complete.count()} if not by else {}
+    if by:
+        pairs = dict(complete.values(by).annotate(n=Count("pk")).values_list(by, "n"))
+    found = rows.values(by).annotate(**of) if by else [rows.aggregate(**of)]
+    return {(key := row.pop(by, 0)): row | {"both_measures": pairs.get(key, 0)} for row in found}
 
 
 def _served_by_age(period: Period, attended: QuerySet[Session]) -> dict[str, int]:
@@ -159,11 +177,32 @@ def _served_by_age(period: Period, attended: QuerySet[Session]) -> dict[str, int
     return counts
 
 
-def _everyone(period: Period) -> pd.DataFrame:
-    return _frame(EpisodeSummary.objects.filter(**_within(period, "closed_on")).order_by())
+def ended_in(period: Period, scope: Scope = CLINIC) -> pd.DataFrame:
+    """Summaries of the endings of a period, as they were opened."""
+    rows = EpisodeSummary.objects.filter(**_within(period, "closed_on"), **scope.of())
+    found = rows.order_by("episode_id").values_list(*SUMMARY_COLUMNS)
+    return pd.DataFrame.from_records(found, columns=SUMMARY_COLUMNS)
 
 
-def _starters(ended: pd.DataFrame) -> pd.DataFrame:
+def opened_in(period: Period, scope: Scope = CLINIC) -> QuerySet[EpisodeSummary]:
+    return EpisodeSummary.objects.filter(**_within(period, "opened_on"), **scope.of()).order_by()
+
+
+def attended_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Session]:
+    return Session.objects.filter(
+        status=Session.Status.ATTENDED, **_within(period, "held_on"), **scope.of("episode__")
+    ).order_by()
+
+
+def others_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Administration]:
+    """Scores of a period that somebody beside the client gave."""
+    rows = Administration.objects.scored().filter(
+        **_within(period, "taken_on"), **scope.of("episode__")
+    )
+    return rows.exclude(respondent__relation=Respondent.Relation.SELF).order_by()
+
+
+def starters(ended: pd.DataFrame) -> pd.DataFrame:
     """First scores that stand for "everyone who started": those that outcomes are made of."""
     inside = ~ended["ending"].isin(OUTSIDE_OUTCOME) & ~ended["mid_care"].astype(bool)
     return ended.loc[inside, ["measure__code", "first_score"]]
@@ -171,27 +210,19 @@ def _starters(ended: pd.DataFrame) -> pd.DataFrame:
 
 def extract(period: Period, scope: Scope = CLINIC) -> Extract:
     """Read a period; call within a unit of work that may see the clinic's aggregates."""
-    summaries = EpisodeSummary.objects.filter(**scope.of()).order_by("episode_id")
-    attended = Session.objects.filter(
-        status=Session.Status.ATTENDED, **_within(period, "held_on"), **scope.of("episode__")
-    ).order_by()
-    others = (
-        Administration.objects.scored()
-        .filter(**_within(period, "taken_on"), **scope.of("episode__"))
-        .exclude(respondent__relation=Respondent.Relation.SELF)
-    )
-    by_age = _served_by_age(period, attended)
-    ended = _frame(summaries.filter(**_within(period, "closed_on")))
+    by_age = _served_by_age(period, attended_in(period, scope))
+    ended = ended_in(period, scope)
+    others = others_in(period, scope).aggregate(n=Count("respondent", distinct=True))
     return Extract(
         period=period,
         scope=scope,
-        opened=summaries.filter(**_within(period, "opened_on")).count(),
+        opened=opened_in(period, scope).count(),
         ended=ended,
-        starters=_starters(ended if scope.is_clinic else _everyone(period)),
+        starters=starters(ended if scope.is_clinic else ended_in(period)),
         attendance=attendance(period, scope),
         served=sum(by_age.values()),
         served_by_age=by_age,
-        collateral_raters=others.aggregate(n=Count("respondent", distinct=True))["n"],
+        collateral_raters=others["n"],
         waits=waits(period, scope),
         in_care=in_care(period, scope.of()),
     )

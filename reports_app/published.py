@@ -16,7 +16,7 @@ import numpy as np
 
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
 from measures_app.psychometrics.suppression import Sum, publish, rounded
-from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract, Scope, extract
+from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract, Scope
 from reports_app.metrics import (
     CLINICAL_STARTERS,
     ENDING_RATES,
@@ -32,6 +32,7 @@ from reports_app.metrics import (
 )
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period
+from reports_app.shares import shared_out
 from reports_app.waiting import NOT_HALF, OF_ALL
 from sessions_app import policies
 from sessions_app.models import Programme
@@ -244,12 +245,10 @@ def publication(
 ) -> Publication:
     """Everything of a period that may be published, of all scopes at once."""
 
-    def read(scope: Scope) -> Extract:
-        tell()
-        return extract(period, scope)
-
-    programmes, funders = ([read(scope) for scope in scopes] for scopes in scopes_of())
-    return publication_of(read(CLINIC), (programmes, funders), before, parts)
+    programmes, funders = scopes_of()
+    clinic, *read = shared_out(period, [CLINIC, *programmes, *funders], tell)
+    shares = read[: len(programmes)], read[len(programmes) :]
+    return publication_of(clinic, shares, before, parts)
 
 
 def publication_of(

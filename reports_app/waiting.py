@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COLUMNS = {
     "pk": "referral",
     "programme__name": "programme",
+    "programme_id": "programme_id",
+    "funder": "funder",
     "source": "source",
     "received_on": "received",
     "first_offer_on": "offered",

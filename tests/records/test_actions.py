@@ -31,6 +31,7 @@ from reports_app.actions import (
     ask_to_publish,
     enter_month,
     keep_edition,
+    keep_editions,
     set_target,
 )
 from reports_app.case_files import ask_for_case_file, forget_case_files
@@ -524,6 +525,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "keep_edition": lambda c, by: keep_edition(
         period=Month((today() - timedelta(days=40)).replace(day=1)), format="csv", by=by
     ),
+    "keep_editions": lambda c, by: keep_editions(
+        period=Month((today() - timedelta(days=40)).replace(day=1)), formats=["csv"], by=by
+    ),
 }
 
 # Who may: the first that holds the right. What no role may, a part of the system does.
@@ -566,6 +570,7 @@ RIGHTLY = {
                      "share_practice", "end_practice_share", "set_own_checkpoint",
                      "propose_rule_change"), "alice"),
     "keep_edition": "dora",
+    "keep_editions": "dora",
     "enter_month": "dora",
     "set_target": "dora",
     "ask_for_backtest": "dora",
