@@ -117,7 +117,7 @@ def _in(name: str, found: Waits, show: Callable[[str], bool]) -> In:
         median=median if show("seen") and len(seen) else None,
         ninth=wait_quantile(seen, waiting, 0.9) if show("seen") and len(seen) else None,
         waiting=len(waiting) if show("waiting") else None,
-        over=found.over if show("waiting") else None,
+        over=found.over if show("waiting") and show("over") and show("within limit") else None,
         left=sum(found.left.values()) if show("left") else None,
         offer_all=None,
         seen_all=None,
@@ -141,6 +141,8 @@ COUNTED: dict[str, Callable[[Waits], int]] = {
     "offers": lambda w: len(w.to_offer),
     "seen": lambda w: len(w.to_seen),
     "waiting": lambda w: len(w.waiting),
+    "over": lambda w: w.over,
+    "within limit": lambda w: len(w.waiting) - w.over,
     "left": lambda w: sum(w.left.values()),
 }
 

@@ -194,6 +194,10 @@ def test_few_are_not_shown_in_the_flow_and_nonsense_is_said(flow: Clinic, browse
     page = dora.get(f"/agency/flow/?by=source&period={MONTH}").content.decode()
     assert "18.5" not in page
     assert "too few" in page
+    # Who waits beyond the limit is a part of those who wait: neither part may be of few.
+    everybody = flow_of(MONTH, "source", 3, Scope()).into_all
+    assert (everybody.waiting, everybody.over) == (4, None)
+    assert flow_of(MONTH, "source", 1, Scope()).into_all.over in (1, 2, 3)
     wrong = dora.get("/agency/flow/?period=2026-99")
     assert wrong.status_code == 400
     assert "2026-99" in wrong.content.decode()
