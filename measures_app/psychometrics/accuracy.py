@@ -6,6 +6,8 @@ References
    45(3/4), 562-565.
 .. [2] Steyerberg, E. W., et al. (2010). Assessing the performance of prediction models.
    Epidemiology, 21(1), 128-138.
+.. [3] DeLong, E. R., DeLong, D. M., & Clarke-Pearson, D. L. (1988). Comparing the areas under two
+   or more correlated receiver operating characteristic curves. Biometrics, 44(3), 837-845.
 """
 
 from __future__ import annotations
@@ -44,6 +46,30 @@ def area_under_curve(score: npt.ArrayLike, event: npt.ArrayLike) -> float | None
         return None
     ranks = rankdata(np.asarray(score, dtype=np.float64))
     return float((ranks[happened].sum() - m * (m + 1) / 2) / (m * n))
+
+
+def area_under_curve_se(score: npt.ArrayLike, event: npt.ArrayLike) -> float | None:
+    """Standard error of `area_under_curve`: what other people like these would move it by.
+
+    Parameters
+    ----------
+    score : array_like, shape (n,)
+    event : array_like of bool, shape (n,)
+
+    Returns
+    -------
+    float or None
+        DeLong's; None where fewer than two have the event, or fewer than two don't.
+    """
+    said, happened = np.asarray(score, dtype=np.float64), np.asarray(event, dtype=np.bool_)
+    m, n = int(happened.sum()), int((~happened).sum())
+    if m < 2 or n < 2:
+        return None
+    # Of each person, the share of the other kind whom they stand in the right order with.
+    ranks = rankdata(said)
+    with_event = (ranks[happened] - rankdata(said[happened])) / n
+    without = 1 - (ranks[~happened] - rankdata(said[~happened])) / m
+    return float(np.sqrt(with_event.var(ddof=1) / m + without.var(ddof=1) / n))
 
 
 def brier_skill(p: npt.ArrayLike, event: npt.ArrayLike) -> float | None:

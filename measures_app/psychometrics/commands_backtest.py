@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .backtest import Backtest
 from .change import ChangeCriteria
 from .commands_change import add_file_arguments, print_notes
 from .courses import add_range_arguments, positive, read_courses
+from .deals import over_deals
 from .files import FileProblem
 from .growth import NotConverged, NotEnoughData
 from .outlook import step_of
@@ -36,6 +37,13 @@ def register(subparsers: Subparsers) -> None:
         help="the reliable change must be exceeded, not only reached",
     )
     one.add_argument("--folds", type=_folds, default=10, metavar="N")
+    one.add_argument(
+        "--deals",
+        type=_deals,
+        default=1,
+        metavar="N",
+        help="ways of dealing clients to folds; what moves from one to the next is chance",
+    )
     add_range_arguments(one)
     one.set_defaults(run=run_backtest, parser=one)
 
@@ -44,6 +52,13 @@ def _folds(text: str) -> int:
     value = int(text)
     if value < 2:
         raise argparse.ArgumentTypeError("2 or more")
+    return value
+
+
+def _deals(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("1 or more")
     return value
 
 
@@ -60,23 +75,28 @@ def run_backtest(args: argparse.Namespace) -> int:
         highest=highest,
     )
     try:
-        test = Backtest(
-            data.clients,
-            data.codes,
-            data.t,
-            data.score,
-            criteria,
-            step=step_of(data.score),
-            folds=args.folds,
-        )
-        sessions = test.run()
+        results = [
+            Backtest(
+                data.clients,
+                data.codes,
+                data.t,
+                data.score,
+                criteria,
+                step=step_of(data.score),
+                folds=args.folds,
+                deal=deal,
+            ).run()
+            for deal in range(args.deals)
+        ]
     except NotEnoughData as problem:
         raise FileProblem(args.file, f"not enough data yet: {problem}") from None
     except NotConverged as problem:
         raise FileProblem(args.file, f"no model was found: {problem}") from None
+    sessions = results[0]
     if args.json:
         result = {
             "sessions": sessions,
+            "deals": over_deals(results),
             "folds": args.folds,
             "clients": len(data.clients),
             "lowest": lowest,
@@ -100,9 +120,22 @@ def run_backtest(args: argparse.Namespace) -> int:
             f"{_cell(row['last']['rmse']):>6}{_cell(growth['auc']):>13}"
             f"{_cell(challenger['auc']):>12}{_cell(growth['calibration_slope']):>7}"
         )
+    if args.deals > 1:
+        _print_deals(over_deals(results), args.deals)
     print_notes(data)
     return 0
 
 
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _print_deals(found: list[dict[str, Any]], deals: int) -> None:
+    print(f"over {deals} ways of dealing clients to folds, mean (standard deviation):")
+    print("session       RMSE growth        challenger        AUC growth        challenger")
+    for row in found:
+        cells = [
+            row[method][name] for name in ("rmse", "auc") for method in ("growth", "challenger")
+        ]
+        said = [f"{_cell(one['mean'], 3)} ({_cell(one['sd'], 3)})" for one in cells]
+        print(f"{row['session']:>7}" + "".join(f"{text:>18}" for text in said))
+
+
+def _cell(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -7,6 +7,7 @@ import pytest
 
 from measures_app.psychometrics.accuracy import (
     area_under_curve,
+    area_under_curve_se,
     brier_skill,
     calibration,
     calibration_table,
@@ -47,6 +48,19 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order():
     # Pairs: 2 against 1, 2, 3 -> 1 + .5 + 0; 5 against them -> 3; of 6.
     assert area_under_curve(score, event) == pytest.approx(4.5 / 6)
     assert area_under_curve(score, [True] * 5) is None
+
+
+def test_the_areas_standard_error_is_what_other_people_move_it_by():
+    def drawn(seed):
+        random = np.random.default_rng(seed)
+        event = np.arange(120) < 40
+        return random.normal(0.8 * event, 1).round(1), event  # rounded: some stand alike
+
+    areas = [area_under_curve(*drawn(seed)) for seed in range(300)]
+    said = [area_under_curve_se(*drawn(seed)) for seed in range(300)]
+    assert np.mean(said) == pytest.approx(np.std(areas), rel=0.1)
+    assert area_under_curve_se([1.0, 2, 3], [True, False, False]) is None
+    assert area_under_curve_se([1.0, 2, 3], [True, True, False]) is None
 
 
 def test_skill_is_what_is_saved_of_the_base_rates_error():

@@ -11,6 +11,7 @@ import pytest
 from measures_app.psychometrics.backtest import Backtest, fold_of
 from measures_app.psychometrics.challenger import fit_challenger
 from measures_app.psychometrics.change import ChangeCriteria
+from measures_app.psychometrics.deals import over_deals
 from measures_app.psychometrics.files import read_long
 from measures_app.psychometrics.growth import NotEnoughData
 
@@ -44,6 +45,35 @@ def predicted(rows):
 
 def test_folds_are_those_that_anybody_can_redo():
     assert fold_of(["a", "17"], 10).tolist() == [zlib.crc32(b"a") % 10, zlib.crc32(b"17") % 10]
+    assert fold_of(["a", "17"], 10, deal=2).tolist() == [
+        zlib.crc32(b"2:a") % 10,
+        zlib.crc32(b"2:17") % 10,
+    ]
+
+
+def test_another_deal_tells_chance_from_difference():
+    rows_of = ended(60, seed=4)
+    first, second = (
+        Backtest(labels(60), *rows_of, CRITERIA, step=1.0, folds=3, deal=deal).run((3, 40))
+        for deal in (0, 1)
+    )
+    found = over_deals([first, second])
+    both = [first[0]["growth"]["rmse"], second[0]["growth"]["rmse"]]
+    assert both[0] != both[1]
+    assert found[0]["growth"]["rmse"]["mean"] == pytest.approx(np.mean(both))
+    assert found[0]["growth"]["rmse"]["sd"] == pytest.approx(abs(both[0] - both[1]) / np.sqrt(2))
+    # Nobody came a 41st time, and one deal alone says nothing of another.
+    assert found[1]["growth"]["rmse"] == {"mean": None, "sd": None}
+    assert over_deals([first])[0]["growth"]["auc"]["sd"] is None
+
+
+@pytest.mark.parametrize(("clients", "paths"), [(60, 4000), (3000, 400), (100_000, 200)])
+def test_a_small_file_is_drawn_often_and_a_large_one_seldom(clients, paths):
+    each = np.arange(clients).repeat(2)
+    test = Backtest(
+        labels(clients), each, np.tile([1.0, 2], clients), each * 0.0, CRITERIA, step=1.0
+    )
+    assert test.paths == paths
 
 
 def test_changing_a_folds_future_changes_nothing_that_was_said_of_it(rows, predicted):

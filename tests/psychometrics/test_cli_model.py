@@ -281,6 +281,9 @@ def test_backtest_prints_its_sessions(capsys, folder):
     status, out, _ = run(capsys, "backtest", path, *options, "--json")
     found = json.loads(out)
     assert (status, found["clients"], found["folds"]) == (0, 60, 3)
+    assert found["sessions"][2]["growth"]["auc_se"] > 0
+    assert [row["session"] for row in found["deals"]] == [1, 2, 3, 4, 6, 8]
+    assert found["deals"][2]["growth"]["rmse"]["mean"] == found["sessions"][2]["growth"]["rmse"]
     assert [row["session"] for row in found["sessions"]] == [1, 2, 3, 4, 6, 8]
     assert found["lowest"] == 0
     status, out, _ = run(
@@ -288,6 +291,15 @@ def test_backtest_prints_its_sessions(capsys, folder):
     )
     assert "60 clients, 3 folds" in out
     assert len(out.splitlines()) == 8
+
+
+def test_backtest_deals_the_folds_again(capsys, folder):
+    path = written(folder / "few.csv", *ended(40))
+    options = (*LOWER, "--reliable-change", "7.59", "--folds", "2", "--deals", "2")
+    status, out, _ = run(capsys, "backtest", path, *options)
+    assert status == 0
+    assert "over 2 ways of dealing clients to folds" in out
+    assert len(out.splitlines()) == 16
 
 
 def test_a_model_that_is_not_found_is_said_in_one_line(capsys, folder, file, monkeypatch):
@@ -313,6 +325,7 @@ def test_a_model_that_cannot_be_written_is_said_in_one_line(capsys, folder, file
         ("forecast", "m", "f", "--at", "1"),
         ("backtest", "f", *LOWER, "--reliable-change", "0"),
         ("backtest", "f", *LOWER, "--reliable-change", "6", "--folds", "1"),
+        ("backtest", "f", *LOWER, "--reliable-change", "6", "--deals", "0"),
     ],
 )
 def test_options_out_of_range_are_a_usage_error(capsys, args):

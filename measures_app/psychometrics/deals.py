@@ -1,0 +1,55 @@
+"""How much of a back-test is the luck of the folds: the same clients, dealt in other ways.
+
+A difference between two methods that is smaller than what another deal makes of either is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+SUMMED_UP = {
+    "growth": (
+        "rmse",
+        "auc",
+        "calibration_slope",
+        "at_or_below_upper90",
+        "at_or_above_lower10",
+    ),
+    "curve": ("rmse",),
+    "challenger": ("rmse", "auc"),
+    "static": ("rmse", "auc"),
+}
+
+
+def over_deals(results: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation of a back-test's numbers over several deals.
+
+    Parameters
+    ----------
+    results : sequence of list of dict
+        What `Backtest.run` gave for each deal, at the same sessions.
+
+    Returns
+    -------
+    list of dict
+        One a session: ``session``, and by method and number ``{"mean", "sd"}``. A number that
+        some deal has none of is None; so is the standard deviation of one deal.
+    """
+    found = []
+    for same in zip(*results, strict=True):
+        row: dict[str, Any] = {"session": same[0]["session"]}
+        for method, numbers in SUMMED_UP.items():
+            row[method] = {name: _spread([one[method][name] for one in same]) for name in numbers}
+        found.append(row)
+    return found
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return {"mean": None, "sd": None}
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return {"mean": float(np.mean(known)), "sd": sd}
