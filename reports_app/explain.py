@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from reports_app.lengths import between_days, day_words
 from reports_app.metrics import PROVISIONAL, Metric
 
 # metric -> (name on screen and paper, what it means)
@@ -242,10 +243,10 @@ def label_of(metric: Metric) -> str:
 
 
 def _days(metric: Metric) -> dict[str, str]:
-    """A median in days as a sentence says it; an end that nobody knows is said too."""
-    ends = {"days": metric.value, "low": metric.low, "high": metric.high}
+    """A median in days with its interval, as a sentence says it."""
     return {
-        name: _("an unknown day") if day is None else f"{day:.3g}" for name, day in ends.items()
+        "days": day_words(metric.value or 0.0),
+        "between": between_days(metric.low, metric.high),
     }
 
 
@@ -280,12 +281,11 @@ def sentence_of(metric: Metric) -> str:
     if metric.metric == "waiting_all_median_days":
         return _(
             "Counting also those who still wait, half are seen within %(days)s days of their "
-            "referral (95 %% between %(low)s and %(high)s)."
+            "referral (95 %%: %(between)s)."
         ) % _days(metric)
     if metric.metric == "care_all_median_days":
         return _(
-            "Counting also care that goes on, half has ended by day %(days)s (95 %% between "
-            "%(low)s and %(high)s)."
+            "Counting also care that goes on, half has ended by day %(days)s (95 %%: %(between)s)."
         ) % _days(metric)
     counts = {
         "k": int(metric.numerator or 0),

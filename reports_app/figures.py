@@ -32,6 +32,7 @@ WORKLOAD, ATTRIBUTES = "workload", "attributes"
 COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES)  # each night anew
 BY_GROUP = "by group"
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
+FORM = 2  # of what is kept: rows that an older version wrote are counted again
 NAMED = ("month", "scope")  # a programme may be renamed: said when read
 
 
@@ -59,6 +60,7 @@ def _metrics(content: Content, period: Period, scope: Scope) -> list[Metric]:
 def _held_to(period: Period) -> dict[str, Any]:
     """What figures also depend on and no month notes."""
     return {
+        "form": FORM,
         "borrowed": sorted(borrowed_measures()),
         "waiting_limit": policies.get("waiting_limit_days", period.end),
     }

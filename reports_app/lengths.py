@@ -23,7 +23,7 @@ SAID = {
     "offer_all": (
         gettext_lazy(
             "Of about %(n)d people who waited for a first offer, half had one by day %(days)s "
-            "after their referral (95 %% between %(low)s and %(high)s)."
+            "after their referral (95 %%: %(between)s)."
         ),
         gettext_lazy(
             "Of about %(n)d people who waited for a first offer, about %(events)d had one: too few "
@@ -33,7 +33,7 @@ SAID = {
     "seen_all": (
         gettext_lazy(
             "Of about %(n)d people who waited to be seen, half were by day %(days)s after their "
-            "referral (95 %% between %(low)s and %(high)s)."
+            "referral (95 %%: %(between)s)."
         ),
         gettext_lazy(
             "Of about %(n)d people who waited to be seen, about %(events)d were: too few to say "
@@ -43,7 +43,7 @@ SAID = {
     "length": (
         gettext_lazy(
             "Of about %(n)d courses of care, half had ended by day %(days)s after the first "
-            "session (95 %% between %(low)s and %(high)s)."
+            "session (95 %%: %(between)s)."
         ),
         gettext_lazy(
             "Of about %(n)d courses of care, about %(events)d ended: too few to say when half "
@@ -79,6 +79,10 @@ class Length:
         ends = {name: float(row[name]) for name in ("value", "low", "high")}
         return cls(**row | ends | {"points": points})
 
+    @property
+    def between(self) -> str:
+        return between_days(self.low, self.high)
+
     def words(self, of: str) -> str:
         """In a sentence, of one of SAID."""
         half, not_half = SAID[of]
@@ -87,8 +91,7 @@ class Length:
             "n": self.n,
             "events": self.events,
             "days": day_words(self.value),
-            "low": day_words(self.low),
-            "high": day_words(self.high),
+            "between": self.between,
         }
 
     def figure(self, title: str) -> RemainingFigure:
@@ -98,6 +101,16 @@ class Length:
 def day_words(day: float) -> str:
     """A day as it is written; an infinite one is one that nobody knows."""
     return _("not known") if isinf(day) else f"{day:.1f}".removesuffix(".0")
+
+
+def between_days(low: float | None, high: float | None) -> str:
+    """An interval of days; one without an end says from when on, or nothing."""
+    ends = [None if end is None or isinf(end) else day_words(end) for end in (low, high)]
+    if ends[0] is None:
+        return _("too few to say how sure that is")
+    if ends[1] is None:
+        return _("%(low)s or later") % {"low": ends[0]}
+    return f"{ends[0]} – {ends[1]}"
 
 
 def _about(count: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -160,6 +161,12 @@ def days(value: float) -> str:
     return "–" if isnan(value) else day_words(value)
 
 
+@register.filter
+def too_few(groups: list[Any]) -> str:
+    """Groups of which nothing can be said, each with its n, in one line."""
+    return ", ".join(f"{group.label} ({group.n})" for group in groups if group.value is None)
+
+
 @register.simple_tag
 def length_words(length: Length, of: str) -> str:
     return length.words(of)
@@ -171,10 +178,9 @@ def half_by(length: Length | None) -> str:
     if length is None:
         return _("too few")
     return format_html(
-        '{} <span class="muted small">({} – {}) {}</span>',
+        '{} <span class="muted small">({}) {}</span>',
         day_words(length.value),
-        day_words(length.low),
-        day_words(length.high),
+        length.between,
         _("of about %(n)d") % {"n": length.n},
     )
 

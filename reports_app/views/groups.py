@@ -110,6 +110,8 @@ def flow(request: HttpRequest) -> HttpResponse:
         "flow": found,
         "into_halves": _halves("in", found and found.into_all),
         "out_halves": _halves("out", found and found.out_all),
+        "waits_by_group": found and any(g.offer_all or g.seen_all for g in found.into),
+        "care_by_group": found and any(g.length for g in found.out),
         "since": since,
         "limit": limit,
     }
