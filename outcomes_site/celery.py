@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from celery.signals import setup_logging, worker_init, worker_ready
 
 from outcomes_site import logs
+from sessions_app import yielding
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outcomes_site.settings")
 
@@ -85,13 +86,10 @@ def write_the_sites_lines(**rest: Any) -> None:
     dictConfig(logs.configuration("WARNING"))
 
 
-YIELDS = 5  # nobody waits for the worker at a screen; people wait for pages
-
-
 @worker_init.connect
 def let_pages_go_first(**rest: Any) -> None:
     """On a machine that is busy the web server's processes come before the worker's."""
-    os.nice(YIELDS)
+    yielding.go_behind()
 
 
 @worker_ready.connect

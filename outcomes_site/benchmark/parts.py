@@ -39,6 +39,7 @@ def command(*arguments: str) -> tuple[float, dict[str, Any]]:
         text=True,
         check=False,
         cwd=processes.CHECKOUT,
+        start_new_session=True,  # as cron and a unit start it, not as a part of what measures
     )
     seconds = time.perf_counter() - began
     if done.returncode:

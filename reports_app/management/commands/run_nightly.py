@@ -14,12 +14,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from measures_app import measures
 from measures_app.models import NightlyRun
 from reports_app.nightly import finish_night, run_night
-from sessions_app import clinic_time
+from sessions_app import clinic_time, yielding
 from sessions_app.context import acting_as, system
 
 BAD_INPUT = 2
 WORTH_A_HELPER = 8  # steps due at once
-YIELDS = 10  # how far behind whoever waits for a page, in the processors' order
 
 
 class Command(BaseCommand):
@@ -39,7 +38,7 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """By the command line: a process of its own, so its place can be changed."""
-        os.nice(YIELDS)
+        yielding.go_behind()
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
