@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from measures_app.psychometrics import commands_backtest, commands_model
+from measures_app.psychometrics import backtest, commands_backtest, commands_model
 from measures_app.psychometrics.__main__ import main
 from measures_app.psychometrics.files import read_long
 from measures_app.psychometrics.forecast import forecast_each
@@ -275,6 +275,12 @@ def test_t_by_value_refuses_what_is_no_session_number(capsys, tmp_path, content,
     assert line in err
 
 
+@pytest.fixture
+def seldom_drawn(monkeypatch):
+    monkeypatch.setattr(backtest, "MOST_PATHS", 100)
+
+
+@pytest.mark.usefixtures("seldom_drawn")
 def test_backtest_prints_its_sessions(capsys, folder):
     path = written(folder / "ended.csv", *ended(60))
     options = (*LOWER, "--reliable-change", "7.59", "--folds", "3")
@@ -293,6 +299,7 @@ def test_backtest_prints_its_sessions(capsys, folder):
     assert len(out.splitlines()) == 8
 
 
+@pytest.mark.usefixtures("seldom_drawn")
 def test_backtest_deals_the_folds_again(capsys, folder):
     path = written(folder / "few.csv", *ended(40))
     options = (*LOWER, "--reliable-change", "7.59", "--folds", "2", "--deals", "2")
