@@ -94,6 +94,7 @@ def priced(history: History, replay: Replay) -> dict[str, Any]:
         "judged": len(ended),
         "notice_above": own,
         "now": _at(replay, replay.constants.notice_above, since, weeks, ended),
-        "at_room": _at(replay, own, since, weeks, ended),
+        "at_room": _at(replay, own, since, weeks, ended)
+        | {"again": [round(x, 3) for x in budget.again(cases, own, first, weeks, silent)]},
         "settings": [_at(replay, one, since, weeks, ended) for one in lines],
     }

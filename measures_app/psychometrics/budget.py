@@ -194,13 +194,43 @@ def per_week(
     -------
     float
     """
-    raised = sum(
-        len(reasons)
+    return sum(_counts(cases, line, first, silent_sessions)) / weeks
+
+
+def _counts(
+    cases: Sequence[Sequence[Look]], line: float, first: int, silent_sessions: int
+) -> list[int]:
+    """Flags of each episode from a day on."""
+    return [
+        sum(
+            len(reasons)
+            for look, reasons in raised_in(looks, line, silent_sessions)
+            if look.day >= first
+        )
         for looks in cases
-        for look, reasons in raised_in(looks, line, silent_sessions)
-        if look.day >= first
-    )
-    return raised / weeks
+    ]
+
+
+def again(
+    cases: Sequence[Sequence[Look]], line: float, first: int, weeks: float, silent_sessions: int
+) -> tuple[float, float]:
+    """Flags a week that as long a time again may bring, if nothing is different but chance.
+
+    Parameters
+    ----------
+    cases, line, first, weeks, silent_sessions
+        As `per_week`.
+
+    Returns
+    -------
+    low, high : float
+        95 % interval. Episodes come as a Poisson process and each brings its own number of
+        flags, so that a count has the variance of the sum of their squares; the one that the
+        line was priced on varied as much.
+    """
+    counts = _counts(cases, line, first, silent_sessions)
+    reach = 1.96 * math.sqrt(2 * sum(count**2 for count in counts))
+    return max(sum(counts) - reach, 0.0) / weeks, (sum(counts) + reach) / weeks
 
 
 def line_for(

@@ -209,6 +209,7 @@ def test_thresholds_are_priced_and_chances_held_to_what_came(
     assert 0.9 * room["room"] <= kept["per_week"] <= room["room"] < priced[0]["per_week"]
     assert sum(kept["by_rule"].values()) == pytest.approx(kept["per_week"], abs=0.01)
     assert kept["threshold"] == room["notice_above"] > 0
+    assert 0 < kept["again"][0] < kept["per_week"] < kept["again"][1]
     for table in found["calibration"]:
         assert sum(group["n"] for group in table["groups"]) == table["n"]
     known = [row for row in found["forecasts"] if "growth" in row]

@@ -11,6 +11,7 @@ from measures_app.psychometrics.budget import (
     WEIGHT,
     Held,
     Look,
+    again,
     benefit,
     climbed,
     line_for,
@@ -122,6 +123,22 @@ def test_the_line_fills_the_room_and_keeps_it_in_another_clinic_of_the_kind():
     assert per_week(past, 0.0, 0, 100.0, 4) > 40
     # What was raised before the first day isn't counted.
     assert per_week(past, 0.0, 700, 1.0, 4) < per_week(past, 0.0, 0, 1.0, 4)
+
+
+def test_another_year_of_the_kind_lies_where_chance_puts_it():
+    counted, said = [], []
+    for seed in range(60):
+        cases = _clinic(seed, cases=int(np.random.default_rng(seed).poisson(120)))
+        counted.append(per_week(cases, 0.45, 0, 100, 4))
+        said.append(again(cases, 0.45, 0, 100, 4))
+    # Each clinic is the year that another one's line was priced on.
+    inside = [
+        low <= other <= high
+        for (low, high), other in zip(said, counted[1:] + counted[:1], strict=True)
+    ]
+    assert 0.88 <= np.mean(inside) <= 1
+    assert np.mean([high - low for low, high in said]) < np.mean(counted)
+    assert again([], 0.45, 0, 100, 4) == (0, 0)
 
 
 def test_a_room_for_all_asks_for_no_line_and_none_at_all_for_one_beyond_reach():
