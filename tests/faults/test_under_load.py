@@ -12,12 +12,11 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import pytest
 
 from outcomes_site.benchmark.crowd import Entry, Sent, send
 from outcomes_site.local.checks import ROOT
-from tests.start.test_up import Up, answers, bare, manage, wait_until
+from tests.start.test_up import Up, answers, bare, manage, wait_until, within_reach
 
 pytestmark = [pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(900)]
 
@@ -78,21 +77,26 @@ def asked(folder: Path, code: str) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def simulated(folder: Path) -> Iterator[Up]:
+    """A site of its own, durable as a clinic's, with a simulated clinic and its first night."""
+    for command in (
+        ["simulate_clinic", "--clients", str(CLIENTS), "--seed", "5"],
+        ["run_nightly"],
+    ):
+        done = manage(*command, folder=folder)
+        assert done.returncode == 0, done.stderr
+    up = Up(folder)
+    try:
+        yield up
+    finally:
+        up.end()
+
+
 @pytest.fixture
 def site() -> Iterator[Up]:
-    """A site of its own, durable as a clinic's, with a simulated clinic and its first night."""
-    with tempfile.TemporaryDirectory(prefix="outcomes-test-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        for command in (
-            ["simulate_clinic", "--clients", str(CLIENTS), "--seed", "5"],
-            ["run_nightly"],
-        ):
-            done = manage(*command, folder=folder)
-            assert done.returncode == 0, done.stderr
-        up = Up(folder)
+    with within_reach() as folder, simulated(folder) as up:
         yield up
-        up.end()
 
 
 class Crowd:
@@ -170,6 +174,33 @@ class Nights:
             self.stop.wait(1)
 
 
+def measures_in(entry: Entry) -> int:
+    """How many forms an entry fills: the part of a field's name before the question's."""
+    return len({name.partition("_")[0] for name in entry.body if name[:1] == "m" and "_" in name})
+
+
+def assert_kept_once(
+    site: Up, crowd: Crowd, all_of_them: list[Entry], before: dict[str, int], tmp_path: Path
+) -> None:
+    """The records hold each acknowledged entry once, nothing besides, and what follows of them."""
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps([entry.key for entry in all_of_them]))
+    after = asked(site.folder, AFTER.format(keys=os.fspath(keys)))
+    assert not crowd.given_up
+    assert len(crowd.kept) == len(all_of_them)
+    assert set(after["sums"]) == {entry.key for entry in all_of_them}
+    sent = {entry.key: measures_in(entry) for entry in all_of_them}
+    assert {key: len(rows) for key, rows in after["sums"].items()} == sent
+    assert after["counts"]["sessions"] - before["sessions"] == len(all_of_them)
+    grown = after["counts"]["administrations"] - before["administrations"]
+    assert grown == sum(sent.values())
+    assert after["doubled"] == {"flags": 0, "trajectories": 0, "summaries": 0}
+    assert after["without_summary"] == 0
+    assert "running" not in after["states"]
+    trail = manage("verify_audit", folder=site.folder)
+    assert trail.returncode == 0, trail.stdout + trail.stderr
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_was_acknowledged_is_kept_once_whatever_is_killed(
     site: Up, seed: int, tmp_path: Path, capsys: Any
@@ -196,9 +227,6 @@ def test_what_was_acknowledged_is_kept_once_whatever_is_killed(
 
     night = manage("run_nightly", "--json", folder=site.folder)
     assert night.returncode == 0, night.stderr
-    keys = tmp_path / "keys.json"
-    keys.write_text(json.dumps([entry.key for entry in all_of_them]))
-    after = asked(site.folder, AFTER.format(keys=os.fspath(keys)))
     with capsys.disabled():
         print(
             f"\nstruck {dict(struck)}; {len(crowd.kept)} of {len(all_of_them)} entries kept, "
@@ -206,26 +234,8 @@ def test_what_was_acknowledged_is_kept_once_whatever_is_killed(
             f"{nights.began}, ended well {nights.ended_well}"
         )
 
-    assert not crowd.given_up
-    assert len(crowd.kept) == len(all_of_them)
-    assert set(after["sums"]) == {entry.key for entry in all_of_them}
-    sent = {entry.key: measures_in(entry) for entry in all_of_them}
-    assert {key: len(rows) for key, rows in after["sums"].items()} == sent
-    before = told["before"]
-    assert after["counts"]["sessions"] - before["sessions"] == len(all_of_them)
-    grown = after["counts"]["administrations"] - before["administrations"]
-    assert grown == sum(sent.values())
-    assert after["doubled"] == {"flags": 0, "trajectories": 0, "summaries": 0}
-    assert after["without_summary"] == 0
-    assert "running" not in after["states"]
-    trail = manage("verify_audit", folder=site.folder)
-    assert trail.returncode == 0, trail.stdout + trail.stderr
+    assert_kept_once(site, crowd, all_of_them, told["before"], tmp_path)
     # Else nothing was shown.
     assert sum(struck.values()) >= 8, struck
     assert len(struck) >= 4, struck
     assert crowd.again > 0
-
-
-def measures_in(entry: Entry) -> int:
-    """How many forms an entry fills: the part of a field's name before the question's."""
-    return len({name.partition("_")[0] for name in entry.body if name[:1] == "m" and "_" in name})

@@ -1,0 +1,103 @@
+"""The disk under database, broker and logs is full for seconds at a time, while people enter."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outcomes_site.benchmark.crowd import Entry
+from tests.faults.test_under_load import (
+    PREPARE,
+    Crowd,
+    Nights,
+    asked,
+    assert_kept_once,
+    simulated,
+)
+from tests.start.test_up import Up, answers, manage, wait_until, within_reach
+
+pytestmark = [pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(900)]
+
+CLINICIANS, ENTRIES = 6, 12
+DISK = 640  # MB
+FULL_FOR = (2.0, 6.0)  # seconds
+FREE_FOR = (3.0, 8.0)
+
+
+@pytest.fixture
+def site() -> Iterator[Up]:
+    """A site whose folder is a disk of its own: of no more than some hundred megabytes."""
+    with within_reach() as folder:
+        size = f"size={DISK}m,mode=711"
+        try:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("nobody may mount a small disk here: run this as root of the machine")
+        try:
+            with simulated(folder) as up:
+                yield up
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Not a block is left, and none that is given free meanwhile."""
+    ballast = folder / "ballast"
+    try:
+        with ballast.open("wb") as file:
+            _fill(file.fileno(), folder)
+            yield
+    finally:
+        ballast.unlink()
+
+
+def _fill(file: int, folder: Path) -> None:
+    while room := os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize:
+        with suppress(OSError):  # somebody else was faster
+            os.posix_fallocate(file, os.fstat(file).st_size, room)
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_disk_that_is_full_loses_nothing_doubles_nothing_and_says_so(
+    site: Up, seed: int, tmp_path: Path, capsys: Any
+) -> None:
+    chance = random.Random(seed)
+    told = asked(site.folder, PREPARE.format(clinicians=CLINICIANS, entries=ENTRIES))
+    entries = [[Entry(**row) for row in mine] for mine in told["entries"]]
+    all_of_them = [entry for mine in entries for entry in mine]
+    crowd = Crowd(int(site.url.rpartition(":")[2]), entries)
+    nights = Nights(site.folder)
+    crowd.start()
+    nights.thread.start()
+    times = 0
+    while crowd.is_busy():
+        time.sleep(chance.uniform(*FREE_FOR))
+        assert site.process.poll() is None, (site.folder / "stderr").read_text()[-3000:]
+        if answers(site.url):
+            times += 1
+            with full(site.folder):
+                time.sleep(chance.uniform(*FULL_FOR))
+    nights.stop.set()
+    nights.thread.join(300)
+    wait_until(lambda: answers(site.url))
+    night = manage("run_nightly", "--json", folder=site.folder)
+    assert night.returncode == 0, night.stderr
+    with capsys.disabled():
+        print(
+            f"\nfull {times} times; {len(crowd.kept)} of {len(all_of_them)} entries kept, "
+            f"{crowd.again} of them sent more than once ({dict(crowd.refused)}); nights begun "
+            f"{nights.began}, ended well {nights.ended_well}"
+        )
+    assert_kept_once(site, crowd, all_of_them, told["before"], tmp_path)
+    assert set(crowd.refused) <= {"0", "503"}  # the page that says: nothing was written, go back
+    assert times >= 2
+    assert crowd.again > 0  # else nothing was shown
