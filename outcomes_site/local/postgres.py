@@ -233,10 +233,22 @@ class EmbeddedPostgres:
         self._users.acquire(shared=True)
         try:
             with self._starting.held():
-                return self.running() or self._launch_keeper()
+                return self.running() or self._back_again() or self._launch_keeper()
         except BaseException:
             self._users.release()
             raise
+
+    def _back_again(self) -> Running | None:
+        """A server that its keeper is starting again; None where nobody is."""
+        end = time.monotonic() + START_PATIENCE
+        while self.is_kept() and time.monotonic() < end:
+            state = self.running()
+            if state is not None:
+                return state
+            time.sleep(0.05)
+        if self.is_kept() and processes.Disk(self.folder).is_full():
+            raise PostgresError(f"The disk under {self.folder} is full: free some room.")
+        return None
 
     def release(self, *, wait: bool = True) -> None:
         """Leave the cluster. If nobody else is there, wait until it has stopped."""
@@ -323,14 +335,20 @@ class Keeper:
             self._initialise(data)
         self._same_major(data)
         self._end_orphan(data)
+        disk = processes.Disk(data)
         self.socket = self._socket_folder()
         try:
             starts: list[float] = []
             watching = False
             while not self.stopping.is_set():
+                disk.is_full()
                 starts = [t for t in starts if time.monotonic() - t < 60] + [time.monotonic()]
                 if len(starts) > RESTARTS_A_MINUTE:
-                    raise PostgresError("Postgres ended again and again; see the lines above.")
+                    if not disk.was_full():
+                        raise PostgresError("Postgres ended again and again; see the lines above.")
+                    disk.wait_for_room(self.stopping)
+                    starts = []
+                    continue
                 self.process = self._serve(data)
                 if not self._accepts_connections():
                     continue
@@ -338,7 +356,7 @@ class Keeper:
                     self._create_database()
                     self._say_it_is_made()
                     fresh = False
-                self._announce()
+                self._announce_once_there_is_room(disk)
                 if not watching:
                     watching = True
                     threading.Thread(target=self._wait_for_the_last_user, daemon=True).start()
@@ -385,6 +403,16 @@ class Keeper:
         draft = self.cluster._state_file.with_suffix(".draft")
         draft.write_text(json.dumps(state))
         draft.replace(self.cluster._state_file)
+
+    def _announce_once_there_is_room(self, disk: processes.Disk) -> None:
+        while not self.stopping.is_set():
+            try:
+                return self._announce()
+            except OSError:
+                if not disk.was_full():
+                    raise
+                disk.wait_for_room(self.stopping)
+        return None
 
     def _data_folder(self) -> Path:
         data = self.cluster.data

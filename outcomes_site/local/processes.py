@@ -9,13 +9,16 @@ import pwd
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 PR_SET_PDEATHSIG = 1
+ROOM = 32 * 1024 * 1024  # bytes: two files of Postgres's log, without which it gives up
+A_WHILE = 90.0  # seconds: as long as a start may take
 CHECKOUT = Path(__file__).resolve().parents[2]  # where modules are found, wherever we are called
 
 
@@ -26,6 +29,33 @@ def _libc() -> Any:
 def open_log(path: Path) -> BinaryIO:
     """A log to append to, readable by us alone."""
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+class Disk:
+    """The disk of a folder. A full one ends nothing: somebody makes room, and it goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._full_at = -A_WHILE
+
+    def is_full(self) -> bool:
+        """Whether there is too little room for a database to start."""
+        disk = os.statvfs(self.folder)
+        full = disk.f_bavail * disk.f_frsize < ROOM
+        if full:
+            self._full_at = time.monotonic()
+        return full
+
+    def was_full(self) -> bool:
+        """Now or a while ago, as far as it was looked at: that may be why something ended."""
+        return self.is_full() or time.monotonic() - self._full_at < A_WHILE
+
+    def wait_for_room(self, stopping: threading.Event) -> None:
+        if self.is_full():
+            with suppress(OSError):
+                print(f"The disk of {self.folder} is full: waiting.", file=sys.stderr, flush=True)
+        while self.is_full() and not stopping.wait(0.5):
+            pass
 
 
 def dying_with_us(by: signal.Signals) -> Callable[[], None]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from outcomes_site.local import processes
+from outcomes_site.local.broker import BrokerError
 from outcomes_site.local.folder import Folder, write_private
+from outcomes_site.local.postgres import PostgresError
 
 START_PATIENCE = 60
 RESTARTS_A_MINUTE = 5
@@ -186,10 +189,24 @@ class Site:
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Start again whatever ends, until a signal ends us."""
+        disk = processes.Disk(self.folder.path)
+        unsaid = False
         while True:
             time.sleep(LOOK_EVERY)
-            if self._mend():
-                changed()
+            disk.is_full()
+            try:
+                unsaid |= self._mend()
+                if unsaid:
+                    changed()
+                    unsaid = False
+            except (OSError, BrokerError, CannotServe, PostgresError):
+                if not disk.was_full():
+                    raise
+                # What was started and not said, or not started, is once there is room.
+                disk.wait_for_room(threading.Event())
+                for child in (self.web, self.worker):
+                    child.starts.clear()
+                unsaid = True
 
     def _mend(self) -> bool:
         mended = False
