@@ -54,6 +54,7 @@ SAID = {
 
 
 FEWEST_POINTS = 3  # of a curve that says more than its middle does
+MOST_POINTS = 40  # that can be told apart, and read in a table
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def length_of(found: Survival, limit: int, *, curve: bool = False) -> Length | N
     if found.events < max(limit, 1):
         return None
     value, low, high = found.quantile(0.5)
-    drawn = found.drawn(max(limit, 1)) if curve else []
+    drawn = found.drawn(max(limit, 1, found.events // MOST_POINTS)) if curve else []
     if len(drawn) < FEWEST_POINTS:
         drawn = []
     points = [

@@ -50,6 +50,13 @@ def test_a_curve_has_no_step_of_few_and_says_about_how_many() -> None:
     assert [point.share for point in length.points] == [shares[day] for day in marks]
 
 
+def test_a_curve_of_many_has_no_more_marks_than_can_be_read() -> None:
+    many = survival(np.zeros(20_000), RNG.integers(0, 900, 20_000), np.ones(20_000, dtype=bool))
+    length = length_of(many, LIMIT, curve=True)
+    assert length is not None
+    assert 30 < len(length.points) <= 40
+
+
 def test_of_few_nothing_is_said_and_a_curve_of_two_marks_is_none() -> None:
     seven = survival(np.zeros(30), DAYS[:30], [True] * 7 + [False] * 23)
     assert length_of(seven, LIMIT) is None
