@@ -1,4 +1,4 @@
-"""All scores as one CSV in the long form that an import reads: a clinic's data leave as they came.
+"""All scores, or all referrals, as a CSV that an import reads: a clinic's data leave as they came.
 
 Rows come straight from the database's own COPY, in constant memory.
 """
@@ -12,6 +12,7 @@ from django.db.models.functions import Concat
 
 from measures_app.models import Administration
 from sessions_app import audit, bulk
+from sessions_app.models import Referral
 
 # As spreadsheets take for a formula: an apostrophe before it says that it is a text.
 FORMULA = r"^[=+\-@\t\r]"
@@ -26,6 +27,20 @@ COLUMNS = {
     "site_text": "site",
     "episode_id": "episode",
     "session_id": "session",
+}
+
+
+REFERRALS = {
+    "client__code": "client",
+    "received_on": "referred_on",
+    "source": "referral_source",
+    "first_offer_on": "first_offer_on",
+    "outcome": "referral_outcome",
+    "outcome_on": "referral_outcome_on",
+    "programme_text": "programme",
+    "site_text": "site",
+    "funder_text": "funder",
+    "episode_id": "episode",
 }
 
 
@@ -45,4 +60,16 @@ def write_scores(out: Any, *, by: Any) -> int:
     )  # fmt: skip
     written = bulk.copy_out(rows, COLUMNS, out)
     audit.record("exported", subject_kind="scores", by=by, rows=written)
+    return written
+
+
+def write_referrals(out: Any, *, by: Any) -> int:
+    """Write every referral that `by` may see; returns how many rows. Audited."""
+    rows = Referral.objects.visible_to(by).order_by().annotate(
+        programme_text=_defused("programme__name"),
+        site_text=_defused("site__name"),
+        funder_text=_defused("funder"),
+    )  # fmt: skip
+    written = bulk.copy_out(rows, REFERRALS, out)
+    audit.record("exported", subject_kind="referrals", by=by, rows=written)
     return written

@@ -28,6 +28,7 @@ class _Line:
 class _Writer:
     def __init__(self, ground: Ground, mapping: Mapping, died: set[int]) -> None:
         self.ground, self.mapping, self.died = ground, mapping, died
+        self.episodes: list[Episode] = []
         self.new: list[Referral] = []
         self.changed: list[Referral] = []
 
@@ -92,21 +93,39 @@ class _Writer:
             row.outcome, row.outcome_on = one.outcome, one.outcome_on
             return True
         episode = self.care(one, episodes, taken, after)
+        if episode is None and one.outcome and one.outcome_on is not None:
+            episode = self.opened(one, row)
         if episode is None:
             if one.outcome:
                 why = (
                     "care began, but none is known that opened in this programme on that day or "
-                    "later: bring its sessions too"
+                    "later: bring its sessions too, or say when (referral_outcome_on)"
                 )
                 self.refuse(one, "outcome", one.outcome, why)
             return False
         if row.first_offer_on is not None and row.first_offer_on > episode.opened_on:
             why = "lies after the day on which care began"
             self.refuse(one, "first_offer_on", row.first_offer_on, why, episode.opened_on)
-        taken.add(episode.pk)
+        if episode.pk is not None:
+            taken.add(episode.pk)
         row.episode, row.outcome = episode, Referral.Outcome.ACCEPTED
         row.outcome_on = one.outcome_on or episode.opened_on
         return True
+
+    def opened(self, one: Referred, row: Referral) -> Episode:
+        """Care that was agreed on a day, of which no session is known yet."""
+        assert one.outcome_on is not None  # its caller's
+        episode = Episode(
+            client=row.client,
+            programme=row.programme,
+            site=row.site,
+            reference=one.reference,
+            origin=Episode.Origin.IMPORTED,
+            funder=row.funder,
+            opened_on=one.outcome_on,
+        )
+        self.episodes.append(episode)
+        return episode
 
     def care(
         self, one: Referred, episodes: list[Episode], taken: set[Any], after: date
@@ -151,6 +170,8 @@ def lay_referrals(ground: Ground, referred: list[Referred], mapping: Mapping) ->
             writer.line(by_id[programme], line)
     if ground.problems:
         return
+    Episode.objects.bulk_create(writer.episodes, batch_size=BATCH)
+    ground.created["episodes"] += len(writer.episodes)
     # Those that end first: only one waits for a programme at a time.
     Referral.objects.bulk_update(
         writer.changed,

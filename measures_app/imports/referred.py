@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from measures_app.imports.mapping import ITEM, WHEN
-from measures_app.imports.rows import Problem, RowReader
+from measures_app.imports.rows import Problem, RowReader, reference_of
 from sessions_app.models import Referral
 
 FIELDS = (
@@ -41,6 +41,11 @@ class Referred:
     by_age: bool
     gender: str
     language: str
+
+    @property
+    def reference(self) -> str:
+        """What tells the care that came of it from the client's other care, as for a record."""
+        return reference_of(self.episode, self.programme)
 
     # As records have them, for what is said of a client.
     @property

@@ -126,7 +126,12 @@ class Record:
     @property
     def reference(self) -> str:
         """What tells this record's episode from the client's others."""
-        return self.episode or f"imported: {self.programme}"[:80]
+        return reference_of(self.episode, self.programme)
+
+
+def reference_of(episode: str, programme: str) -> str:
+    """The file's number of a course of care, or the one that an import has in each programme."""
+    return episode or f"imported: {programme}"[:80]
 
 
 def plain_word(text: str) -> str:

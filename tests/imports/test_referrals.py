@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from reports_app.extract import CLINIC
 from reports_app.nightly import run_night
@@ -110,6 +112,45 @@ def test_a_row_may_be_a_session_and_say_its_referral(run: Run) -> None:
     assert referral("8").waits
     with acting_as(BY):
         assert Session.objects.count() == 2
+
+
+def test_care_that_was_agreed_and_not_begun_is_open_and_still_waited_for(run: Run) -> None:
+    row = f"6,Talking,{day(40)},doctor,{day(20)},accepted,{day(20)}\n"
+    outcome = run(HEAD + row)
+    assert (outcome.code, outcome.report["created_by_kind"]["episodes"]) == (0, 1)
+    assert str(referral("6").episode.opened_on) == day(20)
+    again = run(HEAD + row)
+    assert (again.code, again.report["created_by_kind"]["episodes"]) == (0, 0)
+    scores = f"client,programme,session_date,measure,total\n6,Talking,{day(3)},phq-9,8\n"
+    assert run(scores).report["created_by_kind"]["episodes"] == 0
+    with acting_as(BY):
+        assert Session.objects.get().episode == referral("6").episode
+
+
+def test_what_is_written_out_is_read_back(run: Run, moved_in: Outcome, tmp_path: Any) -> None:
+    for name, option in (("scores.csv", []), ("referrals.csv", ["--referrals"])):
+        call_command("export_scores", str(tmp_path / name), *option, stdout=StringIO())
+    written = (tmp_path / "referrals.csv").read_text(encoding="utf-8")
+    assert written.count("\n") == 5
+    elsewhere = '[columns]\n{}\n[constants]\nsource = "another copy"\n'
+
+    def columns(text: str) -> str:
+        return "\n".join(f'{name} = "{name}"' for name in text.splitlines()[0].split(","))
+
+    for name in ("scores.csv", "referrals.csv"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        outcome = run(text, mapping=elsewhere.format(columns(text)), name=f"again-{name}")
+        assert outcome.code == 0, outcome.errors
+    assert outcome.report["created_by_kind"]["referrals"] == 4
+
+    def said(source: str) -> list[Any]:
+        rows = Referral.objects.filter(client__external_ids__source=source).order_by("received_on")
+        return list(rows.values_list("received_on", "source", "first_offer_on", "outcome",
+                                     "outcome_on", "programme__name",
+                                     "episode__opened_on"))  # fmt: skip
+
+    with acting_as(BY):
+        assert said("another copy") == said("import") != []
 
 
 def test_each_referral_has_the_care_that_began_before_the_next(run: Run) -> None:
