@@ -6,14 +6,45 @@ administrator finds the request in the log.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import (
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
+
+from sessions_app import kept_forms
 
 RETRY_SECONDS = 30
+SECRET = re.compile(r"password|credential|secret|^code$|^pin")  # a field that no page shows again
+
+
+def _to_send_again(request: HttpRequest) -> dict[str, Any] | None:
+    """What was typed, for the page itself: going back shows an empty form, as nothing is stored.
+
+    It is sent on under the key and the token it came with. Not for what holds a password, nor for
+    files, which have to be chosen again.
+    """
+    try:
+        door = resolve(request.path_info).url_name
+        fields = kept_forms.fields_of(request) if request.method == "POST" else []
+        token, files = request.POST.get("csrfmiddlewaretoken", ""), bool(request.FILES)
+    except (Resolver404, OSError, SuspiciousOperation, MultiPartParserError, RawPostDataException):
+        return None  # it can't be read
+    secret = hasattr(request, "sensitive_post_parameters") or any(
+        SECRET.search(name) for name, _value in fields
+    )
+    if not fields or files or secret or door in kept_forms.OF_THE_SIGN_IN:
+        return None
+    return {"path": request.get_full_path(), "fields": fields, "token": token}
 
 
 def _page(request: HttpRequest, status: int) -> HttpResponse:
@@ -23,7 +54,8 @@ def _page(request: HttpRequest, status: int) -> HttpResponse:
                  500: "Something went wrong here; nothing was written.",
                  503: "The database doesn't answer: try again."}  # fmt: skip
         return JsonResponse({"detail": words[status], "request_id": number}, status=status)
-    return HttpResponse(render_to_string(f"{status}.html", {"request_id": number}), status=status)
+    context = {"request_id": number, "again": _to_send_again(request) if status >= 500 else None}
+    return HttpResponse(render_to_string(f"{status}.html", context), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -59,15 +59,19 @@ def worth_keeping(request: HttpRequest) -> bool:
     return request.method == "POST" and match is not None and match.url_name not in OF_THE_SIGN_IN
 
 
-def keep(request: HttpRequest, who: str) -> None:
-    """Seal the request's form for the person with this public id."""
-    fields = [
+def fields_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """What was typed, in its order, without what only carried it."""
+    return [
         (name, value)
         for name, values in request.POST.lists()
         for value in values
         if name not in NOT_OF_THE_FORM
     ]
-    text = json.dumps([request.get_full_path(), fields, bool(request.FILES)]).encode()
+
+
+def keep(request: HttpRequest, who: str) -> None:
+    """Seal the request's form for the person with this public id."""
+    text = json.dumps([request.get_full_path(), fields_of(request), bool(request.FILES)]).encode()
     sealed, key_id = sealing.wrap(text, _place(who))
     request.session[KEPT] = {
         "who": who,
