@@ -174,7 +174,10 @@ def fit(
     seen = np.bincount(series.client, minlength=len(series.intake)) > 0
     clients, rows = int(seen.sum()), len(series.y)
     if prior is None and (clients < FEWEST_CLIENTS or rows < FEWEST_ROWS):
-        raise NotEnoughData(f"{clients} clients with {rows} scores after the first: not enough yet")
+        few, said = ("" if n == 1 else "s" for n in (clients, rows))
+        raise NotEnoughData(
+            f"{clients} client{few} with {rows} score{said} after the first: not enough yet"
+        )
     centre = prior.centre if prior is not None and not clients else float(series.intake.mean())
     batches = batches_of(series, centre)
     if prior is not None:

@@ -185,7 +185,7 @@ COURSE = "client,session,score\n"
     ("content", "line"),
     [
         (COURSE + "a,1,20\n", "0 clients with 0 scores"),
-        (COURSE + "a,1,20\na,2,19\n", "1 clients"),
+        (COURSE + "a,1,20\na,2,19\n", "1 client "),
         (COURSE + "a,1,20\na,2,19\nb,1,3\nb,2,2\n", "2 clients"),
         (
             COURSE + "".join(f"{c},{s},12\n" for c in "abcdef" for s in (1, 2, 3, 4)),

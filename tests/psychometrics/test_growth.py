@@ -176,7 +176,7 @@ def test_a_stored_model_comes_back_as_it_was(of_sixty):
     ("data", "words"),
     [
         (NOBODY, "0 clients"),
-        (scores(1, 20), "1 clients"),
+        (scores(1, 20), "1 client "),
         (scores(2, 20), "2 clients"),
         (scores(6, 2), "6 scores"),
         ((np.repeat(np.arange(9), 4), np.tile([1.0, 2, 3, 4], 9), np.full(36, 12.0)), "equal"),
