@@ -251,17 +251,19 @@ def _days(metric: Metric) -> dict[str, str]:
 
 
 def sentence_of(metric: Metric) -> str:
-    """The plain sentence of a headline metric; empty for the others."""
+    """The plain sentence of a headline metric; empty for the others, and for what isn't known."""
+    if metric.value is None:
+        return ""
     if metric.metric == "people_served":
-        n = int(metric.value or 0)
+        n = int(metric.value)
         return ngettext(
             "%(n)d person had at least one session.", "%(n)d people had at least one session.", n
         ) % {"n": n}
     if metric.metric == "episodes_ended":
-        n = int(metric.value or 0)
+        n = int(metric.value)
         return ngettext("%(n)d episode ended.", "%(n)d episodes ended.", n) % {"n": n}
     if metric.metric == "waiting_now":
-        n = int(metric.value or 0)
+        n = int(metric.value)
         return (
             ngettext(
                 "%(n)d person who was referred still waits to be seen.",
@@ -272,8 +274,6 @@ def sentence_of(metric: Metric) -> str:
             if n
             else ""
         )
-    if metric.value is None:
-        return ""
     if metric.metric == "waiting_median_days":
         return _(
             "Half of the %(n)d people seen for the first time had waited %(days)s days or fewer."

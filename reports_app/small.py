@@ -20,6 +20,8 @@ from measures_app.models import Measure
 from measures_app.psychometrics.suppression import Sum, publish
 from reports_app.explain import SECTIONS, label_of, sentence_of
 from reports_app.metrics import Metric
+from reports_app.published import BLANK
+from reports_app.waiting import OF_ALL
 
 HEADLINES = ("reliably_improved", "recovered", "deteriorated", "reached_expected",
              "ended_planned", "ended_unplanned", "no_show_rate", "both_measures_rate")  # fmt: skip
@@ -48,8 +50,11 @@ class MetricGroup:
 
 
 def is_few(metric: Metric, limit: int) -> bool:
-    """Whether a rate or mean rests on fewer than the limit."""
-    return metric.denominator is not None and 0 < metric.denominator < limit
+    """Whether a rate or mean rests on fewer than the limit, or its file hides it."""
+    of = [metric.denominator]
+    if metric.metric in OF_ALL:  # of so few as had the event, whoever still waits
+        of.append(metric.numerator)
+    return metric.note == BLANK or any(n is not None and 0 < n < limit for n in of)
 
 
 def hidden_ages(metrics: Sequence[Metric], limit: int) -> set[int]:

@@ -15,6 +15,7 @@ from measures_app.psychometrics.decisions import Estimate
 from reports_app.explain import LABELS, label_of, percent
 from reports_app.lengths import Length, day_words
 from reports_app.metrics import Metric
+from reports_app.published import BLANK
 
 register = template.Library()
 COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
@@ -62,8 +63,8 @@ def metric_name(name: str) -> str:
 
 @register.filter
 def metric_note(metric: Metric) -> str:
-    """The note as a reader needs it: the label says already whose the number is."""
-    if metric.metric == "clients_by_age_group":
+    """The note as a reader needs it: the label says whose the number is, the row that it's few."""
+    if metric.metric == "clients_by_age_group" or metric.note == BLANK:
         return ""
     return metric.note
 

@@ -31,6 +31,7 @@ from reports_app.published import (
     publication_of,
     published_metrics,
 )
+from reports_app.small import few_of, sentences
 from reports_app.waiting import DAYS, OF_ALL, Waits, marked
 from sessions_app.models import Programme
 
@@ -432,6 +433,18 @@ def test_that_not_half_are_seen_so_far_is_no_blank(db: Any) -> None:
     assert (shown.value, shown.low, shown.high) == (None, 40.0, None)
     assert shown.denominator
     assert shown.note.endswith("; not half of them so far")
+
+
+def test_of_a_blank_no_sentence_is_made(db: Any) -> None:
+    made = publication_of(*_clinic(1))
+    assert made.counts["Groups", "", "ended"] is None
+    rows = published_metrics(made, PERIOD, PROGRAMMES[2])
+    assert [m for m in rows if m.metric == "episodes_ended" and m.value is None]
+    assert not [words for words in sentences(rows, LIMIT) if words.startswith("0 ")]
+    few = few_of(rows, LIMIT)
+    assert all(i in few for i, m in enumerate(rows) if m.note == BLANK)
+    assert [words for words in sentences(published_metrics(made, PERIOD, CLINIC), LIMIT)
+            if words.startswith("140 episodes")]  # fmt: skip
 
 
 def test_a_mean_stands_where_the_count_it_is_of_does(db: Any) -> None:
