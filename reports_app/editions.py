@@ -15,13 +15,14 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from measures_app.charts import trend_svg
+from measures_app.charts import remaining_svg, trend_svg
 from measures_app.steps import newest_night
-from reports_app import board, figures
+from reports_app import board, figures, group_figures
 from reports_app.comparison import comparison
 from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import CLINIC, Scope
 from reports_app.kept import Since
+from reports_app.lengths import TITLES
 from reports_app.metrics import COLUMNS, Metric
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
@@ -264,7 +265,20 @@ def to_pdf(report: Report) -> bytes:
         counted = figures.months_of(report.of.programme)
         trend = trends(report.period.last_month, counted, context["limit"])
         context["figures"] = [(figure, trend_svg(figure)) for figure in trend.figures]
+        context["curves"] = curves(report)
     return render_pdf(render_to_string("paper/monthly_report.html", context))
+
+
+def curves(report: Report) -> list[tuple[str, str, Any]]:
+    """(title, what it says, its drawing) of how long until half are offered, seen, have ended."""
+    flow = group_figures.flow(report.period, "programme", report.of)[0]
+    found = []
+    for of, title in TITLES.items():
+        length = getattr(flow.out_all if of == "length" else flow.into_all, of)
+        if length is not None and length.points:
+            drawing = remaining_svg(length.figure(str(title)))
+            found.append((str(title), length.words(of), drawing))
+    return found
 
 
 def to_format(report: Report, format: str) -> bytes:

@@ -53,6 +53,11 @@ SAID = {
 }
 
 
+TITLES = {
+    "offer_all": gettext_lazy("Still without an offer, by days since the referral"),
+    "seen_all": gettext_lazy("Still waiting, by days since the referral"),
+    "length": gettext_lazy("Still in care, by days since the first session"),
+}
 FEWEST_POINTS = 3  # of a curve that says more than its middle does
 MOST_POINTS = 40  # that can be told apart, and read in a table
 

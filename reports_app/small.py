@@ -101,9 +101,9 @@ def grouped(metrics: Sequence[Metric], limit: int) -> list[tuple[Any, list[Metri
     sections = []
     for title, names in SECTIONS:
         groups: dict[str, list[ShownMetric]] = {}
-        for i, metric in enumerate(metrics):
-            if metric.metric in names:
-                groups.setdefault(metric.measure, []).append(ShownMetric(metric, i in few))
+        own = [(i, metric) for i, metric in enumerate(metrics) if metric.metric in names]
+        for i, metric in sorted(own, key=lambda pair: names.index(pair[1].metric)):
+            groups.setdefault(metric.measure, []).append(ShownMetric(metric, i in few))
         sections.append(
             (
                 title,

@@ -42,7 +42,7 @@ class _Shape:
 def _beside(rows: Sequence[IntervalRow], width: int) -> _Shape:
     # The words of a long measure's name would else run into the bars.
     longest = max((len(row.label) for row in rows), default=0)
-    room = max(LABEL_ROOM, min(0.6 * width, 6.6 * longest + 16))
+    room = max(LABEL_ROOM, min(0.68 * width, 6.8 * longest + 16))
     return _Shape("chart", width, room, width - 60, 30, 20, 24, 24)
 
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext_lazy as _
 
 from measures_app.charts import IntervalRow, interval_charts, remaining_charts
 from reports_app import figures, group_figures
 from reports_app import flow as flows
 from reports_app.flow import In, Out
 from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table
-from reports_app.lengths import Length
+from reports_app.lengths import TITLES, Length
 from reports_app.periods import PeriodProblem, parse_period
 from reports_app.views.agency import chosen_scope, this_month
 from sessions_app import access, audit, policies
@@ -62,22 +61,14 @@ def groups(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/groups.html", context, status=400 if problem else 200)
 
 
-HALVES = {
-    "in": (
-        ("offer_all", _("Still without an offer, by days since the referral")),
-        ("seen_all", _("Still waiting, by days since the referral")),
-    ),
-    "out": (("length", _("Still in care, by days since the first session")),),
-}
-
-
-def _halves(of: str, everybody: In | Out | None) -> list[tuple[str, str, Length | None, str]]:
+def _halves(everybody: In | Out | None) -> list[tuple[str, str, Length | None, str]]:
     """(key, title, what may be said, its chart) of everybody."""
     found = []
-    for key, title in HALVES[of]:
-        length = getattr(everybody, key, None)
-        figure = length.figure(str(title)) if length else None
-        found.append((key, str(title), length, remaining_charts(figure) if figure else ""))
+    for key, title in TITLES.items():
+        if hasattr(everybody, key):
+            length = getattr(everybody, key)
+            chart = remaining_charts(length.figure(str(title))) if length else ""
+            found.append((key, str(title), length, chart))
     return found
 
 
@@ -108,8 +99,8 @@ def flow(request: HttpRequest) -> HttpResponse:
         "programmes": Programme.objects.all(),
         "programme": scope.programme,
         "flow": found,
-        "into_halves": _halves("in", found and found.into_all),
-        "out_halves": _halves("out", found and found.out_all),
+        "into_halves": _halves(found and found.into_all),
+        "out_halves": _halves(found and found.out_all),
         "waits_by_group": found and any(g.offer_all or g.seen_all for g in found.into),
         "care_by_group": found and any(g.length for g in found.out),
         "since": since,

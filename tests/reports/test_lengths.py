@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from math import inf
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,10 +14,10 @@ import pytest
 
 from measures_app.charts import remaining_charts, remaining_svg
 from measures_app.psychometrics.survival import survival
-from reports_app import group_figures
+from reports_app import editions, group_figures
 from reports_app.extract import CLINIC
 from reports_app.group_figures import _json
-from reports_app.lengths import Length, length_of
+from reports_app.lengths import TITLES, Length, length_of
 from sessions_app import actions
 from sessions_app.context import acting_as
 from tests.cast import BY
@@ -114,3 +115,23 @@ def test_on_the_page_few_are_left_out(month: Month12) -> None:
     page = browser_text(signed_in(month, "dora"), f"/agency/flow/?period={month.month}")
     assert "How long until half have ended?" in page
     assert ("Half ended by day" in page) is any(group.length for group in groups.out)
+
+
+def test_the_boards_pdf_draws_the_same_curves(
+    month: Month12, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length, few = _length(), Length(20, 10, 5.0, 3.0, 8.0, [])
+    flow = SimpleNamespace(
+        into_all=SimpleNamespace(offer_all=None, seen_all=few),
+        out_all=SimpleNamespace(length=length),
+    )
+    monkeypatch.setattr("reports_app.editions.group_figures.flow", lambda *of: (flow, None))
+    drawn = editions.curves(month.report())
+    assert [(title, words) for title, words, _svg in drawn] == [
+        (str(TITLES["length"]), length.words("length"))
+    ]
+    assert drawn[0][2] == remaining_svg(length.figure(str(TITLES["length"])))
+    monkeypatch.setattr(editions, "render_pdf", str.encode)
+    paper = editions.to_pdf(month.report()).decode()
+    assert drawn[0][2] in paper
+    assert length.words("length") in paper
