@@ -359,6 +359,7 @@ def _outcomes(
     starters: pd.Series[Any] | None = None,
     *,
     borrowed: bool = False,
+    classes: bool = True,
 ) -> Iterator[Metric]:
     since_mid_care = rows["mid_care"].astype(bool)
     apart = int(since_mid_care.sum())
@@ -367,11 +368,12 @@ def _outcomes(
     yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
     yield from _effects(make, rows, better, rows["first_score"] if starters is None else starters)
     yield _reached(make, rows)
-    yield from _classes(make, class_counts(rows), borrowed=borrowed)
+    if classes:
+        yield from _classes(make, class_counts(rows), borrowed=borrowed)
 
 
-def monthly_metrics(data: Extract) -> list[Metric]:
-    """Every metric of a period and scope, in the report's order."""
+def monthly_metrics(data: Extract, *, classes: bool = True) -> list[Metric]:
+    """Every metric of a period and scope, in the report's order; without class rates if told so."""
     month, scope = str(data.period), data.scope.name
     make = Maker(month, scope)
     ended = data.ended
@@ -394,7 +396,7 @@ def monthly_metrics(data: Extract) -> list[Metric]:
     ]
     outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
     if outcome.empty:
-        metrics.extend(_outcomes(make, outcome, "higher"))
+        metrics.extend(_outcomes(make, outcome, "higher", classes=classes))
         return metrics
     directions = dict(Measure.objects.values_list("code", "versions__better"))
     borrowed = borrowed_measures()
@@ -403,7 +405,8 @@ def monthly_metrics(data: Extract) -> list[Metric]:
         firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]
         maker = Maker(month, scope, str(code))
         better = directions.get(code) or "higher"
-        metrics.extend(_outcomes(maker, rows, better, firsts, borrowed=code in borrowed))
+        found = _outcomes(maker, rows, better, firsts, borrowed=code in borrowed, classes=classes)
+        metrics.extend(found)
     return metrics
 
 

@@ -15,19 +15,14 @@ from scipy.optimize import linprog
 
 from measures_app.psychometrics.suppression import Sum, possible_range
 from measures_app.strata import AGE_BANDS
+from reports_app.cells import MEASURE_SUMS, PLAIN_SUMS, Cells, Key, fill, hide
 from reports_app.extract import CLINIC, SUMMARY_COLUMNS, Extract, Scope
 from reports_app.in_care import Care
 from reports_app.metrics import Metric, monthly_metrics
 from reports_app.periods import Month
 from reports_app.published import (
     BLANK,
-    MEASURE_SUMS,
-    PLAIN_SUMS,
-    Cells,
-    Key,
     Publication,
-    _fill,
-    hide,
     publication_of,
     published_metrics,
 )
@@ -291,7 +286,7 @@ def _waits_of_months() -> list[tuple[dict[Key, float | None], dict[Key, int]]]:
             known = rows.loc[rows["received"] <= pd.Timestamp(month.end), REFERRED]
             data = _extract(scope, people.iloc[:0], rng)
             waits = Waits(marked(known, month.start, month.end), 42)
-            _fill(cells, replace(data, waits=waits))
+            fill(cells, replace(data, waits=waits))
         cells.across([scope.name for scope in PROGRAMMES])
         found.append((hide(cells, LIMIT, None), cells.counts))
         month = month.next()

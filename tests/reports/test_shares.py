@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from measures_app import actions as measure_actions
 from measures_app import measures
 from reports_app import actions as report_actions
+from reports_app.cells import Cells, fill
 from reports_app.extract import CLINIC, Scope, extract
 from reports_app.metrics import monthly_metrics
 from reports_app.models import ReportEdition
 from reports_app.nightly import run_night
 from reports_app.periods import Range
-from reports_app.published import Cells, _fill, publication
+from reports_app.published import publication
 from reports_app.shares import shared_out
 from sessions_app import actions, clinic_time
 from sessions_app.models import Episode, Referral
@@ -68,8 +69,8 @@ def test_shared_out_a_scope_is_what_it_reads_by_itself(month: Month12) -> None:
                 alone = extract(period, scope)
                 assert monthly_metrics(part) == monthly_metrics(alone), scope.name
                 cells = Cells(), Cells()
-                _fill(cells[0], part)
-                _fill(cells[1], alone)
+                fill(cells[0], part)
+                fill(cells[1], alone)
                 assert cells[0] == cells[1], scope.name
             # The scopes differ, and so would their extracts if one were taken for another.
             assert len({str(monthly_metrics(part)) for part in shared}) == len(scopes)

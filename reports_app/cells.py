@@ -1,0 +1,162 @@
+"""Counts of a period that leave the clinic: how they add up, and which of them are blank.
+
+What has no name in a file (those with a space) is hidden as if it had.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from measures_app.psychometrics.suppression import Sum, publish, rounded
+from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract
+from reports_app.metrics import ENDING_RATES, class_counts, main_measures
+
+# name of a sum -> its parts, within a scope; then within a scope and measure. How complete the data
+# are is no secret: how many have no score or no known ending is told by each rate's coverage.
+PLAIN_SUMS = (
+    ("ending known", (
+        "agreed", "client_stopped", "clinic_ended", "circumstances", "other endings",
+    )),
+    ("waiting", ("over", "within limit")),
+    ("waiting", ("unoffered", "offered before")),
+)  # fmt: skip
+MEASURE_SUMS = (
+    ("measured", ("better", "unchanged", "deteriorated")),
+    ("better", ("clinical_better", "functional better")),
+    ("clinical_better", ("recovered", "clinical improved")),
+    ("improved", ("clinical improved", "functional better")),
+    ("clinical_measured", ("clinical_better", "clinical not better")),
+    ("judged", ("reached", "not reached")),
+    ("stopped", ("stopped_measured", "stopped without")),
+    ("stopped_measured", ("stopped_better", "stopped not better")),
+)
+SAT = ("attended", "no_shows", "late_cancels", "both_measures")
+
+Key = tuple[str, str, str]  # scope, measure ("" for none), name
+Shown = Mapping[Key, float | None]  # counts as they left the clinic; None is blank
+
+
+@dataclass
+class Cells:
+    """Counts of all scopes, and how they add up."""
+
+    counts: dict[Key, int] = field(default_factory=dict)
+    lines: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
+
+    def add(self, scope: str, measure: str, counts: Mapping[str, int]) -> None:
+        self.counts |= {(scope, measure, name): int(n) for name, n in counts.items()}
+
+    def total(self, scope: str, measure: str, name: str, parts: Iterable[str]) -> None:
+        keys = tuple((scope, measure, part) for part in parts)
+        self.lines.append(((scope, measure, name), keys))
+
+    def across(self, scopes: list[str]) -> None:
+        """The clinic's cells are the sums of those of scopes that share them out."""
+        for scope, measure, name in list(self.counts):
+            if scope != CLINIC.name:
+                continue
+            parts = tuple((each, measure, name) for each in scopes)
+            for key in parts:
+                self.counts.setdefault(key, 0)
+            if parts:
+                self.lines.append(((scope, measure, name), parts))
+
+
+def fill(cells: Cells, data: Extract) -> None:
+    scope, ended, sat = data.scope.name, data.ended, data.attendance
+    endings = ended["ending"].value_counts()
+    said = {ending: int(endings.get(ending, 0)) for _metric, ending in ENDING_RATES}
+    known = len(ended) - int(endings.get("unknown", 0))
+    began = ended["first_session_on"].notna() & ended["last_session_on"].notna()
+    ages = {f"age {band}": n for band, n in data.served_by_age.items()}
+    plain = {
+        "opened": data.opened,
+        "ended": len(ended),
+        "ending known": known,
+        "other endings": known - sum(said.values()),
+        "alliances": int(ended["first_alliance"].notna().sum()),
+        "days": int(began.sum()),
+        "served": data.served,
+        "raters": data.collateral_raters,
+        "expected": sat["scheduled"] - sat["clinic_cancels"],
+        "due": sat["scheduled"] - sat["clinic_cancels"] + sat["unentered"],
+        "sat or not entered": sat["attended"] + sat["unentered"],
+        "referred": data.waits.referred,
+        "left": sum(data.waits.left.values()),
+        "offers": len(data.waits.to_offer),
+        "waits": len(data.waits.to_seen),
+        "waiting": len(data.waits.waiting),
+        "over": data.waits.over,
+        "within limit": len(data.waits.waiting) - data.waits.over,
+        "unoffered": int(data.waits.without_offer.sum()),
+        "offered before": len(data.waits.waiting) - int(data.waits.without_offer.sum()),
+        "still in care": data.in_care.still,
+    }
+    cells.add(scope, "", plain | said | ages | {name: sat[name] for name in SAT})
+    for name, parts in PLAIN_SUMS:
+        cells.total(scope, "", name, parts)
+    cells.total(scope, "", "served", ages)
+    outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
+    for code, rows in outcome.groupby(main_measures(outcome)) if len(outcome) else ():
+        c = class_counts(rows[~rows["mid_care"].astype(bool)])
+        rest = {
+            "scored": c["ended"] - c["no_score"],
+            "clinical improved": c["clinical_better"] - c["recovered"],
+            "functional better": c["better"] - c["clinical_better"],
+            "clinical not better": c["clinical_measured"] - c["clinical_better"],
+            "not reached": c["judged"] - c["reached"],
+            "stopped without": c["stopped"] - c["stopped_measured"],
+            "stopped not better": c["stopped_measured"] - c["stopped_better"],
+        }
+        cells.add(scope, str(code), c | rest)
+        for name, parts in MEASURE_SUMS:
+            cells.total(scope, str(code), name, parts)
+
+
+def as_sums(cells: Cells) -> tuple[list[Key], list[Sum]]:
+    """The cells in an order, and the sums over their places; overlaps as offsets."""
+    keys = list(cells.counts)
+    place = {key: i for i, key in enumerate(keys)}
+    sums = [
+        Sum(
+            place[total],
+            tuple(place[part] for part in parts),
+            float(cells.counts[total] - sum(cells.counts[part] for part in parts)),
+        )
+        for total, parts in cells.lines
+    ]
+    return keys, sums
+
+
+def hide(
+    cells: Cells, limit: int, before: Shown | None = None, parts: Sequence[Shown] = ()
+) -> dict[Key, float | None]:
+    """Every count rounded or blank; see `suppression.publish`.
+
+    `parts` are the periods that this one is made of and that have left the clinic. What is blank
+    in any of them is blank here: then whatever could be true of a part's blanks could be true of
+    the whole too, and the whole says nothing more of them.
+    """
+    keys, sums = as_sums(cells)
+    counts = np.array([cells.counts[key] for key in keys], dtype=float)
+    previous = None
+    if before is not None:
+        # A cell that the last edition didn't have binds nothing: it counts as just what it is now.
+        previous = np.array(
+            [
+                math.nan if (old := before.get(key, now)) is None else old
+                for key, now in zip(keys, rounded(counts), strict=True)
+            ]
+        )
+    # What was blank stays so: another choice of blanks could be subtracted from the last one.
+    kept = np.zeros(len(keys), dtype=bool) if previous is None else np.isnan(previous)
+    kept |= np.array([any(part.get(key) is None for part in parts) for key in keys])
+    values = publish(counts, sums, previous=previous, hidden=kept, limit=limit)
+    return {
+        key: None if math.isnan(value) else float(value)
+        for key, value in zip(keys, values, strict=True)
+    }
