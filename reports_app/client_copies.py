@@ -34,6 +34,7 @@ from sessions_app.models import (
     Episode,
     Installation,
     Job,
+    Release,
     Respondent,
     Restriction,
     Session,
@@ -157,6 +158,7 @@ def _context(client: Client, user: User, shown: set[str]) -> dict[str, Any]:
         "consents": Consent.objects.filter(client=client, respondent__relation__in=shown).order_by(
             "pk"
         ),
+        "releases": Release.objects.filter(client=client).select_related("programme"),
         "restrictions": Restriction.objects.filter(client=client).order_by("from_on"),
         "statement": texts.get(client.language, texts["en"]),
         "version": version,

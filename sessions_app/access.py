@@ -179,6 +179,13 @@ def in_emergency(user: Any) -> models.QuerySet[Any]:
     return found if held else found.none()
 
 
+def _releases(today: date, client: Any, programme: Any) -> models.QuerySet[Any]:
+    """Consents by which a restricted programme's care is seen by whoever treats the client."""
+    from sessions_app.models import Release
+
+    return Release.objects.in_force(today).filter(client_id=client, programme_id=programme)
+
+
 def _granted_programmes(user: Any) -> list[int]:
     return [g.programme_id for g in grants_of(user) if g.programme_id is not None]
 
@@ -214,6 +221,7 @@ def _episodes_in_scope(user: Any, today: date, former_days: int) -> models.Query
         Q(programme__restricted=False)
         | Q(pk__in=direct.values("episode_id"))
         | Q(programme_id__in=granted)
+        | Exists(_releases(today, OuterRef("client_id"), OuterRef("programme_id")))
     )
     # Whose clients as one set: of alternatives the database would look through every episode.
     first, *others = (clients.order_by() for clients in whose)
@@ -361,7 +369,8 @@ def people_seeing(episode: Any) -> models.QuerySet[Any]:
     seeing = of(direct) | covering
     if episode.programme.restricted:
         granted = Exists(held.filter(programme_id=episode.programme_id))
-        seeing = of(direct.filter(episode=episode)) | (seeing & Q(granted))
+        agreed = Exists(_releases(today, episode.client_id, episode.programme_id))
+        seeing = of(direct.filter(episode=episode)) | (seeing & (Q(granted) | Q(agreed)))
     emergency = EmergencyAccess.objects.filter(
         user_id=OuterRef("pk"), client_id=episode.client_id, ended_at=None,
         until_at__gt=Now(),

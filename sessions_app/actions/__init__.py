@@ -63,9 +63,11 @@ from sessions_app.actions.rights import (
     lift_restriction,
     open_emergency,
     record_consent,
+    release_programme,
     restrict_client,
     set_retention,
     set_statement,
+    withdraw_release,
 )
 from sessions_app.actions.safety import bring_in_duty, set_crisis_text, set_duty
 from sessions_app.actions.sign_in import (
@@ -146,6 +148,7 @@ __all__ = [
     "record_review_result",
     "record_session",
     "register_client",
+    "release_programme",
     "reopen_account",
     "reseal_second_factors",
     "reseal_webhooks",
@@ -172,4 +175,5 @@ __all__ = [
     "transfer_episode",
     "unlock_account",
     "wake_webhook",
+    "withdraw_release",
 ]

@@ -19,7 +19,9 @@ from sessions_app.models import (
     ConsentStatement,
     EmergencyAccess,
     EntryLink,
+    Episode,
     Programme,
+    Release,
     Respondent,
     Restriction,
     RetentionRule,
@@ -28,6 +30,7 @@ from sessions_app.models import (
 
 EMERGENCY_MAIL = "emergency access mail"
 SHORTEST_REASON = 10  # letters
+LONGEST_RELEASE = timedelta(days=5 * 366)
 
 
 @action
@@ -87,6 +90,55 @@ def _in_scope(client: Client, by: Any) -> None:
     user = user_of(by)
     if user is not None and not Client.objects.visible_to(user).filter(pk=client.pk).exists():
         raise PermissionDenied("This client isn't in your scope.")
+
+
+def _treats_in(programme: Programme, client: Client, by: Any) -> None:
+    access.require(by, "see_clinical")
+    user = user_of(by)
+    if user is None:
+        return
+    seen = Episode.objects.visible_to(user).filter(client=client, programme=programme)
+    if not seen.exists():
+        raise PermissionDenied("There is no such care in your scope.")
+
+
+@action
+def release_programme(
+    *, client: Client, programme: Programme, until_on: date, way: str, by: Any
+) -> Release:
+    """The client agreed that a restricted programme's care is seen by who treats them elsewhere.
+
+    Until a day, five years off at most; recorded by somebody who sees that care.
+    """
+    _treats_in(programme, client, by)
+    today = clinic_time.today()
+    if not programme.restricted:
+        raise ValidationError({"programme": _("Whoever treats the client sees this one anyway.")})
+    if not today <= until_on <= today + LONGEST_RELEASE:
+        raise ValidationError({"until_on": _("Give a day from today on, within five years.")})
+    if way not in (Consent.Way.SPOKEN, Consent.Way.PAPER):
+        raise ValidationError({"way": _("Say whether it was in the room or on paper.")})
+    row = Release.objects.create(
+        client=client, programme=programme, from_on=today, until_on=until_on, way=way,
+        recorded_by=user_of(by),
+    )  # fmt: skip
+    # Which programme stands in the row, for those who see it; the trail is read by others too.
+    audit.record("consent to show care", subject_kind="client", subject=client.code, by=by,
+                 way=way, until_on=until_on.isoformat())  # fmt: skip
+    return row
+
+
+@action
+def withdraw_release(*, release: Release, by: Any) -> Release:
+    """The client no longer agrees: from now on the programme's care is unseen elsewhere."""
+    _treats_in(release.programme, release.client, by)
+    release = Release.objects.select_for_update().get(pk=release.pk)
+    if release.withdrawn_at is None:
+        release.withdrawn_at = clinic_time.now()
+        release.save(update_fields=["withdrawn_at"])
+        audit.record("consent to show care withdrawn", subject_kind="client",
+                     subject=release.client.code, by=by)  # fmt: skip
+    return release
 
 
 @action

@@ -53,6 +53,7 @@ from sessions_app.models.rights import (
     Consent,
     ConsentStatement,
     EmergencyAccess,
+    Release,
     Restriction,
     RetentionRule,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "Programme",
     "ProgrammeBefore",
     "Referral",
+    "Release",
     "Respondent",
     "Restriction",
     "RestrictionBefore",

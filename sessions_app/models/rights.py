@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -152,3 +154,41 @@ class RetentionRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.years} years"
+
+
+class ReleaseQuerySet(models.QuerySet["Release"]):
+    def in_force(self, day: date) -> ReleaseQuerySet:
+        return self.filter(from_on__lte=day, until_on__gte=day, withdrawn_at=None).order_by()
+
+
+class Release(models.Model):
+    """A client's recorded consent that a restricted programme's care is seen elsewhere.
+
+    By those who treat or supervise the client outside that programme, until a day; a withdrawal
+    counts at once.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="releases")
+    programme = models.ForeignKey(Programme, on_delete=models.PROTECT, related_name="releases")
+    from_on = models.DateField()
+    until_on = models.DateField()
+    way = models.CharField(max_length=6, choices=Consent.Way.choices)
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReleaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["client", "programme"], name="release_of_client")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(until_on__gte=models.F("from_on")),
+                name="release_ends_after_start",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.programme} until {self.until_on}"

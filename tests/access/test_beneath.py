@@ -43,6 +43,7 @@ from sessions_app.models import (
     ExternalId,
     NameHash,
     Referral,
+    Release,
     Respondent,
     Restriction,
     Session,
@@ -70,7 +71,7 @@ REGISTRY = (Episode, Assignment, Session, EntryLink, Referral)
 CLINICAL_OF_A_CLIENT = (EmergencyAccess,)
 OF_A_CLIENT = (
     Client, ClientKey, ClientIdentity, NameHash, ExternalId, Respondent, Consent, Restriction,
-    *CLINICAL_OF_A_CLIENT,
+    Release, *CLINICAL_OF_A_CLIENT,
 )  # fmt: skip
 
 
@@ -79,11 +80,10 @@ def may_see(who: str, model: type[models.Model]) -> set[str]:
     clinical = TREATED.get(who, set())
     if model is EpisodeSummary and who == "dora":
         return set(EPISODES)  # the director's aggregates; without a name, never shown by row
-    return (
-        clinical
-        if model in CLINICAL + CLINICAL_OF_A_CLIENT
-        else clinical | AT_THE_DESK.get(who, set())
-    )
+    registered = clinical | AT_THE_DESK.get(who, set())
+    if model is Release:  # that there is one tells of the care: for those alone who see it
+        return registered & {"dina_restricted", "emil"}
+    return clinical if model in CLINICAL + CLINICAL_OF_A_CLIENT else registered
 
 
 EPISODES = ("ana", "boris", "clara", "dina", "dina_restricted", "emil")
@@ -102,6 +102,10 @@ def full(clinic: Clinic) -> Clinic:
             person = client.respondents.get()
             actions.record_consent(respondent=person, answer="agreed", way="spoken", by=BY)
             Restriction.objects.create(client=client, reason="claims", from_on=today, to_on=today)
+            Release.objects.create(
+                client=client, programme=clinic.restricted, way="paper", from_on=today,
+                until_on=today, withdrawn_at=clinic_time.now(),
+            )  # fmt: skip
             EmergencyAccess.objects.create(
                 client=client, user=somebody, reason_sealed=b"", from_at=clinic_time.now(),
                 until_at=clinic_time.now() + timedelta(hours=1),

@@ -150,6 +150,13 @@ def care(clinic: Clinic, settings: Any) -> Iterator[Clinic]:
         clinic.restriction = sessions_app.actions.restrict_client(
             client=clinic.boris, reason="claims", by=clinic.bob
         )
+        clinic.release = sessions_app.actions.release_programme(
+            client=clinic.dina,
+            programme=clinic.restricted,
+            way="paper",
+            by=clinic.carol,
+            until_on=today + timedelta(days=90),
+        )
         clinic.emergency = sessions_app.actions.open_emergency(
             client=clinic.clara, reason="She may come to harm.", by=clinic.alice
         )
@@ -317,6 +324,16 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     ),
     "record_consent": lambda c, by: sessions_app.actions.record_consent(
         respondent=c.ana.respondents.get(), answer="agreed", way="spoken", by=by
+    ),
+    "release_programme": lambda c, by: sessions_app.actions.release_programme(
+        client=c.emil,
+        programme=c.restricted,
+        way="spoken",
+        by=by,
+        until_on=clinic_time.today() + timedelta(days=90),
+    ),
+    "withdraw_release": lambda c, by: sessions_app.actions.withdraw_release(
+        release=c.release, by=by
     ),
     "restrict_client": lambda c, by: sessions_app.actions.restrict_client(
         client=c.ana, reason="accuracy", by=by
@@ -569,6 +586,8 @@ RIGHTLY = {
                      "note_whereabouts", "log_practice", "take_back_practice",
                      "share_practice", "end_practice_share", "set_own_checkpoint",
                      "propose_rule_change"), "alice"),
+    "release_programme": "carol",
+    "withdraw_release": "carol",
     "keep_edition": "dora",
     "keep_editions": "dora",
     "enter_month": "dora",
