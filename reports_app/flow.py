@@ -72,6 +72,7 @@ class Out:
     planned: BoundedRate | None
     stopped: BoundedRate | None
     no_show: float | None
+    expected: int | None  # sessions that it is of
     no_show_between: Interval | None
     days: float | None  # mean of those who ended
     length: Length | None  # of everybody in care in the period
@@ -175,7 +176,7 @@ def _into(found: Waits, by: str, limit: int) -> tuple[list[In], In]:
 
 def _out(name: str, rows: pd.DataFrame, opened: int | None, shown: bool) -> Out:
     if not shown:
-        return Out(name, opened, None, None, None, None, None, None, None)
+        return Out(name, opened, *[None] * 8)
     known = int((rows["ending"] != "unknown").sum())
     counts = {e: int((rows["ending"] == e).sum()) for e in ("agreed", "client_stopped")}
     rates = {e: ending_rate(e, n, known, len(rows)) for e, n in counts.items()} if known else {}
@@ -189,6 +190,7 @@ def _out(name: str, rows: pd.DataFrame, opened: int | None, shown: bool) -> Out:
         rates.get("agreed"),
         rates.get("client_stopped"),
         away / expected if expected else None,
+        expected,
         wilson(away, expected) if expected else None,
         float(length.mean()) if length.notna().any() else None,
         None,

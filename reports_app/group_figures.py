@@ -22,7 +22,7 @@ from sessions_app.models import Programme, Site
 
 FLOW, GROUPS = "flow", "groups"
 OPENED_FIRST = {FLOW: "programme", GROUPS: "age"}
-FORM = 4  # of what is kept: another one than was written is counted again
+FORM = 5  # of what is kept: another one than was written is counted again
 
 
 def _json(value: Any) -> Any:

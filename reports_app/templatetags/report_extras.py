@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from measures_app.charts import TrendPoint
 from measures_app.psychometrics.decisions import Estimate
+from measures_app.psychometrics.rates import BoundedRate
 from reports_app.explain import LABELS, label_of, percent
 from reports_app.lengths import Length, day_words
 from reports_app.metrics import Metric
@@ -160,6 +161,19 @@ def count_cell(count: int | None) -> str:
 def days(value: float) -> str:
     """Days of a wait; an infinite one is one whose end nobody knows."""
     return "–" if isnan(value) else day_words(value)
+
+
+@register.filter
+def rate_cell(rate: BoundedRate) -> SafeString:
+    """A rate with how many it is of and its interval."""
+    of = _("of %(n)d") % {"n": rate.measured}
+    return format_html(
+        '{} <span class="muted small">{} ({} – {})</span>',
+        percent(rate.rate),
+        of,
+        percent(rate.low),
+        percent(rate.high),
+    )
 
 
 @register.filter
