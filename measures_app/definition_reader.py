@@ -344,6 +344,13 @@ def read_document(
     return _Reader(document, line_of).read()
 
 
+def why_no_toml(problem: ValueError) -> str:
+    """What tomllib found wrong; of a number that Python won't read it would say how to."""
+    if isinstance(problem, tomllib.TOMLDecodeError):
+        return str(problem)
+    return "a number in it has thousands of digits"
+
+
 def parse_definition(text: str) -> MeasureDefinition:
     """Read a definition document (TOML).
 
@@ -358,10 +365,12 @@ def parse_definition(text: str) -> MeasureDefinition:
         raise DefinitionProblem([Fault(1, "the tables are nested too deep")])
     try:
         document = _plain(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as problem:
+    except ValueError as problem:
         line = re.search(r"at line (\d+)", str(problem))
         number = int(line[1]) if line else max(1, text.count("\n"))
-        raise DefinitionProblem([Fault(number, f"this is not TOML: {problem}")]) from None
+        raise DefinitionProblem(
+            [Fault(number, f"this is not TOML: {why_no_toml(problem)}")]
+        ) from None
     except RecursionError:
         raise DefinitionProblem([Fault(1, "the tables are nested too deep")]) from None
     return read_document(document, Lines(text).of)

@@ -45,12 +45,12 @@ def write(payload: dict[str, Any], message_id: str) -> None:
 def read(path: Path) -> list[dict[str, str]]:
     """Its erasures in order; a line cut short is refused, naming it."""
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             found.append({name: str(row[name]) for name in ("client", "at", "reason")})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise LedgerDamaged(f"{path}, line {number}: not an erasure.") from None
     return found

@@ -50,7 +50,7 @@ def _read(text: bytes, path: Path) -> dict[int, str]:
                 found = {last: known for last, known in found.items() if last <= row["restored"]}
             else:
                 found[int(row["last_id"])] = str(row["hash"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise Unreadable(f"{path}, line {number}: not a seal.") from None
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from measures_app.definition_reader import parse_definition, too_deep
+from measures_app.definition_reader import parse_definition, too_deep, why_no_toml
 from measures_app.definitions import DefinitionProblem, MeasureDefinition
 from measures_app.fhir import own
 from measures_app.fhir.documents import read_json
@@ -65,8 +65,8 @@ def read_side(text: str) -> dict[str, Any]:
         raise FhirProblem([FhirFault("", "the tables are nested too deep")])
     try:
         side = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise FhirProblem([FhirFault("", f"no TOML: {problem}")]) from None
+    except ValueError as problem:
+        raise FhirProblem([FhirFault("", f"no TOML: {why_no_toml(problem)}")]) from None
     faults = []
     for key in side:
         if key not in (*SIDE_KEYS, *SIDE_ONLY):
@@ -74,12 +74,17 @@ def read_side(text: str) -> dict[str, Any]:
             hint = f"; did you mean “{near[0]}”?" if near else ""
             faults.append(FhirFault("", f"“{key}” can't be added to a Questionnaire{hint}"))
     for key in ("leave_out", "scored", "unscored"):
-        if not all(isinstance(x, str) for x in side.get(key, [])):
+        named = side.get(key, [])
+        if not isinstance(named, list) or not all(isinstance(x, str) for x in named):
             faults.append(FhirFault("", f"“{key}” is a list of item ids"))
-    for row in side.get("norms", []):
+    norms = side.get("norms", [])
+    if not isinstance(norms, list):
+        faults.append(FhirFault("", "“norms” are rows, each begun by [[norms]]"))
+        norms = []
+    for row in norms:
         if not isinstance(row, dict) or not str(row.get("source", "")).strip():
-            named = row.get("population", "") if isinstance(row, dict) else ""
-            faults.append(FhirFault("", f"the norm row “{named}” has no source"))
+            whom = row.get("population", "") if isinstance(row, dict) else ""
+            faults.append(FhirFault("", f"the norm row “{whom}” has no source"))
     if faults:
         raise FhirProblem(faults)
     return side

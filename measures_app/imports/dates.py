@@ -21,7 +21,7 @@ def check_format(written: str) -> None:
         return
     try:
         back = datetime.strptime(EXAMPLE.strftime(written), written).date()  # noqa: DTZ007
-    except ValueError:
+    except (ValueError, re.error):  # re: one part said twice
         back = None
     if back != EXAMPLE:
         raise ValueError(

@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from measures_app.definition_reader import too_deep
+from measures_app.definition_reader import too_deep, why_no_toml
 from measures_app.imports.dates import check_format
 
 ITEM = re.compile(r"item_(\w{1,20})")
@@ -142,8 +142,8 @@ def parse_mapping(text: str) -> Mapping:
         raise MappingProblem("The mapping's tables are nested too deep.")
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise MappingProblem(f"The mapping is no TOML: {problem}.") from None
+    except ValueError as problem:
+        raise MappingProblem(f"The mapping is no TOML: {why_no_toml(problem)}.") from None
     except RecursionError:
         raise MappingProblem("The mapping's tables are nested too deep.") from None
     constants = _section(document, "constants")

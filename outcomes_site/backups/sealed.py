@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FIRST_LINE = b"CLINIC-OUTCOMES-BACKUP 1\n"
 FRAME = 1 << 20
-TAG = 16
+TAG, NONCE = 16, 12
 LONGEST_HEADER = 4096
 
 
@@ -40,7 +40,7 @@ class Writer:
 
     def __init__(self, file: BinaryIO, key_id: str, key: bytes, about: dict[str, Any]) -> None:
         own = AESGCM.generate_key(bit_length=256)
-        nonce = os.urandom(12)
+        nonce = os.urandom(NONCE)
         wrapped = nonce + AESGCM(key).encrypt(nonce, own, FIRST_LINE)
         header = {**about, "key": key_id, "wrapped": base64.b64encode(wrapped).decode()}
         self.header = FIRST_LINE + json.dumps(header).encode() + b"\n"
@@ -73,8 +73,10 @@ def header_of(file: BinaryIO) -> tuple[dict[str, Any], bytes]:
     line = file.readline(LONGEST_HEADER)
     try:
         header = json.loads(line)
-        str(header["key"]), base64.b64decode(header["wrapped"], validate=True)
-    except (ValueError, KeyError, TypeError):
+        wrapped = base64.b64decode(header["wrapped"], validate=True)
+        if not isinstance(header["key"], str) or len(wrapped) <= NONCE + TAG:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise NotReadable("The backup's first lines are damaged.") from None
     return header, first + line
 
@@ -93,7 +95,7 @@ def frames(file: BinaryIO, keys: dict[str, bytes]) -> Iterator[tuple[bytes, byte
         )
     wrapped = base64.b64decode(header["wrapped"])
     try:
-        own = AESGCM(keys[header["key"]]).decrypt(wrapped[:12], wrapped[12:], FIRST_LINE)
+        own = AESGCM(keys[header["key"]]).decrypt(wrapped[:NONCE], wrapped[NONCE:], FIRST_LINE)
     except InvalidTag:
         raise NotReadable(f"The key {header['key']!r} here is not the one it was made with.") from (
             None
