@@ -62,7 +62,7 @@ def test_intervals_cover_what_they_say_though_endings_depend_on_scores():
     share = covered / 200
     print("coverage of 95 % intervals, nine parameters:", share.round(3).tolist())
     assert (share > 0.91).all(), share
-    assert (share < 0.985).all(), share
+    assert (share <= 0.98).all(), share
 
 
 def test_probabilities_come_true_for_20000_clients():
