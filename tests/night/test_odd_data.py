@@ -18,9 +18,10 @@ from reports_app.models import EpisodeSummary
 from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
+from sessions_app.models import User
 from tests.cast import BY, PASSWORD, Clinic
 
-from .stories import Story, ordinary, tell
+from .stories import Story, add_score, ordinary, tell
 from .test_night import rows_of
 
 OF_THE_CLINIC = ("/agency/", "/agency/groups/", "/rules/", "/measures/outcome-adult/")
@@ -70,6 +71,7 @@ def look_at_pages(clinic: Clinic, stories: Iterable[Story]) -> str:
     return " ".join(words)
 
 
+USED_ONCE = "outcome-child"
 LONG_AGO = date(2015, 3, 1)
 BAD = {
     "nobody": [],
@@ -95,6 +97,23 @@ def test_little_or_odd_data_gets_a_sensible_answer(
             read_history(today)
     # Alike courses make alike pages: two of them are enough.
     look_at_pages(at_work, stories[:2])
+
+
+def test_a_measure_used_once_beside_one_used_often(at_work: Clinic, today: date):
+    ordinary(12)
+    story = tell(at_work, [18, 20, 22])
+    add_score(story, story.sessions[-1], 31.5, measure=USED_ONCE)
+    night = run_night(today)
+    check(night)
+    assert {row["measure"]: row["model"] for row in night["measures"]} == {
+        "outcome-adult": "provisional (own data n = 13)",
+        USED_ONCE: "published prior",
+    }
+    words = look_at_pages(at_work, [story])
+    assert "31.5" in words
+    director = Browser()
+    director.force_login(User.objects.get(email="dora@clinic.example"))
+    _seen(director, f"/measures/{USED_ONCE}/")
 
 
 def check(night: dict[str, Any]) -> None:
