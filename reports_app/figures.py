@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from reports_app import group_figures, groups, kept, session_months, still_looking, trend
-from reports_app.extract import CLINIC, Scope, extract, named_funders
+from reports_app.extract import CLINIC, Extract, Scope, extract, named_funders
 from reports_app.kept import Content, Since, keep
 from reports_app.metrics import Metric, borrowed_measures, monthly_metrics
 from reports_app.models import KeptFigures
 from reports_app.periods import Month, Period, months_back, named_period
+from reports_app.shares import shared_out
 from reports_app.spread import Spread
 from reports_app.spread import count as counted_spread
 from reports_app.still_looking import LookingCounts
@@ -47,7 +49,11 @@ def _row(metric: Metric) -> dict[str, Any]:
 
 
 def _rows(period: Period, scope: Scope) -> Content:
-    return {"rows": [_row(metric) for metric in monthly_metrics(extract(period, scope))]}
+    return _rows_of(extract(period, scope))
+
+
+def _rows_of(data: Extract) -> Content:
+    return {"rows": [_row(metric) for metric in monthly_metrics(data)]}
 
 
 def _metrics(content: Content, period: Period, scope: Scope) -> list[Metric]:
@@ -162,8 +168,19 @@ def make_one(name: str, today: date) -> None:
         group_figures.make_opened_first(Month(today.replace(day=1)))
         return
     period = named_period(name)
-    for scope in _scopes() if isinstance(period, Month) else [CLINIC]:
-        metrics_of(period, scope)
+    scopes = _scopes() if isinstance(period, Month) else [CLINIC]
+
+    @cache
+    def read() -> dict[str, Extract]:
+        """Of all scopes at once, when the first isn't kept."""
+        parts = shared_out(period, scopes) if len(scopes) > 1 else [extract(period)]
+        return {part.scope.key: part for part in parts}
+
+    for scope in scopes:
+        kept.exact(
+            str(period), period, scope, _held_to(period),
+            lambda scope=scope: _rows_of(read()[scope.key]),  # type: ignore[misc]  # a default
+        )  # fmt: skip
 
 
 def make_opened_first(today: date) -> None:
