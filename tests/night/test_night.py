@@ -306,7 +306,7 @@ def test_a_measure_without_a_published_course_waits_for_data(at_work: Clinic, to
     )
     (row,) = run_night(today)["measures"]
     assert (row["measure"], row["model"]) == ("phq-9", None)
-    assert row["problem"] == "1 clients with 2 scores after the first: not enough yet"
+    assert row["problem"] == "1 client with 2 scores after the first: not enough yet"
     assert Trajectory.objects.get().expected_t == []
 
 
