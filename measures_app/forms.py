@@ -88,7 +88,7 @@ class AnswerField(forms.CharField):
         low, high, step = (
             Decimal(str(bound)) for bound in (self.item.low, self.item.high, self.item.step)
         )
-        if self.from_paper and self.item.kind == "vas" and text.isdigit():
+        if self.from_paper and self.item.kind == "vas" and text.isdecimal():
             if text in TWO_READINGS:
                 # 9 may be 9 mm or 9 of 10: a guess would be out by ninety per cent.
                 raise self._refuse(

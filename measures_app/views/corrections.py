@@ -22,7 +22,11 @@ OK, UNPROCESSABLE, CONFLICT = 200, 422, 409
 def _episode(client: Client, user: Any, wanted: str | None) -> Episode:
     episodes = Episode.objects.visible_to(user).filter(client=client).select_related("programme")
     if wanted is not None:
-        episodes = episodes.filter(pk=wanted) if wanted.isdigit() else episodes.none()
+        episodes = (
+            episodes.filter(pk=wanted)
+            if wanted.isdecimal() and len(wanted) < 19
+            else episodes.none()
+        )
     episode = episodes.order_by("-opened_on", "-pk").first()
     if episode is None:
         raise Http404

@@ -220,7 +220,7 @@ def _book_row(request: HttpRequest, cells: tuple[str, ...], at: dict[str, int]) 
         moment = clinic_time.at(
             date.fromisoformat(cells[at["date"]][:10]), int(hours), int(minutes)
         )
-    except ValueError:
+    except (ValueError, OverflowError):  # a day before or after all that Python counts
         raise ValidationError(
             {
                 "time": _("“%s” is no time such as 2026-03-31 and 14:30.")
@@ -238,7 +238,7 @@ def _book_row(request: HttpRequest, cells: tuple[str, ...], at: dict[str, int]) 
             {"clinician": _("“%s” has no diary that you can book in on that day.") % named}
         )
     length = cells[at["minutes"]] if "minutes" in at else ""
-    if length and not (length.isdigit() and 5 <= int(length) <= 480):
+    if length and not (length.isdecimal() and 5 <= int(length) <= 480):
         raise ValidationError({"minutes": _("“%s” is no number of minutes.") % length})
     _book(request, cells[at["client"]], moment, clinician, int(length or 50))
 

@@ -232,18 +232,20 @@ def test_a_diary_file_with_bad_rows_names_each_and_books_none(
     clinic: Clinic, browser_of: Sign
 ) -> None:
     day, before = clinic_time.today() + timedelta(days=3), _all()
-    text = "date,time,client,clinician\n"
+    text = "date,time,client,clinician,minutes\n"
     for row in (
         f"{day},09:00,{clinic.ana.code},alice",
         f"{day},9 o'clock,{clinic.ana.code},alice",
         f"{day},10:00,{clinic.boris.code},alice",
         f"{day},11:00,{clinic.ana.code},bob",
+        f"0001-01-01,00:00,{clinic.ana.code},alice",
+        f"{day},12:00,{clinic.ana.code},alice,²",
     ):
         text += row + "\n"
     response = _upload(browser_of("alice"), text)
     assert response.status_code == 422
     rows = [problem.split(":")[0] for problem in response.context["problems"]]
-    assert rows == ["Row 3", "Row 5"]
+    assert rows == ["Row 3", "Row 5", "Row 6", "Row 7"]
     assert "“bob” has no diary that you can book in" in response.context["problems"][1]
     assert _all() == before
 

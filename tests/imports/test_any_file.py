@@ -10,11 +10,14 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from django.test import Client as Browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
@@ -32,9 +35,9 @@ from measures_app.imports import (
     read_table,
 )
 from outcomes_site.backups import sealed
-from sessions_app import erasure_ledger, known_passwords, seals_outside
+from sessions_app import clinic_time, erasure_ledger, known_passwords, seals_outside
 from sessions_app.context import acting_as
-from tests.cast import BY
+from tests.cast import BY, Clinic
 from tests.fhir.papers import nine_questions
 from tests.measures.documents import SHORT
 
@@ -51,7 +54,8 @@ ODD = [
 WORD = re.compile(rb'"[^"\n]*"|[\w.+-]+')
 VALUES = [
     b"[]", b"{}", b"[[]]", b'{"a": 1}', b"{a = 1}", b'["a"]', b"[1]", b"null", b"true", b'""',
-    b'" "', b"0", b"-1", b"1e999", b"-1e999", b"1e-999", b"inf", b"nan", b"NaN",
+    b'" "', "²".encode(), b"0001-01-01", b"9999-12-31", b"00:00", b"23:59",
+    b"0", b"-1", b"1e999", b"-1e999", b"1e-999", b"inf", b"nan", b"NaN",
     b"Infinity", b"9" * 5000, b'"9999-12-31"', b"2024-01-31", b"2024-01-31T10:00:00Z",
     b'"\\ud800"', b'"\\u0000"',
     b'"' + b"x" * 3000 + b'"',
@@ -271,3 +275,51 @@ def test_whatever_of_a_spoilt_table_is_accepted_can_be_kept(db: Any, capsys: Any
     with capsys.disabled():
         print(f"\n{came}")
     assert came["kept"]
+
+
+DIARY = (
+    "date,time,client,clinician,minutes\n"
+    "{day},14:30,{client},alice,50\n{day},16:00,{client},alice,\n"
+)
+DOORS: dict[str, tuple[str, Callable[[Clinic], list[bytes]], dict[str, str]]] = {
+    "/schedule/upload/": ("fred", lambda clinic: [_diary(clinic)], {}),
+    "/import/": ("adam", lambda _clinic: [CSV, _xlsx()], {}),
+    "/measures/load/": (
+        "adam",
+        lambda _clinic: [SHORT.encode(), json.dumps(nine_questions()).encode()],
+        {"better": "", "side": "", "text": ""},
+    ),
+}
+
+
+def _diary(clinic: Clinic) -> bytes:
+    day = clinic_time.today() + timedelta(days=3)
+    return DIARY.format(day=day, client=clinic.ana.code).encode()
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_breaks_over_a_spoilt_file(
+    clinic: Clinic, browser_of: Callable[[str], Browser], door: str, capsys: Any
+) -> None:
+    who, seeds, fields = DOORS[door]
+    browser = browser_of(who)
+    came: Counter[int] = Counter()
+
+    @settings(
+        max_examples=EXAMPLES // 4, deadline=None, database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    @given(spoilt(seeds(clinic)))
+    def is_answered(content: bytes) -> None:
+        place = transaction.savepoint()
+        file = SimpleUploadedFile("of a clinic.csv", content)
+        came[browser.post(door, {"file": file, **fields}).status_code] += 1
+        transaction.savepoint_rollback(place)
+
+    is_answered()
+    with capsys.disabled():
+        print(f"\n{door}: {came}")
+    assert set(came) <= {200, 302, 422}
+    assert len(came) > 1

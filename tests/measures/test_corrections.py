@@ -285,3 +285,9 @@ def test_a_page_of_many_scores_takes_few_queries(
     path = f"/clients/{scored[0].client.code}/scores/"
     with django_assert_max_num_queries(24):
         assert page.browser.get(path).status_code == 200
+
+
+def test_an_episode_that_is_no_number_is_no_such_page(page: Any, scored: Any):
+    path = f"/clients/{scored[0].client.code}/scores/"
+    for wanted in ("²", "9" * 5000, "-1", "one"):
+        assert page.browser.get(path, {"episode": wanted}).status_code == 404
