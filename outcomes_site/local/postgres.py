@@ -185,6 +185,14 @@ def remove_socket_folder(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_a_keeper(pid: int) -> bool:
+    """Whether a process that lives is one of ours: after a restart others have the numbers."""
+    try:
+        return b"outcomes_site.local.postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True  # gone, or a machine that can't be asked
+
+
 class EmbeddedPostgres:
     """One folder's cluster. `start` joins or starts it, `release` leaves it."""
 
@@ -225,7 +233,7 @@ class EmbeddedPostgres:
             keeper = int(json.loads(self._state_file.read_text())["keeper"])
         except (OSError, ValueError, KeyError):
             return False
-        return processes.is_alive(keeper)
+        return processes.is_alive(keeper) and _is_a_keeper(keeper)
 
     def start(self) -> Running:
         """Hold the cluster, started if it wasn't."""

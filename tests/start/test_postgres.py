@@ -189,3 +189,29 @@ def test_a_row_that_is_refused_leaves_its_values_out_of_the_log(cluster):
     assert "duplicate key" in log
     assert "Moreno" not in log
     assert stat.S_IMODE(cluster.log.stat().st_mode) == 0o600
+
+
+def test_a_server_whose_making_was_cut_short_is_made_anew(folder, cluster):
+    data = cluster.folder / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("17\n")  # and nothing else: initdb was killed
+    (cluster.folder / "half-made").touch()
+    assert answer(cluster.start().url) == 1
+    assert not (cluster.folder / "half-made").exists()
+
+
+def test_whoever_comes_while_a_killed_server_is_started_again_waits_for_its_keeper(folder, cluster):
+    first = cluster.start()
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: not processes.is_alive(first.pid))
+    other = EmbeddedPostgres(folder, durable=False)
+    again = other.start()
+    other.release()
+    assert again.keeper == first.keeper
+    assert answer(again.url) == 1
+
+
+def test_a_keepers_number_that_another_process_has_now_keeps_nobody_waiting(cluster):
+    cluster.folder.mkdir()
+    cluster._state_file.write_text(f'{{"keeper": {os.getpid()}}}')
+    assert not cluster.is_kept()
