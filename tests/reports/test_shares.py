@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from measures_app import actions as measure_actions
 from measures_app import measures
 from reports_app import actions as report_actions
+from reports_app import session_months
 from reports_app.cells import Cells, fill
 from reports_app.extract import CLINIC, Scope, extract
 from reports_app.metrics import monthly_metrics
 from reports_app.models import ReportEdition
-from reports_app.nightly import run_night
+from reports_app.nightly import refresh_episode
 from reports_app.periods import Range
 from reports_app.published import publication
 from reports_app.shares import shared_out
@@ -53,7 +54,9 @@ def _of_several(month: Month12) -> list[Scope]:
     actions.record_session(
         episode=month.episodes[6], held_on=start + timedelta(days=1), status="no_show", by=BY
     )
-    run_night(clinic_time.today())
+    for episode in Episode.objects.all():
+        refresh_episode(episode.pk, clinic_time.today())
+    session_months.rebuild()
     assert Referral.objects.count() == 3
     programmes = [Scope(clinic.therapy), Scope(clinic.restricted)]
     return [CLINIC, *programmes, Scope(funder="County"), Scope(funder="")]
