@@ -235,6 +235,7 @@ def test_the_slider_says_what_fits_the_room(browser):
             "judged": 90,
             "notice_above": 0.5,
             "room": 6.0,
+            "at_room": {"again": [4.1, 7.9]},
         },
         "most": 20,
     }
@@ -244,6 +245,7 @@ def test_the_slider_says_what_fits_the_room(browser):
         page.add_script_tag(path=finders.find("js/thresholds.js"))
         said, slider = page.locator("p[data-said]"), page.locator("input[type=range]")
         assert "80 % of those who ended without" in said.inner_text()
+        assert "may bring 4.1 to 7.9 flags a week by chance" in page.inner_text("body")
         slider.focus()
         for _ in range(3):
             page.keyboard.press("ArrowLeft")
