@@ -20,7 +20,7 @@ from measures_app.definitions import MeasureDefinition
 from measures_app.kept import kept
 from measures_app.models import Measure, MeasureVersion, NormRow, Wording
 from measures_app.psychometrics.norms import reliable_change_threshold
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import system
 
@@ -95,7 +95,7 @@ def load_definition(definition: MeasureDefinition, *, source_text: str, by: Any)
         If the code belongs to a measure for another purpose or rater, or `comparable_with`
         joins what can't be joined.
     """
-    access.require(by, "manage_measures")
+    rights.require(by, "manage_measures")
     measure = _measure_of(definition)
     digest = checksum(source_text)
     known = measure.versions.filter(checksum=digest).first()

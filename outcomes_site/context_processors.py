@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from measures_app.alerts import shown_on_pages
-from sessions_app import access
+from sessions_app import rights
 from sessions_app.models import Installation
 from sessions_app.prepared import Prepared
 
@@ -45,13 +45,13 @@ def site(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     navigation = []
     if user is not None and user.is_authenticated:
-        for name, label, rights in PLACES:
-            if any(access.may(user, right) for right in rights):
+        for name, label, asked in PLACES:
+            if any(rights.may(user, right) for right in asked):
                 url = reverse(name)
                 navigation.append(
                     {"url": url, "label": label, "current": request.path.startswith(url)}
                 )
-    gets_mail = user is not None and user.is_authenticated and access.may(user, "see_clinical")
+    gets_mail = user is not None and user.is_authenticated and rights.may(user, "see_clinical")
     return {
         # Asked when a staff page is drawn, and by no other.
         "unseen_alerts": partial(shown_on_pages, user) if gets_mail else (),

@@ -24,7 +24,7 @@ from reports_app.models import ContractTarget, MonthlyEntry, ReportEdition, Repo
 from reports_app.paper import missing
 from reports_app.periods import Month, Period, months_back, parse_period
 from reports_app.published import Publication, scopes_of
-from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app import audit, clinic_time, outbox, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Job, Programme
@@ -144,7 +144,7 @@ def keep_editions(
     NotPublishable
         When nothing of this period may leave the clinic.
     """
-    access.require(by, "export_reports")
+    rights.require(by, "export_reports")
     with acting_as(system("report")):
         with connection.cursor() as cursor:  # two at once are one edition
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"edition:{period}"])
@@ -202,7 +202,7 @@ def ask_to_publish(*, period: Period, by: Any, scope: Scope = CLINIC) -> Job:
     NotPublishable
         When nothing of this period may leave the clinic.
     """
-    access.require(by, "export_reports")
+    rights.require(by, "export_reports")
     running = publishing(period, scope, user_of(by))
     if running is not None and running.finished_at is None:
         return running
@@ -273,7 +273,7 @@ def enter_month(
     changed: str = "",
 ) -> MonthlyEntry:
     """Say of a month what no session tells; what was said before stays, and no longer counts."""
-    access.require(by, "enter_months")
+    rights.require(by, "enter_months")
     row = MonthlyEntry.objects.create(
         month=month.start, complaints=complaints, vacancies=vacancies, leavers=leavers,
         sick_days=sick_days, changed=changed, entered_by=user_of(by),
@@ -285,7 +285,7 @@ def enter_month(
 @action
 def set_target(*, funder: str, metric: str, value: float, from_on: date, by: Any) -> ContractTarget:
     """Set what a funder's contract asks of a metric, from a day on."""
-    access.require(by, "enter_months")
+    rights.require(by, "enter_months")
     row = ContractTarget.objects.create(
         funder=funder, metric=metric, value=value, from_on=from_on, set_by=user_of(by)
     )
@@ -306,7 +306,7 @@ def running_backtest() -> Job | None:
 @action
 def ask_for_backtest(*, by: Any) -> Job:
     """Have the worker look back on the clinic's history; one that runs already serves."""
-    access.require(by, "look_back")
+    rights.require(by, "look_back")
     running = running_backtest()
     if running is not None:
         return running

@@ -19,7 +19,7 @@ from reports_app.case_review import on_paper
 from reports_app.models import CaseFile
 from reports_app.models.files import KEPT_FOR
 from reports_app.paper import PaperUnavailable, render_pdf
-from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app import audit, clinic_time, outbox, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as
 from sessions_app.models import CaseConference, Client, ConferenceCase, Episode, Job, User
@@ -45,7 +45,7 @@ def waiting_or_newest(conference: CaseConference, user: User) -> CaseFile | None
 @action
 def ask_for_case_file(*, conference: CaseConference, by: Any) -> CaseFile:
     """Have the worker make the conference's cases into one file; one being made serves."""
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     cases = _cases(conference, by)
     if not cases:
         raise ValidationError(NOTHING)
@@ -71,7 +71,7 @@ def carry_out_case_file(job_id: Any) -> None:
     if job.finished_at is not None or file is None:
         return
     try:
-        if not access.may(file.user, "see_clinical"):
+        if not rights.may(file.user, "see_clinical"):
             raise ValidationError(NOTHING)
         with acting_as(file.user):
             content, codes = make_case_file(

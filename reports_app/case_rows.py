@@ -25,7 +25,7 @@ from reports_app.deidentify import GROUPED, Secret, common, generalised, highest
 from reports_app.editions import defused, number_text
 from reports_app.models import CaseRows, CaseRowsPart, EpisodeSummary
 from reports_app.models.files import KEPT_FOR
-from sessions_app import access, audit, clinic_time, outbox, policies, progress
+from sessions_app import audit, clinic_time, outbox, policies, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Job
@@ -347,7 +347,7 @@ def files_of(user: Any) -> QuerySet[CaseRows]:
 @action
 def ask_for_case_rows(*, first_year: int, last_year: int, by: Any) -> CaseRows:
     """Have the worker make the rows of some years; those being made for the person serve."""
-    access.require(by, "export_reports")
+    rights.require(by, "export_reports")
     if last_year < first_year:
         raise ValidationError({"last_year": "The last year lies before the first."})
     running = files_of(user_of(by)).filter(
@@ -378,7 +378,7 @@ def carry_out_case_rows(job_id: Any) -> None:
     if job.finished_at is not None or file is None:
         return
     try:
-        if not access.may(file.user, "export_reports"):
+        if not rights.may(file.user, "export_reports"):
             raise ValidationError(NOBODY)
         with transaction.atomic():
             out = PartsWriter(file)

@@ -24,7 +24,7 @@ from measures_app.models import Administration
 from reports_app.models import ClientCopy
 from reports_app.models.files import KEPT_FOR
 from reports_app.paper import PaperUnavailable, render_pdf
-from sessions_app import access, audit, clinic_time, consent, outbox, progress
+from sessions_app import audit, clinic_time, consent, outbox, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as
 from sessions_app.models import (
@@ -62,7 +62,7 @@ def _seen(code: str, user: Any) -> Client | None:
 @action
 def ask_for_copy(*, client: Client, by: Any) -> ClientCopy:
     """Have the worker make the client's full copy; one being made serves."""
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     if _seen(client.code, by) is None:
         raise ValidationError(GONE)
     there = waiting_or_newest(client, by)
@@ -86,7 +86,7 @@ def carry_out_copy(job_id: Any) -> None:
     try:
         with acting_as(copy.user):
             client = _seen(copy.client_code, copy.user)
-            if client is None or not access.may(copy.user, "see_clinical"):
+            if client is None or not rights.may(copy.user, "see_clinical"):
                 raise ValidationError(GONE)
             content = make_copy(client, copy.user, tell=lambda n: progress.tell(job.pk, n))
         copy.keep(content)

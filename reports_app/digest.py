@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from measures_app import followups
 from reports_app.noticed import GOOD_NEWS
 from reports_app.queue import live_flags
-from sessions_app import access, clinic_time, mail, outbox, selectors
+from sessions_app import clinic_time, mail, outbox, rights, selectors
 from sessions_app.context import acting_as, system
 from sessions_app.models import Absence, Clinician, Outbox, User
 
@@ -126,7 +126,7 @@ def text_of(counts: Counts) -> str:
 
 
 def _wants(user: User) -> bool:
-    return user.is_active and user.weekly_digest and access.may(user, "see_clinical")
+    return user.is_active and user.weekly_digest and rights.may(user, "see_clinical")
 
 
 def promise(day: date) -> int:

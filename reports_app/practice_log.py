@@ -9,14 +9,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from reports_app.models import PracticeEntry, PracticeShare
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Clinician, User
 
 
 def _own(by: Any) -> Clinician:
-    access.require(by, "record_sessions")
+    rights.require(by, "record_sessions")
     clinician = getattr(user_of(by), "clinician", None)
     if clinician is None:
         raise PermissionDenied("This page is for those who treat.")

@@ -38,11 +38,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from sessions_app import (
-    access,
     audit,
     kept_forms,
     live_sign_ins,
     policies,
+    rights,
     second_factor,
     single_sign_on,
 )
@@ -78,7 +78,7 @@ now = time.time  # the tests' hand on the clock
 def limits_of(user: Any) -> tuple[int, int]:
     """(seconds of a pause, seconds of a whole sign-in) by the strictest of the person's roles."""
     in_force = policies.all_on()
-    roles = access.roles(user) or {access.ADMINISTRATOR}
+    roles = rights.roles(user) or {rights.ADMINISTRATOR}
     return (
         min(in_force[f"idle_minutes_{role}"] for role in roles) * 60,
         min(in_force[f"sign_in_hours_{role}"] for role in roles) * 3600,
@@ -355,7 +355,7 @@ def last_shown(request: HttpRequest) -> float:
 
 
 def recently(*methods: str) -> Any:
-    """View decorator, within `access.needs`: who sits there showed it within the last minutes."""
+    """View decorator, within `rights.needs`: who sits there showed it within the last minutes."""
 
     def decorate(view: Any) -> Any:
         @wraps(view)

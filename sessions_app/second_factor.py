@@ -26,7 +26,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app import access, audit, policies, sealing
+from sessions_app import audit, policies, rights, sealing
 from sessions_app.context import acting_as
 from sessions_app.keys import DOORS
 
@@ -159,7 +159,7 @@ def waived() -> bool:
 def must_have_one(user: Any) -> bool:
     """Whether the clinic's policy asks a second factor of any of the person's roles."""
     in_force = policies.all_on()
-    return any(in_force[f"second_factor_{role}"] for role in access.roles(user))
+    return any(in_force[f"second_factor_{role}"] for role in rights.roles(user))
 
 
 def met(request: HttpRequest) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 
-from sessions_app import access
+from sessions_app import access, rights
 from sessions_app.models import (
     Assignment,
     Client,
@@ -121,7 +121,7 @@ def unconfirmed(user: Any, before: date) -> QuerySet[Session]:
 
 def open_programmes(user: Any) -> QuerySet[Programme]:
     """Programmes in which the user may open an episode: unrestricted, or granted by name."""
-    granted = [g.programme_id for g in access.grants_of(user) if g.programme_id]
+    granted = [g.programme_id for g in rights.grants_of(user) if g.programme_id]
     return Programme.objects.filter(Q(restricted=False) | Q(pk__in=granted), active=True)
 
 

@@ -12,7 +12,7 @@ from measures_app.actions.alerts import raise_alert
 from measures_app.due import BESIDE
 from measures_app.models import Administration, Measure, MeasureVersion
 from measures_app.psychometrics.scoring import AnswerProblem
-from sessions_app import access, audit, clinic_time, outbox
+from sessions_app import audit, clinic_time, outbox, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Client, Episode, Respondent, Session
@@ -131,7 +131,7 @@ def record_administration(
     A measure first put down as not taken and then taken after all supersedes that; a second
     score for the same session, measure and respondent is refused: correct the first.
     """
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     client = episode.client
     respondent = respondent or client.respondents.get(relation=Respondent.Relation.SELF)
     if respondent.client_id != client.pk:
@@ -220,7 +220,7 @@ def correct_administration(
     total: Any = None,
 ) -> Administration:
     """Put a score right: a new row supersedes the old one, which stays with who, when and why."""
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     if not reason.strip():
         raise ValidationError({"reason": "Say why the score is corrected."})
     old = Administration.objects.select_for_update().get(pk=administration.pk)
@@ -270,7 +270,7 @@ def correct_administration(
 @action
 def void_administration(*, administration: Administration, reason: str, by: Any) -> Administration:
     """Take a score out of every reading; it stays visible with who, when and why."""
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     if not reason.strip():
         raise ValidationError({"reason": "Say why the score doesn't count."})
     row = Administration.objects.select_for_update().get(pk=administration.pk)

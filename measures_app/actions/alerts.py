@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from measures_app import alerts
 from measures_app.flagging import current_rule_set
 from measures_app.models import Administration, Flag, FlagEvent, ItemAlert
-from sessions_app import access, actions, audit, clinic_time, outbox, policies, safety
+from sessions_app import actions, audit, clinic_time, outbox, policies, rights, safety
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, actor_of, system
 from sessions_app.models import User
@@ -38,7 +38,7 @@ def raise_alert(*, administration: Administration, items: tuple[str, ...], by: A
     answers by a link sees no flags. Each link of the chain and each mail is promised on its
     own, so that one address that takes no mail holds nobody else up.
     """
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     row, now = administration, clinic_time.now()
     with acting_as(system("item alert")):
         flag = Flag.objects.create(
@@ -94,7 +94,7 @@ def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
 
     Who is on duty may see the client from now on, and is told again until somebody says so.
     """
-    access.require(by, "decide")
+    rights.require(by, "decide")
     alert = _open_locked(alert)
     if not alerts.is_unseen(alert):
         return []
@@ -118,7 +118,7 @@ def tell_of_alert(*, alert: ItemAlert, part: str, by: Any) -> list[User]:
 @action
 def show_alert(*, alert: ItemAlert, to: User, by: Any) -> ItemAlert:
     """Put an alert on each of a person's pages, until somebody has seen it."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     alert = _open_locked(alert)
     if not alerts.is_unseen(alert) or to.pk in alert.shown_to:
         return alert
@@ -137,7 +137,7 @@ def show_alert(*, alert: ItemAlert, to: User, by: Any) -> ItemAlert:
 @action
 def see_alert(*, alert: ItemAlert, by: Any) -> ItemAlert:
     """Say "I have seen it": it is passed on no further, and stays until something was done."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     alert = _open_locked(alert)
     flag = alert.flag
     if alert.done_at is not None or flag.owner_id is not None:
@@ -153,7 +153,7 @@ def see_alert(*, alert: ItemAlert, by: Any) -> ItemAlert:
 @action
 def close_alert(*, alert: ItemAlert, done: str, by: Any) -> ItemAlert:
     """Record what was done about an answer that couldn't wait; only that ends an alert."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     if not done.strip():
         raise ValidationError({"done": "Say what was done."})
     alert = _open_locked(alert)

@@ -15,7 +15,7 @@ from django.db import transaction
 from measures_app import imports
 from measures_app.actions.imports import ImportResult, import_what_can_be, known_versions
 from measures_app.models import ImportDraft
-from sessions_app import access, audit, clinic_time, outbox, progress
+from sessions_app import audit, clinic_time, outbox, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system
 from sessions_app.models import Job
@@ -31,7 +31,7 @@ WAYS = (PREVIEW, IMPORT, SET_ASIDE)
 @action
 def bring_file(*, name: str, content: bytes, by: Any) -> ImportDraft:
     """Keep a file, sealed, until it is imported or a day has passed."""
-    access.require(by, "import_scores")
+    rights.require(by, "import_scores")
     draft = ImportDraft(user=by, name=name[:120])
     draft.keep(content)
     draft.save(force_insert=True)
@@ -47,7 +47,7 @@ def stored_mapping(draft: ImportDraft) -> imports.Mapping | None:
 @action
 def try_file(*, draft: ImportDraft, mapping: imports.Mapping, do: str, by: Any) -> Job | None:
     """Preview or import the file, at once or, a long one, as a job that can be left."""
-    access.require(by, "import_scores")
+    rights.require(by, "import_scores")
     draft.mapping = json.dumps(asdict(mapping))
     draft.keep_report(None)
     table = imports.read_table(draft.content)
@@ -72,7 +72,7 @@ def run_job(job: Job) -> None:
         return
     if draft is None:
         job.state, job.problem = Job.State.STOPPED, "The file was taken away meanwhile."
-    elif not access.may(job.created_by, "import_scores"):
+    elif not rights.may(job.created_by, "import_scores"):
         job.state, job.problem = Job.State.STOPPED, "The right to import was taken away meanwhile."
     else:
         table = imports.read_table(draft.content)

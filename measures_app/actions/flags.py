@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from measures_app import followups
 from measures_app.models import Flag, FlagEvent
 from measures_app.models.flags import WAITED
-from sessions_app import access, actions, audit, clinic_time
+from sessions_app import access, actions, audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import actor_of
 from sessions_app.models import (
@@ -56,8 +56,8 @@ def take_up(*, episode: Episode, by: Any) -> list[Flag]:
 
 def _in_review(episode: Episode, by: Any, states: Collection[str] = Flag.LIVE) -> list[Flag]:
     """The episode's review flags, locked, for somebody who may deal with them."""
-    if not access.may(by, "review"):
-        access.require(by, "decide")
+    if not rights.may(by, "review"):
+        rights.require(by, "decide")
     flags = list(
         Flag.objects.select_for_update().filter(
             episode=episode, kind=Flag.Kind.REVIEW, state__in=states
@@ -92,7 +92,7 @@ def hand_to(*, episode: Episode, to: User, by: Any) -> list[Flag]:
     flags = _in_review(episode, by, Flag.STANDING)
     if not access.people_seeing(episode).filter(pk=to.pk).exists():
         raise ValidationError({"to": f"{to} may not see this client."})
-    if not access.may(to, "decide"):
+    if not rights.may(to, "decide"):
         raise ValidationError({"to": f"{to} records no decisions."})
     _give(flags, to, "handed over", by)
     audit.record(

@@ -16,7 +16,7 @@ from measures_app.imports.reading import Row
 from measures_app.imports.referred import Referred
 from measures_app.imports.rows import Problem, Record
 from measures_app.models import Administration, Measure, MeasureVersion
-from sessions_app import access, audit, bulk, clinic_time
+from sessions_app import audit, bulk, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 
@@ -124,7 +124,7 @@ def import_records(*, records: list[Row], mapping: Mapping, by: Any) -> ImportRe
     ImportRefused
         When a row contradicts a stored client, episode, session, score or referral.
     """
-    access.require(by, "import_scores")
+    rights.require(by, "import_scores")
     if not records:
         return ImportResult()
     referred = [row for row in records if isinstance(row, Referred)]

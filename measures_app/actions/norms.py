@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from measures_app import measures
 from measures_app.definition_reader import norm_problems
 from measures_app.models import Measure, NormRow
-from sessions_app import access, audit
+from sessions_app import audit, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 
@@ -31,7 +31,7 @@ def add_norm_row(*, measure: Measure, from_on: date, by: Any, **facts: Any) -> N
     ValidationError
         For a row without source or constants, or with constants outside the measure's range.
     """
-    access.require(by, "manage_measures")
+    rights.require(by, "manage_measures")
     if unknown := set(facts) - set(FACTS):
         raise TypeError(f"no facts of a norm row: {sorted(unknown)}")
     version = measures.current_version(measure)

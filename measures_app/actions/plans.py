@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from measures_app.models import Measure, MeasurePlan
 from measures_app.plans import DAYS, NTH, RATERS, Line, Plan
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Programme
@@ -78,7 +78,7 @@ def set_plan_line(
     ValidationError
         For a day that is past, a rhythm without its number, or a second line for the same thing.
     """
-    access.require(by, "manage_measures")
+    rights.require(by, "manage_measures")
     today = clinic_time.today()
     if from_on < today:
         raise ValidationError({"from_on": _("What was asked in the past stays as it was.")})

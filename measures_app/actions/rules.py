@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from measures_app.models import OwnCheckpoint, RuleProposal
 from measures_app.rule_sets import RULE_NUMBERS, own_checkpoints
 from measures_app.speaking import PROMPT_RULES, REVIEW_RULES
-from sessions_app import access, actions, audit, clinic_time, policies
+from sessions_app import actions, audit, clinic_time, policies, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Clinician
@@ -23,7 +23,7 @@ def set_own_checkpoint(
 
     It moves their own prompts from a day on (today), never those of the past.
     """
-    access.require(by, "see_rules")
+    rights.require(by, "see_rules")
     user = user_of(by)
     if user is None or clinician.user_id != user.pk:
         raise PermissionDenied("A checkpoint of one's own is for oneself.")
@@ -54,7 +54,7 @@ def propose_rule_change(
     *, rule: str, what: str, why: str, by: Any, key: str = "", value: float | None = None
 ) -> RuleProposal:
     """Ask for a change of the rules, in words or as a number; everybody reads it."""
-    access.require(by, "see_rules")
+    rights.require(by, "see_rules")
     if rule not in (*REVIEW_RULES, *PROMPT_RULES):
         raise ValidationError({"rule": _("Choose a rule.")})
     what, why = what.strip(), why.strip()
@@ -88,7 +88,7 @@ def answer_rule_proposal(
 
     An accepted number becomes the clinic's policy from that day, and so the next rule version.
     """
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     if user_of(by) is None:
         raise PermissionDenied("A proposal is answered by a person.")
     proposal = RuleProposal.objects.select_for_update().get(pk=proposal.pk)

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from measures_app import actions
 from measures_app.api import filters, serializers
 from measures_app.models import Administration, Flag, Measure
-from sessions_app import access, audit
+from sessions_app import access, audit, rights
 from sessions_app.models import Client, Episode, Respondent, Session
 from sessions_app.submissions import KeyReused, once
 
@@ -37,7 +37,7 @@ class HoldsRight(permissions.IsAuthenticated):
         if key is not None and request.method not in permissions.SAFE_METHODS and not key.may_write:
             return False
         return super().has_permission(request, view) and any(
-            access.may(request.user, right) for right in view.rights
+            rights.may(request.user, right) for right in view.rights
         )
 
 
@@ -199,7 +199,7 @@ class AdministrationViewSet(ScopedViewSet):
         ],
     )
     def create(self, request: Request) -> Response:
-        if not access.may(request.user, "enter_scores"):
+        if not rights.may(request.user, "enter_scores"):
             raise exceptions.PermissionDenied
         given = serializers.NewAdministrationSerializer(data=request.data)
         given.is_valid(raise_exception=True)

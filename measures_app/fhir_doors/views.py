@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 
 from measures_app.fhir_doors.asking import Refused, read
 from measures_app.fhir_doors.resources import KINDS, Kind
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 
 JSON = "application/fhir+json"
 TAKEN = (JSON, "application/json", "application/*", "*/*", "json")
@@ -57,7 +57,7 @@ def _kind(request: HttpRequest, name: str) -> Kind:
     if name not in KINDS:
         raise Refused(f"There is no {name} here.", status=404, code="not-supported")
     kind = KINDS[name]()
-    if not any(access.may(request.user, right) for right in kind.rights):
+    if not any(rights.may(request.user, right) for right in kind.rights):
         raise Refused("This is not for your role.", status=403, code="forbidden")
     return kind
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from measures_app import alerts
 from measures_app.actions import close_alert, see_alert
 from measures_app.models import FlagEvent, ItemAlert
-from sessions_app import access, audit
+from sessions_app import audit, rights
 from sessions_app.forms import add_problems
 
 TOLD = {
@@ -58,7 +58,7 @@ def _whereabouts(alert: ItemAlert) -> str:
     return ", ".join(session.whereabouts.values())
 
 
-@access.needs("decide")
+@rights.needs("decide")
 def alert(request: HttpRequest, pk: int) -> HttpResponse:
     """What was answered, who knows of it, and what is done about it?"""
     found = _alert_or_404(pk, request.user)

@@ -18,13 +18,13 @@ from measures_app.measure_forms import LoadForm, NormForm
 from measures_app.models import Measure, MeasureVersion
 from measures_app.schema_check import SCHEMA_FILE
 from measures_app.shown import norms_of, planned, shown, times_taken, versions_of
-from sessions_app import access, clinic_time
+from sessions_app import clinic_time, rights
 from sessions_app.context import acting_as, system
 from sessions_app.forms import add_problems
 
 OK, UNPROCESSABLE = 200, 422
 # Everybody who works here may read what is asked; it says nothing about anyone.
-reads = access.needs("see_clinical", "manage_measures", "see_aggregates", "see_registry")
+reads = rights.needs("see_clinical", "manage_measures", "see_aggregates", "see_registry")
 
 
 def with_library() -> None:
@@ -63,7 +63,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "asked": asked,
         "totals": totals,
-        "may_load": access.may(request.user, "manage_measures"),
+        "may_load": rights.may(request.user, "manage_measures"),
     }
     return render(request, "measures/index.html", context)
 
@@ -87,7 +87,7 @@ def measure(request: HttpRequest, code: str) -> HttpResponse:
         "versions": versions,
         "planned": planned(found),
         "taken": times_taken(found),
-        "may_load": access.may(request.user, "manage_measures"),
+        "may_load": rights.may(request.user, "manage_measures"),
     }
     return render(request, "measures/measure.html", context)
 
@@ -139,7 +139,7 @@ def _read(form: LoadForm) -> tuple[MeasureDefinition, str, tuple[str, ...]]:
     return loaded.definition, loaded.text, loaded.notes
 
 
-@access.needs("manage_measures")
+@rights.needs("manage_measures")
 def load(request: HttpRequest) -> HttpResponse:
     """Which measure shall be asked from now on? Looked at before it is loaded."""
     with_library()
@@ -175,7 +175,7 @@ def load(request: HttpRequest) -> HttpResponse:
     return render(request, "measures/load.html", context, status=status)
 
 
-@access.needs("manage_measures")
+@rights.needs("manage_measures")
 def add_norm(request: HttpRequest, code: str) -> HttpResponse:
     """With which constants of our own shall this measure be read?"""
     found = measure_or_404(code)

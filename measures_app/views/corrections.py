@@ -13,7 +13,7 @@ from measures_app.actions import correct_administration, void_administration
 from measures_app.answered import newest_of, visits_of
 from measures_app.correction_form import VOID, CorrectionForm
 from measures_app.models import Administration
-from sessions_app import access, audit
+from sessions_app import audit, rights
 from sessions_app.models import Client, Episode
 
 OK, UNPROCESSABLE, CONFLICT = 200, 422, 409
@@ -33,7 +33,7 @@ def _episode(client: Client, user: Any, wanted: str | None) -> Episode:
     return episode
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def scores(request: HttpRequest, code: str) -> HttpResponse:
     """What was answered in this course of care, and what was put right?"""
     client = (
@@ -51,7 +51,7 @@ def scores(request: HttpRequest, code: str) -> HttpResponse:
         "client": client,
         "episode": episode,
         "visits": visits_of(episode),
-        "may_enter": access.may(request.user, "enter_scores"),
+        "may_enter": rights.may(request.user, "enter_scores"),
     }
     return render(request, "measures/scores.html", context)
 
@@ -96,7 +96,7 @@ def _page(
     return render(request, "measures/correct.html", context, status=status)
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     """What should this score have been? Looked at once more before it is kept."""
     row = _row_or_404(pk, request.user)

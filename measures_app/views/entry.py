@@ -15,7 +15,7 @@ from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
 from measures_app.notes import starters
-from sessions_app import access, actions, audit, clinic_time
+from sessions_app import access, actions, audit, clinic_time, rights
 from sessions_app.forms import add_problems
 from sessions_app.models import Episode, Respondent, Session
 from sessions_app.prepared import Prepared
@@ -208,13 +208,13 @@ def _enter(request: HttpRequest, episode: Episode, session: Session | None) -> H
     return _page(request, form, episode, UNPROCESSABLE)
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def new(request: HttpRequest, code: str) -> HttpResponse:
     """How was the session? Attendance and both measures of a session that wasn't booked."""
     return _enter(request, _episode_of(code, request.user), None)
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The same for a booked session; scores that are there already aren't asked again."""
     session = session_or_404(pk, request.user)
@@ -222,7 +222,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _enter(request, session.episode, session)
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def picture(request: HttpRequest, pk: int) -> HttpResponse:
     """Where does it stand now? To be looked at together: the client's own series, no alarms."""
     session = session_or_404(pk, request.user)
@@ -243,6 +243,6 @@ def picture(request: HttpRequest, pk: int) -> HttpResponse:
         "rows": rows,
         "alerts": alerts.waiting(request.user, session.episode),
         "self": Respondent.Relation.SELF,
-        "may_enter": access.may(request.user, "enter_scores"),
+        "may_enter": rights.may(request.user, "enter_scores"),
     }
     return render(request, "entry/picture.html", context)

@@ -26,7 +26,7 @@ from measures_app.feedback import feedback_on
 from measures_app.models import Administration
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
 from measures_app.views.links import chosen, links_page, registered_session_or_404
-from sessions_app import access, actions, audit, links, presence
+from sessions_app import actions, audit, links, presence, rights
 from sessions_app.context import ANONYMOUS, speaking_as
 from sessions_app.models import Respondent, User
 
@@ -47,7 +47,7 @@ class PinForm(forms.Form):
     )
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """Give this device to the client: from here on it opens one form and nothing else."""

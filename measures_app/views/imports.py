@@ -19,7 +19,7 @@ from measures_app import imports
 from measures_app.actions import drafts
 from measures_app.import_form import MappingForm
 from measures_app.models import ImportDraft
-from sessions_app import access, progress, sealing
+from sessions_app import progress, rights, sealing
 from sessions_app.forms import FileForm
 from sessions_app.models import Job
 
@@ -29,7 +29,7 @@ SAMPLE_ROWS = 5
 SHOWN_PROBLEMS = 100
 
 
-@access.needs("import_scores")
+@rights.needs("import_scores")
 def start(request: HttpRequest) -> HttpResponse:
     """Which scores does the clinic bring with it? First the file."""
     form = FileForm(request.POST or None, request.FILES or None)
@@ -91,7 +91,7 @@ def _page(
     return render(request, "imports/draft.html", context, status=status)
 
 
-@access.needs("import_scores")
+@rights.needs("import_scores")
 def draft(request: HttpRequest, pk: Any) -> HttpResponse:
     """Then what the columns mean, a preview, and only then the import."""
     row = _mine(request, pk)
@@ -135,7 +135,7 @@ def _after(request: HttpRequest, row: ImportDraft) -> str:
     return row.get_absolute_url() + ("#report" if report else "")
 
 
-@access.needs("import_scores")
+@rights.needs("import_scores")
 def state(request: HttpRequest, pk: Any) -> HttpResponse:
     """How far a long import is, for the page that waits for it."""
     row = _mine(request, pk)
@@ -146,7 +146,7 @@ def state(request: HttpRequest, pk: Any) -> HttpResponse:
     )
 
 
-@access.needs("import_scores")
+@rights.needs("import_scores")
 def bad_rows(request: HttpRequest, pk: Any) -> HttpResponse:
     """The rows that can't be read, each with its reasons, to be put right and brought again."""
     row = _mine(request, pk)
@@ -157,7 +157,7 @@ def bad_rows(request: HttpRequest, pk: Any) -> HttpResponse:
     return response
 
 
-@access.needs("import_scores")
+@rights.needs("import_scores")
 @require_POST
 def forget(request: HttpRequest, pk: Any) -> HttpResponse:
     """Take a file away before its day is over."""

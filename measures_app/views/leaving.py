@@ -15,7 +15,7 @@ from measures_app import actions
 from measures_app.due import due_at_the_end
 from measures_app.forms import LastMeasureForm
 from measures_app.handing import draft_of
-from sessions_app import access, audit, clinic_time, selectors
+from sessions_app import access, audit, clinic_time, rights, selectors
 from sessions_app import actions as care_actions
 from sessions_app.forms import ClinicianWithLoad, DayInput, TransferForm, add_problems
 from sessions_app.models import Assignment, Clinician, Episode
@@ -93,7 +93,7 @@ def _led(clinician: Clinician, user: Any) -> list[Episode]:
     )
 
 
-@access.needs("transfer")
+@rights.needs("transfer")
 def hand_over_caseload(request: HttpRequest) -> HttpResponse:
     """Who goes on with the clients of somebody who leaves? Loads are shown, results are not."""
     load = selectors.open_leads()
@@ -132,7 +132,7 @@ def hand_over_caseload(request: HttpRequest) -> HttpResponse:
     return render(request, "clients/caseload_hand_over.html", context, status=status)
 
 
-@access.needs("transfer")
+@rights.needs("transfer")
 def transfer(request: HttpRequest, code: str) -> HttpResponse:
     """Who goes on with this client? Present load is shown, results are not."""
     episode = in_care(request, code)
@@ -164,7 +164,7 @@ def transfer(request: HttpRequest, code: str) -> HttpResponse:
     return redirect("review")
 
 
-@access.needs("close_episode")
+@rights.needs("close_episode")
 def ending(request: HttpRequest, code: str) -> HttpResponse:
     """How did care end? A last measure is asked for, and never insisted on."""
     episode = in_care(request, code)

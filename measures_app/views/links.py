@@ -28,7 +28,7 @@ from measures_app.views.answering import (
     kept_back,
 )
 from measures_app.views.tablets import tablets_for
-from sessions_app import access, actions, clinic_time, links, rates, texting
+from sessions_app import actions, clinic_time, links, rates, rights, texting
 from sessions_app.actions.links import reach_of
 from sessions_app.context import acting_as
 from sessions_app.models import EntryLink, Episode, Respondent, Session
@@ -56,7 +56,7 @@ def links_page(
         "tablets": tablets_for(request.user, session),
         "kept_back": kept_back(session),
         "live": _with_state(list(live.select_related("respondent").order_by("pk"))),
-        "may_enter": access.may(request.user, "enter_scores"),
+        "may_enter": rights.may(request.user, "enter_scores"),
         **more,
     }
     return render(request, "entry/links.html", context, status=status)
@@ -103,7 +103,7 @@ def registered_session_or_404(pk: int, user: Any) -> Session:
     return session
 
 
-@access.needs("enter_scores", "record_attendance")
+@rights.needs("enter_scores", "record_attendance")
 def session_links(request: HttpRequest, pk: int) -> HttpResponse:
     """Who answers on a device? A link each, as a code to scan and shown once; or this device."""
     session = registered_session_or_404(pk, request.user)
@@ -135,7 +135,7 @@ class QuietForm(forms.Form):
     until = forms.DateField(required=False)
 
 
-@access.needs("enter_scores", "record_attendance")
+@rights.needs("enter_scores", "record_attendance")
 @require_POST
 def ask_not_before(request: HttpRequest, pk: int) -> HttpResponse:
     """Please don't ask until a day; without a day they may be asked again."""
@@ -160,7 +160,7 @@ class HowForm(forms.Form):
     sees_expected = forms.BooleanField(required=False)
 
 
-@access.needs("enter_scores", "record_attendance")
+@rights.needs("enter_scores", "record_attendance")
 @require_POST
 def how_asked(request: HttpRequest, pk: int) -> HttpResponse:
     """In which language somebody is asked, and whether their picture shows the expected."""
@@ -177,7 +177,7 @@ def how_asked(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("session_links", session.pk)
 
 
-@access.needs("enter_scores", "record_attendance")
+@rights.needs("enter_scores", "record_attendance")
 @require_POST
 def close_link(request: HttpRequest, pk: int) -> HttpResponse:
     link = EntryLink.objects.registered_to(request.user).filter(pk=pk).first()

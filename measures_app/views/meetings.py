@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from measures_app.due import Due, due_today
 from measures_app.models import Administration
 from measures_app.respondents import people_of_each
-from sessions_app import access, actions, audit, clinic_time, selectors
+from sessions_app import actions, audit, clinic_time, rights, selectors
 from sessions_app.forms import LANGUAGES, add_problems, choose
 from sessions_app.models import Clinician, Meeting, Respondent, Session
 
@@ -177,11 +177,11 @@ def _taken_in(request: HttpRequest, sessions: list[Session], found: Forms) -> bo
     return True
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def meeting(request: HttpRequest, pk: int) -> HttpResponse:
     """Who is in this meeting, and whose answers are in? Those whom the reader may see, alone."""
     sessions = _sessions(pk, request.user)
-    may_change = access.may(request.user, "record_sessions")
+    may_change = rights.may(request.user, "record_sessions")
     found = _forms(request, sessions) if may_change else {}
     status = 200
     if request.method == "POST":

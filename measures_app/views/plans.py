@@ -13,7 +13,7 @@ from measures_app.measure_forms import PlanForm
 from measures_app.models import Measure, MeasurePlan
 from measures_app.plans import Line, Plan
 from measures_app.views.catalogue import reads, with_library
-from sessions_app import access, clinic_time
+from sessions_app import clinic_time, rights
 from sessions_app.models import Programme
 
 OK, UNPROCESSABLE = 200, 422
@@ -50,7 +50,7 @@ def plans(request: HttpRequest) -> HttpResponse:
         "rows": _rows(plan.on(today)),
         "coming": changes.filter(from_on__gt=today),
         "history": changes.filter(from_on__lte=today)[:HISTORY_SHOWN],
-        "may_set": access.may(request.user, "manage_measures"),
+        "may_set": rights.may(request.user, "manage_measures"),
     }
     return render(request, "measures/plans.html", context)
 
@@ -90,14 +90,14 @@ def _set(request: HttpRequest, key: str, initial: dict[str, Any]) -> HttpRespons
     return render(request, "measures/plan.html", {"form": form, "key": key}, status=status)
 
 
-@access.needs("manage_measures")
+@rights.needs("manage_measures")
 def new(request: HttpRequest) -> HttpResponse:
     """What more shall be asked?"""
     with_library()
     return _set(request, "", {"from_on": clinic_time.today()})
 
 
-@access.needs("manage_measures")
+@rights.needs("manage_measures")
 def change(request: HttpRequest, key: str) -> HttpResponse:
     """How often shall this be asked from now on?"""
     with_library()

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from measures_app.models import Administration
 from measures_app.respondents import people_of
 from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
-from sessions_app import access, actions, links, selectors
+from sessions_app import actions, links, rights, selectors
 from sessions_app.models import Session, Tablet
 
 HELD = "tablet"
@@ -32,7 +32,7 @@ def tablets_for(user: Any, session: Session | None = None) -> list[Tablet]:
 
     A session's client is started where the session is; a tablet without a site goes about.
     """
-    if not access.may(user, "record_attendance"):
+    if not rights.may(user, "record_attendance"):
         return []
     return [
         tablet
@@ -41,7 +41,7 @@ def tablets_for(user: Any, session: Session | None = None) -> list[Tablet]:
     ]
 
 
-@access.needs("record_attendance")
+@rights.needs("record_attendance")
 def index(request: HttpRequest) -> HttpResponse:
     """Which devices wait at reception? This one can be made one of them."""
     status, sites = 200, list(selectors.desk_sites(request.user))
@@ -69,7 +69,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "entry/tablets.html", context, status=status)
 
 
-@access.needs("record_attendance")
+@rights.needs("record_attendance")
 @require_POST
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
     tablet = Tablet.objects.filter(pk=pk).first()
@@ -80,7 +80,7 @@ def retire(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("tablets")
 
 
-@access.needs("record_attendance")
+@rights.needs("record_attendance")
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """Start the next client: their form opens on the tablet that waits."""

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from measures_app import alerts, followups
 from measures_app.due import due_today
 from measures_app.models import Administration, Measure
-from sessions_app import access, clinic_time, selectors
+from sessions_app import clinic_time, rights, selectors
 from sessions_app.models import Assignment, EntryLink, Meeting, Session
 from sessions_app.views.schedule import day_of
 
@@ -41,7 +41,7 @@ def _unsaid(user: Any) -> QuerySet[Session]:
     return waiting if clinician is None else waiting.filter(meeting__clinicians=clinician)
 
 
-@access.needs("record_sessions")
+@rights.needs("record_sessions")
 def backlog(request: HttpRequest) -> HttpResponse:
     """Which past sessions wait to be entered? Each is entered here, or told in one tap."""
     keys = list(_unsaid(request.user).values_list("pk", flat=True))
@@ -51,7 +51,7 @@ def backlog(request: HttpRequest) -> HttpResponse:
     return render(request, "entry/backlog.html", context)
 
 
-@access.needs("record_sessions")
+@rights.needs("record_sessions")
 def today(request: HttpRequest) -> HttpResponse:
     """Who comes to me today, who has arrived, what is in already and what is due?"""
     day = day_of(request)

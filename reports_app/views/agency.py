@@ -18,7 +18,7 @@ from reports_app.periods import Month, Months, Period, PeriodProblem, months_bac
 from reports_app.plots import trend_plot
 from reports_app.small import rates_svg
 from reports_app.trend import trends
-from sessions_app import access, audit, clinic_time, policies, presence, progress
+from sessions_app import audit, clinic_time, policies, presence, progress, rights
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
@@ -59,7 +59,7 @@ def _kept_in_address(scope: Scope) -> dict[str, str]:
     }
 
 
-@access.needs("see_aggregates")
+@rights.needs("see_aggregates")
 def agency(request: HttpRequest) -> HttpResponse:
     """How are the people we serve doing?"""
     asked = request.GET.get("month", "")
@@ -95,13 +95,13 @@ def agency(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/agency.html", context)
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 def reports(request: HttpRequest) -> HttpResponse:
     """Which month? The newest finished one."""
     return redirect("report", str(this_month().previous()))
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 def month(request: HttpRequest, month: str) -> HttpResponse:
     """The period on one page, with its files and what it compares to."""
     asked = request.GET.get("period", "").strip() or _asked_range(request)
@@ -160,7 +160,7 @@ def _month_page(
     return render(request, "reports/month.html", context, status=status)
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 @presence.recently("GET")
 def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
     """A period's file: kept, and the same to the byte when nothing changed."""
@@ -179,7 +179,7 @@ def download(request: HttpRequest, month: str, format: str) -> HttpResponse:
     return _file(edition, name)
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 @require_POST
 def publish(request: HttpRequest, month: str) -> HttpResponse:
     """The files to leave the clinic: the worker makes them, the page can be left meanwhile."""
@@ -191,7 +191,7 @@ def publish(request: HttpRequest, month: str) -> HttpResponse:
     return redirect(reverse("report", args=[month]) + _address(**_kept_in_address(scope)))
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 def publishing_state(request: HttpRequest, month: str) -> HttpResponse:
     """How far they are, for the page that waits."""
     job = actions.publishing(period_or_404(month), chosen_scope(request), request.user)
@@ -200,7 +200,7 @@ def publishing_state(request: HttpRequest, month: str) -> HttpResponse:
     return JsonResponse({"running": running, "done": done, "total": job.total if job else 0})
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 @presence.recently("GET")
 def edition(request: HttpRequest, pk: int) -> HttpResponse:
     """A kept edition again, to the byte."""

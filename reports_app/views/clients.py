@@ -18,7 +18,7 @@ from reports_app.selectors import (
     rows_of,
     to_do,
 )
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.models import Client, Episode, Session
 from sessions_app.prepared import Prepared
 
@@ -43,12 +43,12 @@ def _shown(episodes: Any, show: str, user: Any) -> Any:
     return episodes
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def caseload(request: HttpRequest) -> HttpResponse:
     """Where does each of my clients stand?"""
     episodes = Episode.objects.visible_to(request.user).open()
     mine = getattr(request.user, "clinician", None)
-    supervises = access.may(request.user, "review")
+    supervises = rights.may(request.user, "review")
     whose = "mine" if mine is not None and request.GET.get("whose") == "mine" else ""
     if whose:
         episodes = episodes.filter(assignments__clinician=mine, assignments__to_on=None).distinct()
@@ -69,7 +69,7 @@ def caseload(request: HttpRequest) -> HttpResponse:
         "whose": whose,
         "both": mine is not None and supervises,
         "treats_shown": supervises and not whose,
-        "may_transfer": access.may(request.user, "transfer"),
+        "may_transfer": rights.may(request.user, "transfer"),
         "total": total,
         "hours": hours,
         "booked": booked,
@@ -92,7 +92,7 @@ def client_or_404(code: str, user: Any) -> Client:
     raise Http404
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def client(request: HttpRequest, code: str) -> HttpResponse:
     """Where does this client stand, and what is to be done next?"""
     shown = client_or_404(code, request.user)
@@ -100,12 +100,12 @@ def client(request: HttpRequest, code: str) -> HttpResponse:
     context = case_context(shown, request.user, request.GET.get("episode"))
     context["paper_missing"] = missing()
     context["alerts"] = alerts.waiting(request.user, context["episode"])
-    context["may_close"] = access.may(request.user, "close_episode")
-    context["may_enter"] = access.may(request.user, "enter_scores")
+    context["may_close"] = rights.may(request.user, "close_episode")
+    context["may_enter"] = rights.may(request.user, "enter_scores")
     return render(request, "reports/client.html", context)
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def case_review(request: HttpRequest, code: str) -> HttpResponse:
     """The same on two pages of paper."""
     shown = client_or_404(code, request.user)

@@ -16,7 +16,7 @@ from reports_app import case_files, conferences
 from reports_app.conference_forms import CallForm, CaseForm
 from reports_app.models import CaseFile
 from reports_app.paper import missing
-from sessions_app import access, actions, audit, progress
+from sessions_app import actions, audit, progress, rights
 from sessions_app.forms import add_problems
 from sessions_app.models import CaseConference, ConferenceCase, Episode
 
@@ -32,19 +32,19 @@ def conference_or_404(pk: int, user: Any) -> CaseConference:
     return conference
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def index(request: HttpRequest) -> HttpResponse:
     """Which cases do we talk about together, and when?"""
     found = CaseConference.objects.visible_to(request.user).select_related("called_by")
     context = {
         "ahead": found.filter(ended_at=None).order_by("held_on", "pk")[:LISTED],
         "held": found.filter(ended_at__isnull=False)[:LISTED],
-        "may_call": access.may(request.user, "decide"),
+        "may_call": rights.may(request.user, "decide"),
     }
     return render(request, "reports/conferences.html", context)
 
 
-@access.needs("decide")
+@rights.needs("decide")
 def call(request: HttpRequest) -> HttpResponse:
     """What do we talk about, when, and who comes?"""
     groups = conferences.to_choose_from(request.user)
@@ -82,7 +82,7 @@ def _page(
     agenda = conferences.agenda_of(conference, user)
     people = list(conference.people.order_by("name"))
     sets = conference.called_by_id == user.pk or user in people
-    may_set = sets and not conference.is_over and access.may(user, "decide")
+    may_set = sets and not conference.is_over and rights.may(user, "decide")
     forms = {}
     if may_set:
         there = [conference.called_by, *people]
@@ -113,7 +113,7 @@ def _page(
     return render(request, "reports/conference.html", context, status=status)
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def conference(request: HttpRequest, pk: int) -> HttpResponse:
     """The agenda before, the cases during, the minutes after."""
     shown = conference_or_404(pk, request.user)
@@ -140,7 +140,7 @@ def _episode(request: HttpRequest) -> Episode:
     return episode
 
 
-@access.needs("decide")
+@rights.needs("decide")
 @require_POST
 def agenda(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a case, set its time and who presents, move it, take it off, or end the conference."""
@@ -174,7 +174,7 @@ def agenda(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(shown)
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 @require_POST
 def ask_for_file(request: HttpRequest, pk: int) -> HttpResponse:
     """All cases on paper: the worker makes them, the page can be left meanwhile."""
@@ -186,7 +186,7 @@ def ask_for_file(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(shown)
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def file_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """For the bar: how many cases are made."""
     file = CaseFile.objects.filter(pk=pk, user=request.user).select_related("job").first()
@@ -198,7 +198,7 @@ def file_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return JsonResponse({"running": running, "done": done, "total": job.total})
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def file(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The finished file, while all of it is in the person's scope."""
     found = case_files.file_for(pk, request.user)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from measures_app import decided
-from sessions_app import access, audit, clinic_time, policies
+from sessions_app import audit, clinic_time, policies, rights
 from sessions_app.context import speaking_as, system
 
 PERIODS = (
@@ -26,14 +26,14 @@ def _years_before(today: date, years: int) -> date:
     return date(today.year - years, today.month, day)
 
 
-@access.needs("review", "decide", "see_aggregates")
+@rights.needs("review", "decide", "see_aggregates")
 def results(request: HttpRequest) -> HttpResponse:
     """By decision and by transfer: one's own clients', or the clinic's for who sees aggregates."""
     years = request.GET.get("years", "3")
     if years not in dict(PERIODS):
         years = "3"
     since = _years_before(clinic_time.today(), int(years))
-    clinical = access.may(request.user, "see_clinical")
+    clinical = rights.may(request.user, "see_clinical")
     if clinical:
         found = decided.results(request.user, since)
         transfers = decided.transfers(request.user, since)

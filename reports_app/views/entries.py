@@ -12,7 +12,7 @@ from reports_app.board import newest_entries
 from reports_app.models import ContractTarget
 from reports_app.month_forms import EntryForm, TargetForm
 from reports_app.periods import Month, PeriodProblem, parse_month
-from sessions_app import access
+from sessions_app import rights
 
 FIELDS = ("complaints", "vacancies", "leavers", "sick_days", "changed")
 
@@ -22,7 +22,7 @@ def _initial(month: Month) -> dict[str, Any]:
     return {name: getattr(rows[0], name) for name in FIELDS} if rows else {}
 
 
-@access.needs("enter_months")
+@rights.needs("enter_months")
 def entries(request: HttpRequest, month: str) -> HttpResponse:
     """What happened in the clinic this month that no session tells?"""
     try:
@@ -46,6 +46,6 @@ def entries(request: HttpRequest, month: str) -> HttpResponse:
         "entry": entry,
         "target": target,
         "targets": ContractTarget.objects.select_related("set_by"),
-        "may_read": access.may(request.user, "export_reports"),
+        "may_read": rights.may(request.user, "export_reports"),
     }
     return render(request, "reports/entries.html", context, status=400 if form.errors else 200)

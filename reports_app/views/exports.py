@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from reports_app import case_rows
-from sessions_app import access, audit, policies, presence, progress
+from sessions_app import audit, policies, presence, progress, rights
 from sessions_app.context import acting_as, streamed, system
 from sessions_app.forms import add_problems
 
@@ -27,7 +27,7 @@ class YearsForm(forms.Form):
             self.fields[name].initial = next(iter(year), None)
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 def exports(request: HttpRequest) -> HttpResponse:
     """Which rows may a researcher have?"""
     with acting_as(system("case rows")):
@@ -55,7 +55,7 @@ def exports(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/exports.html", context, status=422 if form.errors else 200)
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 def state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How far a file is, for the page that waits for it."""
     file = case_rows.files_of(request.user).filter(pk=pk).first()
@@ -66,7 +66,7 @@ def state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return JsonResponse({"running": running, "done": done, "total": file.job.total})
 
 
-@access.needs("export_reports")
+@rights.needs("export_reports")
 @presence.recently("GET")
 def download(request: HttpRequest, pk: uuid.UUID) -> HttpResponse | StreamingHttpResponse:
     """The finished file, part by part."""

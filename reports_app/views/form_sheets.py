@@ -13,7 +13,7 @@ from measures_app.due import due_at
 from measures_app.models import Measure
 from reports_app import form_sheets
 from reports_app.paper import PaperUnavailable
-from sessions_app import access, audit, rates
+from sessions_app import audit, rates, rights
 from sessions_app.models import Session
 from sessions_app.session_code import NoSessionCode, decode
 
@@ -37,7 +37,7 @@ def _pdf(make: Callable[[], bytes], name: str) -> HttpResponse:
     return response
 
 
-@access.needs("enter_scores", "manage_measures")
+@rights.needs("enter_scores", "manage_measures")
 def measure_form(request: HttpRequest, code: str) -> HttpResponse:
     """A measure to print and fill in by hand."""
     measure = Measure.objects.filter(code=code).first()
@@ -62,7 +62,7 @@ def _session(pk: int, request: HttpRequest) -> Session:
     return session
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def session_forms(request: HttpRequest, pk: int) -> HttpResponse:
     """Every form due at a session, with the code that leads back to it."""
     session = _session(pk, request)
@@ -83,7 +83,7 @@ class CodeForm(forms.Form):
     )
 
 
-@access.needs("enter_scores")
+@rights.needs("enter_scores")
 def by_code(request: HttpRequest) -> HttpResponse:
     """Which session is this form from?"""
     form = CodeForm(request.POST if request.method == "POST" else None)

@@ -11,7 +11,7 @@ from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table
 from reports_app.lengths import TITLES, Length
 from reports_app.periods import PeriodProblem, parse_period
 from reports_app.views.agency import chosen_scope, this_month
-from sessions_app import access, audit, policies
+from sessions_app import audit, policies, rights
 from sessions_app.context import acting_as, system
 from sessions_app.models import Programme
 
@@ -25,7 +25,7 @@ def _chart(table: Table) -> str:
     return interval_charts(rows) if rows else ""
 
 
-@access.needs("see_aggregates")
+@rights.needs("see_aggregates")
 def groups(request: HttpRequest) -> HttpResponse:
     """Whom do we help, and whom less? The same outcomes by group, all choices in the address."""
     asked = request.GET.get("period", "").strip() or str(this_month().year)
@@ -72,7 +72,7 @@ def _halves(everybody: In | Out | None) -> list[tuple[str, str, Length | None, s
     return found
 
 
-@access.needs("see_aggregates")
+@rights.needs("see_aggregates")
 def flow(request: HttpRequest) -> HttpResponse:
     """How do people come in, and how does care end? All choices in the address."""
     asked = request.GET.get("period", "").strip() or str(this_month().previous())

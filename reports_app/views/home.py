@@ -3,15 +3,15 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from sessions_app import access
+from sessions_app import rights
 
 # The first role that fits decides where a day begins.
 FIRST_PAGE = [
-    (access.CLINICIAN, "today"),
-    (access.SUPERVISOR, "review"),
-    (access.DIRECTOR, "agency"),
-    (access.FRONT_DESK, "schedule"),
-    (access.ADMINISTRATOR, "people"),
+    (rights.CLINICIAN, "today"),
+    (rights.SUPERVISOR, "review"),
+    (rights.DIRECTOR, "agency"),
+    (rights.FRONT_DESK, "schedule"),
+    (rights.ADMINISTRATOR, "people"),
 ]
 
 
@@ -19,7 +19,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Each role's own first page."""
     if not request.user.is_authenticated:
         return redirect("sign_in")
-    held = access.roles(request.user)
+    held = rights.roles(request.user)
     for role, name in FIRST_PAGE:
         if role in held:
             return redirect(name)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reports_app import digest
-from sessions_app import access, actions, mail, texting
+from sessions_app import actions, mail, rights, texting
 
 
 class MessagesForm(forms.Form):
@@ -35,7 +35,7 @@ class MessagesForm(forms.Form):
             del self.fields["alert_phone"]
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def mine(request: HttpRequest) -> HttpResponse:
     """What is sent to me? Each message can be turned off, but for answers that can't wait."""
     user = request.user

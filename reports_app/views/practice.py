@@ -19,7 +19,7 @@ from reports_app import practice_log, still_looking
 from reports_app.models import PracticeEntry, PracticeShare
 from reports_app.practice import TOO_FEW
 from reports_app.selectors import hours_this_week
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import AuditEvent, Clinician, User
 
@@ -125,7 +125,7 @@ def _own_page(request: HttpRequest, form: forms.Form | None = None) -> HttpRespo
     return render(request, "reports/practice.html", context, status=status)
 
 
-@access.needs("record_sessions")
+@rights.needs("record_sessions")
 def practice(request: HttpRequest) -> HttpResponse:
     """Whom do I help? A clinician's own numbers and log; a supervisor's only where shared."""
     if request.method != "POST":
@@ -142,7 +142,7 @@ def practice(request: HttpRequest) -> HttpResponse:
     return redirect("practice")
 
 
-@access.needs("record_sessions")
+@rights.needs("record_sessions")
 @require_POST
 def take_back(request: HttpRequest, pk: int) -> HttpResponse:
     clinician = getattr(request.user, "clinician", None)
@@ -153,7 +153,7 @@ def take_back(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("practice")
 
 
-@access.needs("record_sessions")
+@rights.needs("record_sessions")
 @require_POST
 def share(request: HttpRequest) -> HttpResponse:
     """Let a supervisor of mine see this page, or no more."""
@@ -179,7 +179,7 @@ def share(request: HttpRequest) -> HttpResponse:
     return redirect("practice")
 
 
-@access.needs("review")
+@rights.needs("review")
 def shared(request: HttpRequest, code: str) -> HttpResponse:
     """What a clinician lets their supervisor see; each look is shown to the clinician."""
     there = PracticeShare.objects.filter(

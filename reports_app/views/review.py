@@ -18,7 +18,7 @@ from reports_app.paper import missing
 from reports_app.queue import lately, queue_of
 from reports_app.review_forms import DecisionForm, HandToForm, PutOffForm, ResultForm
 from reports_app.views.clients import client_or_404
-from sessions_app import access, audit, policies
+from sessions_app import access, audit, policies, rights
 from sessions_app.actions import record_review_result
 from sessions_app.forms import add_problems
 from sessions_app.models import CaseConference, CaseReview, Client, Episode
@@ -32,7 +32,7 @@ NEXT_PAGE = {
 }
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 def queue(request: HttpRequest) -> HttpResponse:
     """Who is worth a conversation this week?"""
     budget = int(policies.get("review_budget_per_week"))
@@ -47,7 +47,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "budget": budget,
         "lately": lately(request.user, seen),
         "due": due,
-        "treats_shown": access.may(request.user, "review"),
+        "treats_shown": rights.may(request.user, "review"),
     }
     return render(request, "reports/review.html", context)
 
@@ -60,7 +60,7 @@ def _chosen(request: HttpRequest, client: Client) -> Episode:
     return episode
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 @require_POST
 def take_up(request: HttpRequest, code: str) -> HttpResponse:
     client = client_or_404(code, request.user)
@@ -100,7 +100,7 @@ def _case_page(
     due = followups.look(followups.due_of(context["reviews"]))
     asks = any(group[0] != "" for group in context["noticed"])
     conference = _conference(request, episode)
-    talked = CaseReview.Talked.TOGETHER if access.may(user, "review") else CaseReview.Talked.ALONE
+    talked = CaseReview.Talked.TOGETHER if rights.may(user, "review") else CaseReview.Talked.ALONE
     if conference is not None:
         talked = CaseReview.Talked.CONFERENCE
     context |= {
@@ -115,14 +115,14 @@ def _case_page(
         "due": due[0] if due else None,
         "alike": decided.alike(context["main"].picture.series) if context["main"] else None,
         "may_put_off": asks and episode.is_open,
-        "may_decide": access.may(user, "decide"),
-        "may_transfer": access.may(user, "transfer"),
+        "may_decide": rights.may(user, "decide"),
+        "may_transfer": rights.may(user, "transfer"),
         "paper_missing": missing(),
     }
     return render(request, "reports/review_case.html", context, status=status)
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 def case(request: HttpRequest, code: str) -> HttpResponse:
     """What do we see, what did we decide before, and what now?"""
     client = client_or_404(code, request.user)
@@ -157,7 +157,7 @@ def case(request: HttpRequest, code: str) -> HttpResponse:
 def _on_to_the_act(request: HttpRequest, episode: Episode, decision: str) -> HttpResponse:
     """To the page where a decision is carried out, for who may; else back to the queue."""
     page, right, chosen = NEXT_PAGE.get(CaseReview.Decision(decision), ("", "", ""))
-    if page and access.may(request.user, right):
+    if page and rights.may(request.user, right):
         messages.success(request, _("Recorded. This is where it is carried out."))
         address = reverse(page, args=[episode.client.code])
         return redirect(f"{address}?episode={episode.pk}&ending={chosen}")
@@ -191,7 +191,7 @@ def _did(request: HttpRequest, form: forms.Form, act: Callable[[], Any]) -> bool
     return True
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 @require_POST
 def put_off(request: HttpRequest, code: str) -> HttpResponse:
     """Not now: off the list until a day, with a reason."""
@@ -208,7 +208,7 @@ def put_off(request: HttpRequest, code: str) -> HttpResponse:
     return redirect("review")
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 @require_POST
 def hand_to(request: HttpRequest, code: str) -> HttpResponse:
     """A colleague has it from now on."""
@@ -225,7 +225,7 @@ def hand_to(request: HttpRequest, code: str) -> HttpResponse:
     return redirect("review")
 
 
-@access.needs("review", "decide")
+@rights.needs("review", "decide")
 @require_POST
 def result(request: HttpRequest, code: str) -> HttpResponse:
     """What came of a decision, asked once on its day."""

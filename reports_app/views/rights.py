@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from reports_app import client_copies
 from reports_app.models import ClientCopy
 from reports_app.views.clients import client_or_404
-from sessions_app import access, actions, audit, clinic_time, consent, presence, progress
+from sessions_app import actions, audit, clinic_time, consent, presence, progress, rights
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import (
     AuditEvent,
@@ -116,9 +116,9 @@ def _people(client: Client) -> list[Respondent]:
     return people
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 @presence.recently("POST")
-def rights(request: HttpRequest, code: str) -> HttpResponse:
+def client_rights(request: HttpRequest, code: str) -> HttpResponse:
     """What has this client a right to, and what did they say?"""
     client = client_or_404(code, request.user)
     restricted = _restricted(client, request.user)
@@ -180,7 +180,7 @@ def _done(request: HttpRequest, client: Client) -> None:
     messages.success(request, _("Kept."))
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 def copy_state(request: HttpRequest, code: str, pk: uuid.UUID) -> HttpResponse:
     """For the bar: how much of the copy is made."""
     copy = ClientCopy.objects.filter(pk=pk, user=request.user).select_related("job").first()
@@ -191,7 +191,7 @@ def copy_state(request: HttpRequest, code: str, pk: uuid.UUID) -> HttpResponse:
     return JsonResponse({"running": running, "done": done, "total": copy.job.total})
 
 
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 @presence.recently("GET")
 def copy(request: HttpRequest, code: str, pk: uuid.UUID) -> HttpResponse:
     """The finished copy, for whoever asked and while the client is in their scope."""

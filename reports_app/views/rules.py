@@ -19,7 +19,7 @@ from measures_app.psychometrics.rates import wilson
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
 from reports_app.rules_text import MEANING, NAME, WARNS_OF
-from sessions_app import access, clinic_time, policies, progress
+from sessions_app import clinic_time, policies, progress, rights
 from sessions_app.forms import add_problems
 from sessions_app.models import Clinician
 
@@ -98,7 +98,7 @@ def _forecasts(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@access.needs("see_rules")
+@rights.needs("see_rules")
 def rules(request: HttpRequest) -> HttpResponse:
     """How are clients noticed, and what would that have caught here?"""
     return _page(request)
@@ -111,7 +111,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
     room = done.result["budget_per_week"] * done.result["supervisors"] if done else 0
     clinician = Clinician.objects.filter(user=request.user).first()
     own = rule_sets.own_checkpoints(clinic_time.today()).get(clinician.pk) if clinician else None
-    may_answer = access.may(request.user, "manage_policies")
+    may_answer = rights.may(request.user, "manage_policies")
     context = {
         "review": [(NAME[rule], MEANING[rule]) for rule in REVIEW_RULES],
         "prompts": [(NAME[rule], MEANING[rule]) for rule in PROMPT_RULES],
@@ -130,7 +130,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "most_room": max(20, 3 * room),
         "running": running,
         "running_done": (progress.of(running.pk) or 0) if running else 0,
-        "may_look_back": access.may(request.user, "look_back"),
+        "may_look_back": rights.may(request.user, "look_back"),
         "own_checkpoint": own,
         "own_form": OwnCheckpointForm(initial={"session": own}) if clinician else None,
         "proposal_form": ProposalForm(),
@@ -141,7 +141,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
     return render(request, "reports/rules.html", context, status=status)
 
 
-@access.needs("see_rules")
+@rights.needs("see_rules")
 @require_POST
 def own_checkpoint(request: HttpRequest) -> HttpResponse:
     """A clinician's own, earlier first checkpoint; left empty, the clinic's again."""
@@ -167,7 +167,7 @@ def own_checkpoint(request: HttpRequest) -> HttpResponse:
     return redirect("rules")
 
 
-@access.needs("see_rules")
+@rights.needs("see_rules")
 @require_POST
 def propose(request: HttpRequest) -> HttpResponse:
     """Ask for a change of the rules."""
@@ -183,7 +183,7 @@ def propose(request: HttpRequest) -> HttpResponse:
     return redirect("rules")
 
 
-@access.needs("manage_policies")
+@rights.needs("manage_policies")
 @require_POST
 def answer(request: HttpRequest, pk: int) -> HttpResponse:
     """Accept a proposal from a day on, or decline it with words."""
@@ -202,7 +202,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("rules")
 
 
-@access.needs("look_back")
+@rights.needs("look_back")
 @require_POST
 def look_back(request: HttpRequest) -> HttpResponse:
     actions.ask_for_backtest(by=request.user)
@@ -210,7 +210,7 @@ def look_back(request: HttpRequest) -> HttpResponse:
     return redirect("rules")
 
 
-@access.needs("see_rules")
+@rights.needs("see_rules")
 def look_back_state(request: HttpRequest) -> HttpResponse:
     """For the bar: whether it still runs, and how far it is."""
     running = actions.running_backtest()

@@ -4,10 +4,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from reports_app.team import team_of
-from sessions_app import access, audit
+from sessions_app import audit, rights
 
 
-@access.needs("review")
+@rights.needs("review")
 def team(request: HttpRequest) -> HttpResponse:
     """How is my team, and where is help wanted? By name: nobody is ranked."""
     found = team_of(request.user)

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Absence, Assignment, Clinician, RoleGrant
@@ -20,10 +20,10 @@ def _may_set(clinician: Clinician, by: Any) -> bool:
 
     One's own; those of a clinician one supervises; an administrator anybody's.
     """
-    if access.may(by, "manage_people"):
+    if rights.may(by, "manage_people"):
         return True
     user = user_of(by)
-    return (access.may(by, "record_sessions") or access.may(by, "review")) and (
+    return (rights.may(by, "record_sessions") or rights.may(by, "review")) and (
         access.my_clinicians(user).contains(clinician)
     )
 
@@ -48,7 +48,7 @@ def _require_fitting(clinician: Clinician, cover: Clinician, from_on: date) -> N
         raise ValidationError({"cover": _("Somebody else stands in.")})
     if user is None or not user.is_active:
         raise ValidationError({"cover": _("%s has no account: no mail reaches them.") % cover})
-    if access.CLINICIAN not in access.roles(user):
+    if rights.CLINICIAN not in rights.roles(user):
         raise ValidationError({"cover": _("%s doesn't work as a clinician now.") % cover})
     with acting_as(system("absence")):
         restricted = Assignment.objects.filter(
@@ -56,7 +56,7 @@ def _require_fitting(clinician: Clinician, cover: Clinician, from_on: date) -> N
             episode__programme__restricted=True,
         ).exclude(
             episode__programme__in=RoleGrant.objects.filter(
-                access.in_force(from_on), user=user, from_on__lte=from_on
+                rights.in_force(from_on), user=user, from_on__lte=from_on
             )
             .exclude(programme=None)
             .values("programme")

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.models import Respondent, Session
 
@@ -18,8 +18,8 @@ def ask_not_before(*, respondent: Respondent, until: date | None, by: Any) -> Re
 
     What was due before it was said stays due and not taken.
     """
-    if not access.may(by, "record_attendance"):
-        access.require(by, "enter_scores")
+    if not rights.may(by, "record_attendance"):
+        rights.require(by, "enter_scores")
     today = clinic_time.today()
     if until is not None and until <= today:
         raise ValidationError({"until": "Name a day to come: they are asked again from then on."})
@@ -48,8 +48,8 @@ def choose_how_asked(
 
     Answers keep the language that they were given in.
     """
-    if not access.may(by, "record_attendance"):
-        access.require(by, "enter_scores")
+    if not rights.may(by, "record_attendance"):
+        rights.require(by, "enter_scores")
     if language not in dict(settings.LANGUAGES):
         raise ValidationError({"language": "There are no words of ours in this language."})
     respondent.language, respondent.sees_expected = language, sees_expected
@@ -71,7 +71,7 @@ def choose_how_asked(
 @action
 def note_whereabouts(*, session: Session, where: str, call_back: str, by: Any) -> Session:
     """Keep, sealed, where a client is during a session by video or phone, and their number."""
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     said = {"where": where.strip(), "call_back": call_back.strip()}
     known = {name: text for name, text in said.items() if text}
     session.whereabouts_sealed = (

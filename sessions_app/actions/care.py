@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import (
@@ -48,7 +48,7 @@ def open_episode(
     origin: str = Episode.Origin.ENTERED,
 ) -> Episode:
     """Open a course of care, with its lead clinician when known."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     if opened_on > clinic_time.today():
         raise ValidationError({"opened_on": "An episode can't open in the future."})
     if care_began_on and care_began_on > opened_on:
@@ -86,8 +86,8 @@ def assign_clinician(
     why: str = "",
     summary: str = "",
 ) -> Assignment:
-    if not access.may(by, "register_clients"):
-        access.require(by, "transfer")
+    if not rights.may(by, "register_clients"):
+        rights.require(by, "transfer")
     if clinician.active_to is not None and clinician.active_to < from_on:
         raise ValidationError({"clinician": f"{clinician} no longer works here on that day."})
     if (
@@ -149,8 +149,8 @@ def book_session(
 
 def _may_book(by: Any) -> None:
     # Whoever hands a client over books the first session together.
-    if not (access.may(by, "schedule") or access.may(by, "transfer")):
-        access.require(by, "record_sessions")
+    if not (rights.may(by, "schedule") or rights.may(by, "transfer")):
+        rights.require(by, "record_sessions")
 
 
 def _place(
@@ -221,8 +221,8 @@ def set_attendance(*, session: Session, status: str, by: Any, obstacle: str = ""
 
 def _may_say(status: str, day: date, by: Any) -> None:
     """Whether `by` may say of a session on this day that it went so."""
-    if not access.may(by, "record_attendance"):
-        access.require(by, "record_sessions")
+    if not rights.may(by, "record_attendance"):
+        rights.require(by, "record_sessions")
     if status not in Session.Status.values:
         raise ValidationError({"status": "Say whether the client came."})
     if status not in NOT_YET and day > clinic_time.today():
@@ -237,8 +237,8 @@ def attend(*, session: Session, by: Any) -> Session:
 @action
 def mark_arrived(*, session: Session, by: Any) -> Session:
     """The client is in the waiting room: the clinician's page shows it."""
-    if not access.may(by, "record_attendance"):
-        access.require(by, "record_sessions")
+    if not rights.may(by, "record_attendance"):
+        rights.require(by, "record_sessions")
     if session.held_on > clinic_time.today():
         raise ValidationError({"status": "The session lies in the future."})
     session.arrived_at = clinic_time.now()
@@ -297,7 +297,7 @@ def record_case_review(
     conference: CaseConference | None = None,
 ) -> CaseReview:
     """Keep what was talked about and decided. Flags are closed by measures_app's `decide`."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     today = clinic_time.today()
     if decision not in CaseReview.Decision.values:
         raise ValidationError({"decision": "Choose what was decided."})
@@ -342,7 +342,7 @@ def _on_the_agenda(conference: CaseConference, episode: Episode) -> None:
 @action
 def record_review_result(*, review: CaseReview, result: str, by: Any) -> CaseReview:
     """What came of a decision, said once at its follow-up."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     if not result.strip():
         raise ValidationError({"result": "Say what came of it."})
     review = CaseReview.objects.select_for_update().select_related("client").get(pk=review.pk)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from sessions_app import access, audit, clinic_time, erasure_ledger, outbox, sealing
+from sessions_app import audit, clinic_time, erasure_ledger, outbox, rights, sealing
 from sessions_app.atomic import action
 from sessions_app.models import (
     Client,
@@ -66,7 +66,7 @@ def register_client(
     attributes: dict[str, Any] | None = None,
 ) -> Client:
     """Register a person under a random code, with their own key and sealed identity."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     today = clinic_time.today()
     if birth_date is not None and birth_date > today:
         raise ValidationError({"birth_date": "The birth date lies in the future."})
@@ -132,8 +132,8 @@ def add_respondent(
     `label` says what they are to the client ("mother"), never who; `may_see` holds the relations
     whose series they may be shown beside their own.
     """
-    if not access.may(by, "record_sessions"):
-        access.require(by, "register_clients")
+    if not rights.may(by, "record_sessions"):
+        rights.require(by, "register_clients")
     if relation == Respondent.Relation.SELF:
         raise ValidationError({"relation": "The client is there already."})
     if unknown := set(may_see) - set(Respondent.Relation.values):
@@ -162,7 +162,7 @@ def erase_identity(*, client: Client, reason: str, by: Any) -> Client:
     keeps the client's code, for a restored backup. `reason` is a code (`request`, `retention`),
     never a text.
     """
-    access.require(by, "erase_identity")
+    rights.require(by, "erase_identity")
     if reason not in ERASURE_REASONS:
         raise ValidationError({"reason": f"Give one of: {', '.join(ERASURE_REASONS)}."})
     key = ClientKey.objects.select_for_update().get(client=client)
@@ -197,7 +197,7 @@ def rewrap_keys(*, by: Any, limit: int = 1000) -> int:
     Returns how many; call until it returns 0, then the old master key may be taken away. What is
     sealed under the clients' own keys needn't be touched.
     """
-    access.require(by, "rotate_keys")
+    rights.require(by, "rotate_keys")
     keys = list(
         ClientKey.objects.select_for_update(skip_locked=True)
         .exclude(master_key_id=settings.MASTER_KEY_ID)

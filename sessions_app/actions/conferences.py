@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Max
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import CaseConference, ConferenceCase, Episode, User
@@ -24,12 +24,12 @@ def call_conference(
     *, held_on: date, people: Iterable[User] = (), episodes: Iterable[Episode] = (), by: Any
 ) -> CaseConference:
     """Ask people to a conference on a day, with these cases on its agenda, in this order."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     if held_on < clinic_time.today():
         raise ValidationError({"held_on": "Name today or a day to come."})
     people = list(people)
     for person in people:
-        if not person.is_active or not access.may(person, "see_clinical"):
+        if not person.is_active or not rights.may(person, "see_clinical"):
             raise ValidationError({"people": f"{person} sees no cases."})
     conference = CaseConference.objects.create(held_on=held_on, called_by=user_of(by))
     conference.people.set(people)
@@ -44,7 +44,7 @@ def call_conference(
 
 def _theirs(conference: CaseConference, by: Any) -> CaseConference:
     """The conference, locked, while it isn't over, for whoever called it or is asked to it."""
-    access.require(by, "decide")
+    rights.require(by, "decide")
     conference = CaseConference.objects.select_for_update().get(pk=conference.pk)
     user = user_of(by)
     theirs = user is None or user.pk == conference.called_by_id

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import DateField, F, Max, Value
 from django.db.models.functions import Greatest
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.actions.care import assign_clinician, book_session
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
@@ -51,7 +51,7 @@ def transfer_episode(
     `summary` is what whoever goes on should know; they read it on the client's page.
     `together_at` books a first session with both clinicians in one meeting.
     """
-    access.require(by, "transfer")
+    rights.require(by, "transfer")
     episode = Episode.objects.select_for_update().get(pk=episode.pk)
     if not episode.is_open:
         raise ValidationError({"episode": "The episode has ended."})
@@ -92,7 +92,7 @@ def _book_together(
 @action
 def close_episode(*, episode: Episode, on: date, ending: str, by: Any) -> Episode:
     """End an episode on a day, with how it ended; open assignments end with it."""
-    access.require(by, "close_episode")
+    rights.require(by, "close_episode")
     # The client is read along: with an ending long ago who records it sees them no longer.
     rows = Episode.objects.select_for_update(of=("self",)).select_related("client")
     episode = rows.get(pk=episode.pk)
@@ -166,7 +166,7 @@ def hand_over_caseload(
 
     Other parts that the clinician has in a course of care (co-therapist, trainee) end that day.
     """
-    access.require(by, "transfer")
+    rights.require(by, "transfer")
     user = user_of(by)
     if user is not None and not access.my_clinicians(user).contains(clinician):
         raise PermissionDenied("A caseload is handed over by whoever supervises the clinician.")

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from sessions_app import access, audit, clinic_time, keys
+from sessions_app import audit, clinic_time, keys, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import ApiKey
@@ -22,7 +22,7 @@ def make_key(*, name: str, days: int, may_write: bool, by: Any) -> tuple[ApiKey,
     Nobody makes a key for somebody else: an administrator would see clinical rows through it.
     """
     person = user_of(by)
-    if person is None or not any(access.may(person, right) for right in RIGHTS):
+    if person is None or not any(rights.may(person, right) for right in RIGHTS):
         raise PermissionDenied("A key stands for a person who sees clients.")
     if not name.strip():
         raise ValidationError({"name": "Say which system will use it."})
@@ -47,7 +47,7 @@ def make_key(*, name: str, days: int, may_write: bool, by: Any) -> tuple[ApiKey,
 def revoke_key(*, key: ApiKey, by: Any) -> ApiKey:
     """End a key now: one's own, or anybody's for whoever looks after accounts."""
     if user_of(by) is None or user_of(by).pk != key.user_id:
-        access.require(by, "manage_people")
+        rights.require(by, "manage_people")
     if key.revoked_at is None:
         key.revoked_at = clinic_time.now()
         key.save(update_fields=["revoked_at"])

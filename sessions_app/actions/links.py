@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, clinic_time, outbox
+from sessions_app import audit, clinic_time, outbox, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import EntryLink, Episode, Respondent, Restriction, Session
@@ -27,8 +27,8 @@ def hash_of(token: str) -> str:
 
 
 def _require(by: Any) -> None:
-    if not access.may(by, "record_attendance"):
-        access.require(by, "enter_scores")
+    if not rights.may(by, "record_attendance"):
+        rights.require(by, "enter_scores")
 
 
 @action

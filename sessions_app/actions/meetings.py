@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import access, audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import (
@@ -22,7 +22,7 @@ from sessions_app.models import (
 
 def _held(meeting: Meeting, by: Any) -> tuple[Meeting, list[Session]]:
     """The meeting's row, held, and those of its sessions that the person may see."""
-    access.require(by, "record_sessions")
+    rights.require(by, "record_sessions")
     user = user_of(by)
     seen = Session.objects.visible_to(by if user is None else user).filter(meeting=meeting)
     sessions = list(seen.select_related("episode__programme", "client__key").order_by("pk"))
@@ -64,7 +64,7 @@ def join_meeting(*, meeting: Meeting, clinician: Clinician, by: Any) -> MeetingC
     """
     held, sessions = _held(meeting, by)
     user = clinician.user
-    if user is None or not user.is_active or access.CLINICIAN not in access.roles(user):
+    if user is None or not user.is_active or rights.CLINICIAN not in rights.roles(user):
         raise ValidationError({"clinician": _("%s doesn't work as a clinician now.") % clinician})
     if MeetingClinician.objects.filter(meeting=held, clinician=clinician).exists():
         raise ValidationError({"clinician": _("%s is in this meeting already.") % clinician})
@@ -74,7 +74,7 @@ def join_meeting(*, meeting: Meeting, clinician: Clinician, by: Any) -> MeetingC
         if access.people_seeing(episode).filter(pk=user.pk).exists():
             continue
         granted = RoleGrant.objects.filter(
-            access.in_force(today), user=user, from_on__lte=today, programme=episode.programme
+            rights.in_force(today), user=user, from_on__lte=today, programme=episode.programme
         )
         if episode.programme.restricted and not granted.exists():
             raise ValidationError(

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 
-from sessions_app import access, audit, clinic_time, leaving, policies
+from sessions_app import audit, clinic_time, leaving, policies, rights
 from sessions_app.atomic import action
 from sessions_app.context import forget, user_of
 from sessions_app.models import (
@@ -25,7 +25,7 @@ from sessions_app.models import (
 
 @action
 def add_site(*, name: str, by: Any, time_zone: str = "") -> Site:
-    access.require(by, "manage_programmes")
+    rights.require(by, "manage_programmes")
     site = Site.objects.create(name=name, time_zone=time_zone)
     audit.record("site added", subject_kind="site", subject=name, by=by)
     return site
@@ -33,7 +33,7 @@ def add_site(*, name: str, by: Any, time_zone: str = "") -> Site:
 
 @action
 def add_programme(*, name: str, by: Any, restricted: bool = False) -> Programme:
-    access.require(by, "manage_programmes")
+    rights.require(by, "manage_programmes")
     programme = Programme.objects.create(name=name, restricted=restricted)
     audit.record("programme added", subject_kind="programme", subject=name, by=by)
     return programme
@@ -41,7 +41,7 @@ def add_programme(*, name: str, by: Any, restricted: bool = False) -> Programme:
 
 @action
 def add_team(*, name: str, by: Any, site: Site | None = None) -> Team:
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     team = Team.objects.create(name=name, site=site)
     audit.record("team added", subject_kind="team", subject=name, by=by)
     return team
@@ -50,7 +50,7 @@ def add_team(*, name: str, by: Any, site: Site | None = None) -> Team:
 @action
 def add_user(*, email: str, name: str, by: Any, password: str | None = None) -> User:
     """An account without rights yet; without a password nobody can sign in to it."""
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if User.objects.filter(email=email.lower()).exists():
         raise ValidationError({"email": "There is already an account with this address."})
     user = User.objects.create_user(email=email, name=name, password=password)
@@ -80,7 +80,7 @@ def add_clinician(
 
     A second person of the same name gets a number behind it.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if code and Clinician.objects.filter(code=code[:40]).exists():
         raise ValidationError({"code": f"There is already a clinician {code}."})
     clinician = Clinician.objects.create(
@@ -109,7 +109,7 @@ def grant_role(
     team: Team | None = None,
 ) -> RoleGrant:
     """Give a role for a time; the scope is the one place named, or the whole clinic."""
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     named = [kind for kind, of in (("site", site), ("programme", programme), ("team", team)) if of]
     if len(named) > 1:
         raise ValidationError({"scope": "Name one of site, programme or team, or none."})
@@ -155,7 +155,7 @@ def close_account(*, user: User, by: Any) -> User:
 
     What they recorded stays theirs. Refused while they have open clients or cases taken up.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if user_of(by) == user:
         raise ValidationError("Nobody closes their own account.")
     user = User.objects.select_for_update().get(pk=user.pk)
@@ -185,7 +185,7 @@ def reopen_account(*, user: User, by: Any, again: Sequence[RoleGrant] = ()) -> U
 
     The old password opens nothing: a new link lets them choose one.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     user = User.objects.select_for_update().get(pk=user.pk)
     if user.is_active:
         raise ValidationError("The account is open.")
@@ -204,7 +204,7 @@ def reopen_account(*, user: User, by: Any, again: Sequence[RoleGrant] = ()) -> U
 
 @action
 def end_role(*, grant: RoleGrant, on: date, by: Any) -> RoleGrant:
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if on < grant.from_on:
         raise ValidationError({"on": "A role can't end before it began."})
     if grant.role in (RoleGrant.Role.CLINICIAN, RoleGrant.Role.SUPERVISOR):
@@ -242,7 +242,7 @@ def choose_messages(
 def supervise(
     *, supervisor: User, clinician: Clinician, by: Any, from_on: date | None = None
 ) -> Supervision:
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if clinician.user_id == supervisor.pk:
         raise ValidationError({"supervisor": "Nobody supervises themselves."})
     supervision = Supervision.objects.create(
@@ -260,7 +260,7 @@ def supervise(
 
 @action
 def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) -> Policy:
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     if key not in policies.DEFAULTS:
         raise ValidationError({"key": f"There is no policy {key!r}."})
     default = policies.DEFAULTS[key]

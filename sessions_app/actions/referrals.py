@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.actions.care import open_episode
 from sessions_app.atomic import action
 from sessions_app.models import Client, Clinician, Episode, Programme, Referral, Site
@@ -66,7 +66,7 @@ def receive_referral(
     funder: str = "",
 ) -> Referral:
     """Somebody asks for care, or another asks for them: from this day they wait."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     _not_ahead(received_on, "received_on")
     if source not in Referral.Source.values:
         raise ValidationError({"source": _("Choose who referred.")})
@@ -94,7 +94,7 @@ def receive_referral(
 @action
 def offer_first(*, referral: Referral, on: date, by: Any) -> Referral:
     """A first appointment was offered on a day; while they wait the day may be put right."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     referral = _waiting(referral)
     _not_ahead(on, "on")
     _not_before(referral, on, "on")
@@ -122,7 +122,7 @@ def accept_referral(
     purpose: str = Episode.Purpose.CHANGE,
 ) -> Episode:
     """Care begins: the referral ends with an episode in the programme it was for."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     referral = _waiting(referral)
     _not_before(referral, opened_on, "opened_on")
     if referral.first_offer_on is not None and opened_on < referral.first_offer_on:
@@ -151,7 +151,7 @@ def accept_referral(
 @action
 def close_referral(*, referral: Referral, outcome: str, on: date, by: Any) -> Referral:
     """Nobody is seen: declined, withdrawn, not reached, or sent on to somebody else."""
-    access.require(by, "register_clients")
+    rights.require(by, "register_clients")
     referral = _waiting(referral)
     if outcome not in LEFT:
         raise ValidationError({"outcome": _("Say what came of it.")})

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, clinic_time, consent, outbox, policies, retention
+from sessions_app import access, audit, clinic_time, consent, outbox, policies, retention, rights
 from sessions_app.actions.clients import erase_identity
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, actor_of, system, user_of
@@ -38,7 +38,7 @@ def set_statement(
     *, texts: Mapping[str, str], by: Any, asks_again: bool = True
 ) -> ConsentStatement:
     """A new version of who sees the scores, in every language that respondents read."""
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     given = {language: texts.get(language, "").strip() for language in consent.LANGUAGES}
     if empty := [language for language, text in given.items() if not text]:
         raise ValidationError({empty[0]: _("Say it in this language too: people are asked in it.")})
@@ -62,7 +62,7 @@ def record_consent(
     `version` is the one they saw (the one in force when not given). Withdrawing or declining
     closes the links that are open to them.
     """
-    access.require(by, "enter_scores")
+    rights.require(by, "enter_scores")
     if answer not in Consent.Answer.values:
         raise ValidationError({"answer": f"Give one of: {', '.join(Consent.Answer.values)}."})
     row = Consent.objects.create(
@@ -86,14 +86,14 @@ def record_consent(
 
 
 def _in_scope(client: Client, by: Any) -> None:
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     user = user_of(by)
     if user is not None and not Client.objects.visible_to(user).filter(pk=client.pk).exists():
         raise PermissionDenied("This client isn't in your scope.")
 
 
 def _treats_in(programme: Programme, client: Client, by: Any) -> None:
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     user = user_of(by)
     if user is None:
         return
@@ -184,7 +184,7 @@ def open_emergency(*, client: Client, reason: str, by: Any, hours: int = 0) -> E
     ValidationError
         Without a reason in words, for too long, or when the client is in scope anyway.
     """
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     user = user_of(by)
     if user is None:
         raise PermissionDenied("A person opens a record in an emergency, nobody else.")
@@ -225,7 +225,7 @@ def _concerned(client: Client) -> set[int]:
     administrators = User.objects.filter(
         Q(grants__to_on=None) | Q(grants__to_on__gte=today),
         grants__from_on__lte=today,
-        grants__role=access.ADMINISTRATOR,
+        grants__role=rights.ADMINISTRATOR,
         is_active=True,
     )
     return people | set(administrators.values_list("pk", flat=True))
@@ -235,7 +235,7 @@ def _concerned(client: Client) -> set[int]:
 def end_emergency(*, emergency: EmergencyAccess, by: Any) -> EmergencyAccess:
     """End emergency access before its time: one's own, or for whoever looks after accounts."""
     if user_of(by) is None or user_of(by).pk != emergency.user_id:
-        access.require(by, "manage_people")
+        rights.require(by, "manage_people")
     with acting_as(system("emergency")):
         row = EmergencyAccess.objects.select_related("client").get(pk=emergency.pk)
         code = row.client.code
@@ -249,7 +249,7 @@ def end_emergency(*, emergency: EmergencyAccess, by: Any) -> EmergencyAccess:
 @action
 def set_retention(*, programme: Programme, years: int, by: Any) -> RetentionRule:
     """From today a programme's clients lose their identity so many years after care ended."""
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     if not 1 <= years <= 100:
         raise ValidationError({"years": _("Between 1 and 100 years.")})
     today = clinic_time.today()
@@ -266,7 +266,7 @@ def set_retention(*, programme: Programme, years: int, by: Any) -> RetentionRule
 @action
 def end_retention(*, programme: Programme, by: Any) -> None:
     """A programme's clients are kept until somebody decides anew."""
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     today = clinic_time.today()
     if RetentionRule.objects.filter(programme=programme, to_on=None).update(to_on=today):
         audit.record("retention ended", subject_kind="programme", subject=programme.pk, by=by)
@@ -278,7 +278,7 @@ def apply_retention(*, on: date, by: Any, limit: int = 500) -> int:
 
     A rule set today reaches nobody before the day after: the preview comes first.
     """
-    access.require(by, "erase_identity")
+    rights.require(by, "erase_identity")
     count = 0
     for due in retention.due_until(on, set_before=on)[:limit]:
         erase_identity(client=Client.objects.get(pk=due.client_id), reason="retention", by=by)

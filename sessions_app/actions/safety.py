@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
 from sessions_app.models import Assignment, Clinician, CrisisText, DutyTurn, Episode
@@ -14,7 +14,7 @@ from sessions_app.models import Assignment, Clinician, CrisisText, DutyTurn, Epi
 @action
 def set_crisis_text(*, language: str, text: str, by: Any) -> CrisisText:
     """The words that a client reads at once after an answer that can't wait."""
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     if not text.strip():
         raise ValidationError({"text": "Say whom a client can reach at any hour."})
     row = CrisisText.objects.create(language=language, text=text.strip(), set_by=user_of(by))
@@ -33,11 +33,11 @@ def set_duty(
     ValidationError
         For somebody who can't be reached or couldn't open an alert.
     """
-    access.require(by, "manage_policies")
+    rights.require(by, "manage_policies")
     user = clinician.user
     if user is None or not user.is_active:
         raise ValidationError({"clinician": f"{clinician} has no account: no mail reaches them."})
-    if access.CLINICIAN not in access.roles(user):
+    if rights.CLINICIAN not in rights.roles(user):
         raise ValidationError({"clinician": f"{clinician} doesn't work as a clinician now."})
     begins = from_on or clinic_time.today()
     if to_on is not None and to_on < begins:
@@ -58,7 +58,7 @@ def bring_in_duty(*, episode: Episode, clinician: Clinician, why: str, by: Any) 
     It is an assignment that ends the same day: the scope that follows is that of any past
     clinician, it is dated and says why. Who has one today gets no second.
     """
-    access.require(by, "decide")
+    rights.require(by, "decide")
     today = clinic_time.today()
     with acting_as(system("duty")):
         there = Assignment.objects.filter(

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext as _
 
-from sessions_app import access, audit, live_sign_ins, lock_out, presence, second_factor
+from sessions_app import audit, live_sign_ins, lock_out, presence, rights, second_factor
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import User
@@ -19,7 +19,7 @@ from sessions_app.models import User
 @action
 def unlock_account(*, user: User, by: Any) -> None:
     """Forget an account's wrong passwords: it needn't wait any longer."""
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     lock_out.forget(user)
     audit.record("account unlocked", subject_kind="user", subject=user.public_id, by=by)
 
@@ -31,7 +31,7 @@ def take_off_second_factor(*, user: User, by: Any) -> None:
     Sessions end and devices are no longer known. Nobody does it for themselves: who sits down at
     an administrator's place could. Raises `ValidationError` then.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if user_of(by) == user:
         raise ValidationError("Another administrator takes off yours.")
     Authenticator.objects.filter(user=user).delete()
@@ -47,7 +47,7 @@ def link_single_sign_on(*, user: User, subject: str, by: Any) -> None:
     Taking it off ends the account's sign-ins. Raises `ValidationError` for a number that is
     somebody else's, and for one's own account: who sits at an administrator's place could.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if user_of(by) == user:
         raise ValidationError(_("Another administrator links yours."))
     issuer = settings.SSO["issuer"]
@@ -68,7 +68,7 @@ def link_single_sign_on(*, user: User, subject: str, by: Any) -> None:
 @action
 def reseal_second_factors(*, by: Any) -> int:
     """Seal the second factors' secrets under the current master key; how many it were."""
-    access.require(by, "rotate_keys")
+    rights.require(by, "rotate_keys")
     count = second_factor.reseal()
     if count:
         audit.record("second factors resealed", by=by, count=count)
@@ -101,7 +101,7 @@ def end_sign_in(*, user: User, handle: str, by: Any, spared: str = "") -> int:
     One's own, or anybody's for whoever looks after accounts.
     """
     if user_of(by) != user:
-        access.require(by, "manage_people")
+        rights.require(by, "manage_people")
     ended = 0
     for row, _here in live_sign_ins.sessions_of(user):
         wanted = not handle or live_sign_ins.handle_of(row.session_key) == handle

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from sessions_app import access, audit, clinic_time
+from sessions_app import audit, clinic_time, rights
 from sessions_app.actions.links import make_link
 from sessions_app.atomic import action
 from sessions_app.context import user_of
@@ -14,7 +14,7 @@ from sessions_app.models import EntryLink, Respondent, Session, Site, Tablet
 @action
 def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
     """Let a device wait at reception for the next client."""
-    access.require(by, "record_attendance")
+    rights.require(by, "record_attendance")
     if not name.strip():
         raise ValidationError({"name": "Give the tablet a name that the front desk knows it by."})
     if Tablet.objects.filter(name=name.strip(), retired_at=None).exists():
@@ -27,7 +27,7 @@ def enrol_tablet(*, name: str, by: Any, site: Site | None = None) -> Tablet:
 @action
 def retire_tablet(*, tablet: Tablet, by: Any) -> Tablet:
     """From now on the device shows nothing."""
-    access.require(by, "record_attendance")
+    rights.require(by, "record_attendance")
     if tablet.retired_at is None:
         tablet.retired_at = clinic_time.now()
         tablet.link = None
@@ -41,7 +41,7 @@ def start_on_tablet(
     *, tablet: Tablet, session: Session, respondent: Respondent, by: Any
 ) -> EntryLink:
     """Put one person's form on a waiting tablet; what was on it before leaves it."""
-    access.require(by, "record_attendance")
+    rights.require(by, "record_attendance")
     held = Tablet.objects.select_for_update().get(pk=tablet.pk)
     if held.retired_at is not None:
         raise ValidationError({"tablet": "This tablet was retired."})
@@ -54,7 +54,7 @@ def start_on_tablet(
 @action
 def clear_tablet(*, tablet: Tablet, by: Any) -> Tablet:
     """Let a tablet wait again: the form that was on it is answered, or was called back."""
-    access.require(by, "enter_scores" if getattr(by, "kind", "") == "link" else "record_attendance")
+    rights.require(by, "enter_scores" if getattr(by, "kind", "") == "link" else "record_attendance")
     held = Tablet.objects.select_for_update().get(pk=tablet.pk)
     if held.link_id is not None:
         held.link = None

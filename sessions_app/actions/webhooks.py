@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from sessions_app import access, audit, clinic_time, outbox, sealing, webhooks
+from sessions_app import audit, clinic_time, outbox, rights, sealing, webhooks
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import RoleGrant, User, Webhook
@@ -22,7 +22,7 @@ def make_webhook(
     Nothing is sent until `person`, for whom it stands, agrees: an administrator would else see
     clinical rows at an address of their choice.
     """
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     if not name.strip():
         raise ValidationError({"name": "Say which system it is."})
     try:
@@ -32,7 +32,7 @@ def make_webhook(
     wanted = [event for event in Webhook.Event.values if event in events]
     if not wanted or len(wanted) != len(set(events)):
         raise ValidationError({"events": "Choose what it is told."})
-    if not person.is_active or not access.may(person, "see_clinical"):
+    if not person.is_active or not rights.may(person, "see_clinical"):
         raise ValidationError({"person": "Choose somebody who treats or supervises."})
     handle, sealed, secret = webhooks.new_secret()
     row = Webhook.objects.create(
@@ -59,7 +59,7 @@ def _of_ones_own(webhook: Webhook, by: Any) -> bool:
 @action
 def agree_to_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Let a subscription stand for oneself: from now on it is told what one sees."""
-    access.require(by, "see_clinical")
+    rights.require(by, "see_clinical")
     row = Webhook.objects.select_for_update().get(pk=webhook.pk)
     if not _of_ones_own(row, by):
         raise PermissionDenied("Whoever it stands for agrees, nobody else.")
@@ -76,7 +76,7 @@ def agree_to_webhook(*, webhook: Webhook, by: Any) -> Webhook:
 def end_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Tell it nothing more; what waits isn't sent. By who it stands for, or an administrator."""
     if not _of_ones_own(webhook, by):
-        access.require(by, "manage_people")
+        rights.require(by, "manage_people")
     row = Webhook.objects.select_for_update().get(pk=webhook.pk)
     if row.ended_at is None:
         row.ended_at = clinic_time.now()
@@ -89,7 +89,7 @@ def end_webhook(*, webhook: Webhook, by: Any) -> Webhook:
 @action
 def let_rest(*, webhook: Webhook, by: Any) -> Webhook:
     """Try no more for now; whoever looks after accounts is told."""
-    access.require(by, "rest_webhooks")
+    rights.require(by, "rest_webhooks")
     row = Webhook.objects.select_for_update().get(pk=webhook.pk)
     if row.rests_since is not None or row.ended_at is not None:
         return row
@@ -98,7 +98,7 @@ def let_rest(*, webhook: Webhook, by: Any) -> Webhook:
     row.save(update_fields=["rests_since", "failing_since"])
     today = clinic_time.today()
     holders = RoleGrant.objects.filter(
-        access.in_force(today), role=access.ADMINISTRATOR, from_on__lte=today, user__is_active=True
+        rights.in_force(today), role=rights.ADMINISTRATOR, from_on__lte=today, user__is_active=True
     )
     for person in sorted(set(holders.values_list("user_id", flat=True))):
         outbox.promise(webhooks.RESTS_MAIL, {"webhook": row.pk, "user": person})
@@ -109,7 +109,7 @@ def let_rest(*, webhook: Webhook, by: Any) -> Webhook:
 @action
 def wake_webhook(*, webhook: Webhook, by: Any) -> Webhook:
     """Try again: what waited is sent in its order."""
-    access.require(by, "manage_people")
+    rights.require(by, "manage_people")
     row = Webhook.objects.select_for_update().get(pk=webhook.pk)
     row.failing_since = row.rests_since = None
     row.save(update_fields=["failing_since", "rests_since"])
@@ -121,7 +121,7 @@ def wake_webhook(*, webhook: Webhook, by: Any) -> Webhook:
 @action
 def reseal_webhooks(*, by: Any) -> int:
     """Seal every secret that an older master key sealed under the current one; how many."""
-    access.require(by, "rotate_keys")
+    rights.require(by, "rotate_keys")
     count = 0
     for row in Webhook.objects.select_for_update():
         if sealing.sealed_under(row.secret_sealed) != settings.MASTER_KEY_ID:

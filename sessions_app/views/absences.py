@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, clinic_time, selectors
+from sessions_app import access, actions, clinic_time, rights, selectors
 from sessions_app.forms import DayInput, add_problems, choose
 from sessions_app.models import Absence, Clinician
 
@@ -43,12 +43,12 @@ class EndForm(forms.Form):
 
 def _whose(user: Any) -> QuerySet[Clinician]:
     """Clinicians whose absences this person may enter."""
-    if access.may(user, "manage_people"):
+    if rights.may(user, "manage_people"):
         return Clinician.objects.filter(active_to=None)
     return access.my_clinicians(user)
 
 
-@access.needs(*RIGHTS)
+@rights.needs(*RIGHTS)
 def index(request: HttpRequest) -> HttpResponse:
     """Who is away, and who stands in?"""
     mine = _whose(request.user).order_by("name")
@@ -83,7 +83,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "people/absences.html", context, status=422 if form.errors else 200)
 
 
-@access.needs(*RIGHTS)
+@rights.needs(*RIGHTS)
 @require_POST
 def end(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody is back sooner, or somebody else is to stand in."""

@@ -6,13 +6,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sessions_app import access
+from sessions_app import rights
 from sessions_app.models import AuditEvent, User
 
 EVENTS_A_PAGE = 100
 
 
-@access.needs("see_audit")
+@rights.needs("see_audit")
 def audit_trail(request: HttpRequest) -> HttpResponse:
     """Who did or saw what? Searched by client code, person's address or action."""
     events = AuditEvent.objects.all()

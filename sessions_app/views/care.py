@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from sessions_app import access, actions, clinic_time, selectors
+from sessions_app import actions, clinic_time, rights, selectors
 from sessions_app.forms import ReturnForm, add_problems
 from sessions_app.models import Client, Episode
 
@@ -53,7 +53,7 @@ def turn(
     return render(request, template, {"form": form, **context}, status=status)
 
 
-@access.needs("register_clients")
+@rights.needs("register_clients")
 def returning(request: HttpRequest, code: str) -> HttpResponse:
     """A client who was here before begins a new course of care."""
     client = (

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from sessions_app import access, actions, audit, clinic_time, selectors
+from sessions_app import actions, audit, clinic_time, rights, selectors
 from sessions_app.forms import FindForm, RegisterForm, add_problems
 from sessions_app.models import Client
 from sessions_app.submissions import KeyReused, once, replayed
@@ -16,7 +16,7 @@ from sessions_app.submissions import KeyReused, once, replayed
 TWINS_LOOKED_AT = 20
 
 
-@access.needs("see_registry", "see_clinical")
+@rights.needs("see_registry", "see_clinical")
 def index(request: HttpRequest) -> HttpResponse:
     """Who is in care here, newest first; found by POST, so that no address holds a name."""
     form = FindForm(request.POST if request.method == "POST" else None)
@@ -32,13 +32,13 @@ def index(request: HttpRequest) -> HttpResponse:
             "clients": found[: selectors.FOUND_AT_MOST],
             "more": len(found) > selectors.FOUND_AT_MOST,
             "text": text,
-            "may_register": access.may(request.user, "register_clients"),
-            "may_open": access.may(request.user, "see_clinical"),
+            "may_register": rights.may(request.user, "register_clients"),
+            "may_open": rights.may(request.user, "see_clinical"),
         },
     )
 
 
-@access.needs("register_clients")
+@rights.needs("register_clients")
 def new(request: HttpRequest) -> HttpResponse:
     """Who begins care? The client and the episode; a second press registers nobody twice."""
     form = RegisterForm(

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessions_app import access, actions, clinic_time, policies, presence
+from sessions_app import actions, clinic_time, policies, presence, rights
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import Policy, Programme, Site
 
@@ -66,7 +66,7 @@ def _shown(value: Any) -> Any:
     return (_("yes") if value else _("no")) if isinstance(value, bool) else value
 
 
-@access.needs("manage_policies")
+@rights.needs("manage_policies")
 @presence.recently("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     """What has this clinic decided? Policies in force, their past, and places of care."""

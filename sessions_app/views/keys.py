@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, clinic_time, presence
+from sessions_app import actions, clinic_time, presence, rights
 from sessions_app.actions.keys import LONGEST_DAYS, RIGHTS
 from sessions_app.forms import add_problems
 from sessions_app.models import ApiKey, Webhook
@@ -32,7 +32,7 @@ class KeyForm(forms.Form):
     )
 
 
-@access.needs(*RIGHTS, "manage_people")
+@rights.needs(*RIGHTS, "manage_people")
 @presence.recently("POST")
 def index(request: HttpRequest) -> HttpResponse:
     form, text = KeyForm(request.POST or None), ""
@@ -43,14 +43,14 @@ def index(request: HttpRequest) -> HttpResponse:
         except ValidationError as problem:
             add_problems(form, problem)
     context = {
-        "form": form if any(access.may(request.user, right) for right in RIGHTS) else None,
+        "form": form if any(rights.may(request.user, right) for right in RIGHTS) else None,
         "text": text,
         "own": ApiKey.objects.filter(user=request.user),  # type: ignore[misc]  # signed in
         "told": Webhook.objects.filter(user=request.user, ended_at=None),  # type: ignore[misc]  # signed in
         "others": ApiKey.objects.filter(revoked_at=None, expires_on__gte=clinic_time.today())
         .exclude(user=request.user)  # type: ignore[misc]  # signed in
         .select_related("user")
-        if access.may(request.user, "manage_people")
+        if rights.may(request.user, "manage_people")
         else (),
         "today": clinic_time.today(),
     }
@@ -58,10 +58,10 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@access.needs(*RIGHTS, "manage_people")
+@rights.needs(*RIGHTS, "manage_people")
 @presence.recently("POST")
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    mine = Q() if access.may(request.user, "manage_people") else Q(user=request.user)
+    mine = Q() if rights.may(request.user, "manage_people") else Q(user=request.user)
     key = get_object_or_404(ApiKey.objects.filter(mine), pk=pk)
     actions.revoke_key(key=key, by=request.user)
     messages.success(request, _("The key opens nothing any more."))

@@ -19,7 +19,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, audit, clinic_time, presence, rates, single_sign_on
+from sessions_app import (
+    actions,
+    audit,
+    clinic_time,
+    presence,
+    rates,
+    rights,
+    single_sign_on,
+)
 from sessions_app.forms import add_problems
 from sessions_app.models import (
     Clinician,
@@ -105,7 +113,7 @@ def _invite(given: dict[str, Any], by: User) -> User:
     return user
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 def index(request: HttpRequest) -> HttpResponse:
     """Who works with this, and as what? Invitations are links to hand over."""
@@ -159,7 +167,7 @@ def _people_page(
     return render(request, "people/index.html", context, status=status)
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def invitation(request: HttpRequest, pk: int) -> HttpResponse:
@@ -171,7 +179,7 @@ def invitation(request: HttpRequest, pk: int) -> HttpResponse:
     return _people_page(request, InviteForm(), invitation_url(request, user))
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def close_account(request: HttpRequest, pk: int) -> HttpResponse:
@@ -194,7 +202,7 @@ def _of(pk: int) -> User:
     return user
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def unlock(request: HttpRequest, pk: int) -> HttpResponse:
@@ -205,7 +213,7 @@ def unlock(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("people")
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
@@ -219,7 +227,7 @@ def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("people")
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def reopen_account(request: HttpRequest, pk: int) -> HttpResponse:
@@ -246,7 +254,7 @@ def _give(user: User, given: dict[str, Any], by: User) -> None:
         actions.add_clinician(name=user.name, user=user, site=given["site"], by=by)
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def give_role(request: HttpRequest, pk: int) -> HttpResponse:
@@ -286,7 +294,7 @@ class Welcome(auth_views.PasswordResetConfirmView):
         return answer
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def end_grant(request: HttpRequest, pk: int) -> HttpResponse:

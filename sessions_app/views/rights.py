@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from sessions_app import (
-    access,
     actions,
     audit,
     clinic_time,
@@ -25,6 +24,7 @@ from sessions_app import (
     presence,
     rates,
     retention,
+    rights,
 )
 from sessions_app.context import acting_as, system
 from sessions_app.forms import LANGUAGES, DayInput, add_problems, choose
@@ -58,7 +58,7 @@ class StatementForm(forms.Form):
         self.fields = own | self.fields
 
 
-@access.needs("manage_policies")
+@rights.needs("manage_policies")
 @presence.recently("POST")
 def statement(request: HttpRequest) -> HttpResponse:
     """What are clients told about who sees their scores?"""
@@ -83,7 +83,7 @@ class RetentionForm(forms.Form):
     )
 
 
-@access.needs("manage_policies")
+@rights.needs("manage_policies")
 @presence.recently("POST")
 def keep_for(request: HttpRequest) -> HttpResponse:
     """How long do we know who somebody was?"""
@@ -127,11 +127,11 @@ class EmergencyForm(forms.Form):
     hours = forms.IntegerField(min_value=1, label=gettext_lazy("For how many hours"))
 
 
-@access.needs("see_clinical", "manage_people")
+@rights.needs("see_clinical", "manage_people")
 def emergencies(request: HttpRequest) -> HttpResponse:
     """Whose record was opened in an emergency, and may I open one?"""
     most = policies.get("emergency_hours")
-    may_open = access.may(request.user, "see_clinical")
+    may_open = rights.may(request.user, "see_clinical")
     form = EmergencyForm(request.POST or None, initial={"hours": most})
     if request.method == "POST" and not may_open:
         raise Http404
@@ -166,7 +166,7 @@ def _opened(request: HttpRequest, form: EmergencyForm) -> HttpResponse | None:
 def _shown(user: Any) -> list[EmergencyAccess]:
     """Those one may see by row, and for whoever looks after accounts each; newest first."""
     rows = EmergencyAccess.objects.select_related("user", "client__key", "client__identity")
-    if access.may(user, "manage_people"):
+    if rights.may(user, "manage_people"):
         with acting_as(system("emergency")):
             found = list(rows[:SHOWN])
         for row in found:
@@ -181,7 +181,7 @@ def _shown(user: Any) -> list[EmergencyAccess]:
     return found
 
 
-@access.needs("see_clinical", "manage_people")
+@rights.needs("see_clinical", "manage_people")
 @require_POST
 def end_emergency(request: HttpRequest, pk: int) -> HttpResponse:
     row = next((row for row in _shown(request.user) if row.pk == pk and row.may_end), None)

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessions_app import access, actions, clinic_time, policies, presence, safety
+from sessions_app import actions, clinic_time, policies, presence, rights, safety
 from sessions_app.forms import LANGUAGES, DayInput, add_problems, choose
 from sessions_app.models import Clinician, CrisisText, DutyTurn
 
@@ -40,7 +40,7 @@ class DutyForm(forms.Form):
         field.queryset = Clinician.objects.filter(user__is_active=True)  # type: ignore[attr-defined]  # ModelChoiceField
 
 
-@access.needs("manage_policies")
+@rights.needs("manage_policies")
 @presence.recently("POST")
 def settings(request: HttpRequest) -> HttpResponse:
     """What happens when an answer can't wait?"""

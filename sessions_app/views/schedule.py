@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, clinic_time, selectors
+from sessions_app import actions, clinic_time, rights, selectors
 from sessions_app.forms import BookForm, FileForm, add_problems
 from sessions_app.models import Clinician, Session
 from sessions_app.tables import Table, TableProblem, read_table
@@ -38,7 +38,7 @@ def day_of(request: HttpRequest) -> date:
 def _whose(request: HttpRequest, day: date) -> QuerySet[Clinician]:
     """Whose diary this is: everyone's at the front desk, a clinician's own otherwise."""
     working = selectors.working_clinicians(day)
-    if access.may(request.user, "schedule"):
+    if rights.may(request.user, "schedule"):
         return working
     return working.filter(user=request.user)
 
@@ -50,7 +50,7 @@ def _where(request: HttpRequest, *names: str) -> str:
 
 
 def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> HttpResponse:
-    everyone = access.may(request.user, "schedule")
+    everyone = rights.may(request.user, "schedule")
     own = None if everyone else Clinician.objects.filter(user=request.user).first()
     found = selectors.diary_keys(day, request.user, own)
     sites = list(selectors.desk_sites(request.user)) if everyone else []
@@ -60,7 +60,7 @@ def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> H
     keys = list(found.values_list("pk", flat=True))
     page = Paginator(keys, ROWS_A_PAGE).get_page(request.GET.get("page"))
     sessions = selectors.who_comes(page.object_list)
-    may_start = access.may(request.user, "record_attendance") and day == clinic_time.today()
+    may_start = rights.may(request.user, "record_attendance") and day == clinic_time.today()
     tablets = selectors.desk_tablets(request.user) if may_start else []
     for session in sessions:
         session.tablets = [t for t in tablets if t.site_id in (None, session.meeting.site_id)]
@@ -85,7 +85,7 @@ def _page(request: HttpRequest, day: date, status: int = 200, **forms: Any) -> H
     return render(request, "schedule/day.html", context, status=status)
 
 
-@access.needs("schedule", "record_sessions")
+@rights.needs("schedule", "record_sessions")
 def day(request: HttpRequest) -> HttpResponse:
     """Who comes today? The diary of a day, with a place to book the next one.
 
@@ -161,7 +161,7 @@ def _book(
     )
 
 
-@access.needs("record_attendance", "record_sessions")
+@rights.needs("record_attendance", "record_sessions")
 @require_POST
 def attendance(request: HttpRequest, pk: int) -> HttpResponse:
     """One tap: arrived, did not come, cancelled. Returns to the list it was tapped on."""
@@ -243,7 +243,7 @@ def _book_row(request: HttpRequest, cells: tuple[str, ...], at: dict[str, int]) 
     _book(request, cells[at["client"]], moment, clinician, int(length or 50))
 
 
-@access.needs("schedule", "record_sessions")
+@rights.needs("schedule", "record_sessions")
 @require_POST
 def upload(request: HttpRequest) -> HttpResponse:
     """A diary file: all rows or none; each bad row is named, the day stays open."""

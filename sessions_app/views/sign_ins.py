@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, kept_forms, live_sign_ins, presence
+from sessions_app import actions, kept_forms, live_sign_ins, presence, rights
 from sessions_app.forms import add_problems
 from sessions_app.models import User
 
@@ -97,7 +97,7 @@ def end(request: HttpRequest) -> HttpResponse:
     return redirect("sign_ins")
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 def of_person(request: HttpRequest, pk: int) -> HttpResponse:
     """Where is this person signed in? For whoever looks after accounts."""

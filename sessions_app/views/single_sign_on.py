@@ -17,7 +17,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from sessions_app import access, actions, audit, presence, second_factor, single_sign_on
+from sessions_app import actions, audit, presence, rights, second_factor, single_sign_on
 from sessions_app.context import ANONYMOUS
 from sessions_app.models import User
 
@@ -84,7 +84,7 @@ def _still_there(request: HttpRequest, user: User, answer: Any) -> HttpResponse:
 
 
 @_where_configured
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def link(request: HttpRequest, pk: int) -> HttpResponse:

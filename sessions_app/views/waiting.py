@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from sessions_app import access, actions, audit, clinic_time, selectors, waiting
+from sessions_app import actions, audit, clinic_time, rights, selectors, waiting
 from sessions_app.forms import add_problems
 from sessions_app.models import Client, Programme, Referral
 from sessions_app.referral_forms import BeginForm, LeaveForm, NewReferralForm, OfferForm
@@ -22,7 +22,7 @@ ROWS_A_PAGE = 50
 UNPROCESSABLE = 422
 
 
-@access.needs("register_clients")
+@rights.needs("register_clients")
 def index(request: HttpRequest) -> HttpResponse:
     """Who waits, and since when? Oldest first; the programme stays in the address."""
     programmes = list(selectors.open_programmes(request.user))
@@ -52,7 +52,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "waiting/index.html", context)
 
 
-@access.needs("register_clients")
+@rights.needs("register_clients")
 def new(request: HttpRequest) -> HttpResponse:
     """Who is referred? A person known here or a new one; a second press refers nobody twice."""
     form = NewReferralForm(
@@ -156,7 +156,7 @@ def _forms(request: HttpRequest, referral: Referral) -> dict[str, Any]:
     }
 
 
-@access.needs("register_clients")
+@rights.needs("register_clients")
 def referral(request: HttpRequest, pk: int) -> HttpResponse:
     """What happens with this referral? An offer, the beginning of care, or its end."""
     found = (

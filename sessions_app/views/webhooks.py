@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from sessions_app import access, actions, presence, webhooks
+from sessions_app import access, actions, presence, rights, webhooks
 from sessions_app.forms import add_problems
 from sessions_app.models import User, Webhook
 
@@ -49,7 +49,7 @@ class WebhookForm(forms.Form):
         )
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 def index(request: HttpRequest) -> HttpResponse:
     form, secret, made = WebhookForm(request.POST or None), "", None
@@ -68,7 +68,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "people/webhooks.html", context, status=422 if form.errors else 200)
 
 
-@access.needs("manage_people")
+@rights.needs("manage_people")
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     """What became of the newest events of one subscription; what they said isn't kept."""
     webhook = get_object_or_404(Webhook.objects.select_related("user"), pk=pk)
@@ -82,10 +82,10 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@access.needs("see_clinical", "manage_people")
+@rights.needs("see_clinical", "manage_people")
 @presence.recently("POST")
 def end(request: HttpRequest, pk: int) -> HttpResponse:
-    looks_after = access.may(request.user, "manage_people")
+    looks_after = rights.may(request.user, "manage_people")
     mine = Q() if looks_after else Q(user=request.user)
     webhook = get_object_or_404(Webhook.objects.filter(mine), pk=pk)
     actions.end_webhook(webhook=webhook, by=request.user)
@@ -94,7 +94,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@access.needs("see_clinical")
+@rights.needs("see_clinical")
 @presence.recently("POST")
 def agree(request: HttpRequest, pk: int) -> HttpResponse:
     webhook = get_object_or_404(Webhook, pk=pk, user=request.user, ended_at=None)
@@ -104,7 +104,7 @@ def agree(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@access.needs("manage_people")
+@rights.needs("manage_people")
 @presence.recently("POST")
 def wake(request: HttpRequest, pk: int) -> HttpResponse:
     webhook = get_object_or_404(Webhook, pk=pk, ended_at=None)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from sessions_app import access, actions, clinic_time
+from sessions_app import access, actions, clinic_time, rights
 from sessions_app.context import acting_as, person, system
 from sessions_app.models import Client, Episode, Session
 from tests.access.test_scope import names
@@ -15,17 +15,17 @@ from tests.cast import BY, Clinic
 
 
 def test_nobody_holds_no_right() -> None:
-    assert access.grants_of(None) == []
-    assert not access.may(None, "see_rules")
+    assert rights.grants_of(None) == []
+    assert not rights.may(None, "see_rules")
 
 
 def test_a_right_of_another_role_is_refused_by_its_name(clinic: Clinic) -> None:
-    access.require(clinic.alice, "enter_scores")
-    access.require(person(clinic.alice), "enter_scores")
+    rights.require(clinic.alice, "enter_scores")
+    rights.require(person(clinic.alice), "enter_scores")
     with pytest.raises(PermissionDenied, match="right to manage people"):
-        access.require(clinic.alice, "manage_people")
+        rights.require(clinic.alice, "manage_people")
     with pytest.raises(PermissionDenied, match="right to enter scores"):
-        access.require(person(clinic.adam), "enter_scores")
+        rights.require(person(clinic.adam), "enter_scores")
 
 
 def test_a_part_of_the_system_sees_every_row(clinic: Clinic) -> None:
@@ -81,7 +81,7 @@ def test_a_grant_counts_from_its_first_day_to_its_last(clinic: Clinic) -> None:
                 user=clinic.ruth, role="front_desk", from_on=from_on, to_on=to_on, by=BY
             )
         with acting_as(clinic.ruth):
-            assert ("front_desk" in access.roles(clinic.ruth)) is held
+            assert ("front_desk" in rights.roles(clinic.ruth)) is held
             assert (Client.objects.count() > 0) is held
             assert (Client.objects.registered_to(clinic.ruth).count() > 0) is held
         grant.delete()

@@ -15,7 +15,7 @@ from measures_app.actions import drafts, record_administration
 from measures_app.imports import parse_mapping
 from measures_app.models import ImportDraft
 from measures_app.views import imports as views
-from sessions_app import access, actions, outbox
+from sessions_app import actions, outbox, rights
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Job, Referral
 from tests.cast import BY, PASSWORD, Clinic
@@ -273,7 +273,7 @@ def test_files_nobody_came_back_to_are_forgotten(adam: Browser) -> None:
 
 
 def test_only_administrators_may_import() -> None:
-    assert [role for role, rights in access.RIGHTS.items() if "import_scores" in rights] == [
+    assert [role for role, held in rights.RIGHTS.items() if "import_scores" in held] == [
         "administrator"
     ]
 

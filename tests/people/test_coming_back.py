@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client as Browser
 
-from sessions_app import access, actions
+from sessions_app import actions, rights
 from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Clinician, RoleGrant, User
 from tests.cast import BY, PASSWORD, Clinic
@@ -65,7 +65,7 @@ def test_somebody_who_is_here_gets_another_role(clinic: Clinic, browser_of: Sign
         adam.post(f"/people/{clinic.sofia.pk}/roles/", {"role": "clinician", "site": ""})
     adam.post(f"/people/{clinic.sofia.pk}/roles/", {"role": "queen"})
     sofia = fresh(clinic.sofia)
-    assert access.roles(sofia) == {"supervisor", "clinician"}
+    assert rights.roles(sofia) == {"supervisor", "clinician"}
     with acting_as(BY):
         assert RoleGrant.objects.filter(user=sofia, role="clinician").count() == 1
         assert Clinician.objects.get(user=sofia).name == "Sofia Spruce"
