@@ -31,12 +31,12 @@ ITEMS = {"individual": "6.4", "close": "0.0", "social": "5.0", "overall": "7.1"}
 
 @pytest.fixture
 def booked(clinic: Clinic) -> Session:
-    """Ana's next session, later today; the library is there."""
+    """Ana's next session, at the end of today whatever the hour; the library is there."""
     with acting_as(BY):
         measures.sync_library()
         return actions.book_session(
             episode=clinic.episodes["ana"],
-            starts_at=clinic_time.now() + timedelta(hours=1),
+            starts_at=clinic_time.at(clinic_time.today(), 23, 59),
             by=BY,
         )
 
