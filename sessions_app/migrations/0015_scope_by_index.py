@@ -1,7 +1,7 @@
 from django.db import migrations
 
 from sessions_app.row_security import CLINICAL_CLIENTS
-from sessions_app.row_security_cover import CLINICAL_EPISODES
+from sessions_app.row_security_clinical import clinical_episodes
 
 
 class Migration(migrations.Migration):
@@ -9,4 +9,6 @@ class Migration(migrations.Migration):
 
     dependencies = [("sessions_app", "0014_unlock_pin")]
 
-    operations = [migrations.RunSQL([CLINICAL_EPISODES, CLINICAL_CLIENTS], migrations.RunSQL.noop)]
+    operations = [
+        migrations.RunSQL([clinical_episodes(), CLINICAL_CLIENTS], migrations.RunSQL.noop)
+    ]
