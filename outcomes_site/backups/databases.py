@@ -70,7 +70,7 @@ def url_of(dsn: str) -> str:
 
 def tool(name: str) -> Path:
     """pg_dump or pg_restore: those of the embedded server, else the machine's newest."""
-    from outcomes_site.local.postgres import PostgresError, find_server
+    from outcomes_site.local.postgres_server import PostgresError, find_server
 
     try:
         found = find_server().binary(name)

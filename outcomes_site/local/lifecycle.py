@@ -22,10 +22,10 @@ from outcomes_site.local.broker import BrokerError, EmbeddedBroker
 from outcomes_site.local.folder import DEFAULT, Folder
 from outcomes_site.local.postgres import (
     EmbeddedPostgres,
-    PostgresError,
     make_socket_folder,
     remove_socket_folder,
 )
+from outcomes_site.local.postgres_server import PostgresError
 
 ROOT = processes.CHECKOUT
 STARTING_PATIENCE = 90

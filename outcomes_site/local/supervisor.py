@@ -22,7 +22,7 @@ from typing import Any
 from outcomes_site.local import processes
 from outcomes_site.local.broker import BrokerError
 from outcomes_site.local.folder import Folder, write_private
-from outcomes_site.local.postgres import PostgresError
+from outcomes_site.local.postgres_server import PostgresError
 
 START_PATIENCE = 60
 RESTARTS_A_MINUTE = 5

@@ -24,8 +24,8 @@ from outcomes_site.local.postgres import (
     SUPERUSER,
     EmbeddedPostgres,
     connection_url,
-    find_server,
 )
+from outcomes_site.local.postgres_server import find_server
 from tests.start.test_up import Up, answers, bare, get, manage, within_reach
 
 pytestmark = [pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(900)]

@@ -18,9 +18,10 @@ import psycopg2
 import pytest
 
 from outcomes_site import database
-from outcomes_site.local import postgres, processes
+from outcomes_site.local import postgres, postgres_server, processes
 from outcomes_site.local.checks import ROOT
-from outcomes_site.local.postgres import EmbeddedPostgres, PostgresError
+from outcomes_site.local.postgres import EmbeddedPostgres
+from outcomes_site.local.postgres_server import PostgresError
 
 pytestmark = pytest.mark.processes
 
@@ -153,7 +154,7 @@ def test_data_of_another_major_is_refused_by_name(folder, cluster):
     with pytest.raises(PostgresError) as refused:
         cluster.start()
     assert "is of Postgres 13" in str(refused.value)
-    assert f"is Postgres {postgres.find_server().major}" in str(refused.value)
+    assert f"is Postgres {postgres_server.find_server().major}" in str(refused.value)
 
 
 def test_the_login_is_no_superuser_and_preparing_twice_changes_nothing(cluster):

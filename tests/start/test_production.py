@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from outcomes_site import database
-from outcomes_site.local import checks, postgres, supervisor
+from outcomes_site.local import checks, postgres, postgres_server, supervisor
 
 ROOT = checks.ROOT
 COMPOSE = ROOT / "docker-compose.yml"
@@ -42,7 +42,7 @@ def test_the_five_services_are_there(compose):
 
 def test_postgres_is_of_the_same_major_as_the_one_tested_with(compose):
     tag = compose["services"]["postgres"]["image"].split(":")[1]
-    assert int(re.match(r"\d+", tag)[0]) == postgres.find_server().major
+    assert int(re.match(r"\d+", tag)[0]) == postgres_server.find_server().major
 
 
 def _docker_command():
@@ -131,7 +131,7 @@ def test_the_images_roles_carry_migrations_and_keep_the_web_out_of_the_owners():
             for statement in AS_THE_IMAGE_STARTS:
                 connection.cursor().execute(statement)
         script = (ROOT / "docs/production/create-roles.sh").read_text()
-        psql = postgres.find_server().folder / "bin"
+        psql = postgres_server.find_server().folder / "bin"
         subprocess.run(
             ["bash", "-c", script.replace("/run/secrets", os.fspath(tmp_path))],
             env={
