@@ -15,17 +15,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from outcomes_site.benchmark.crowd import Entry
 from outcomes_site.local.postgres import DATABASE, SUPERUSER, connection_url
-from tests.faults.test_under_load import (
-    PREPARE,
-    Crowd,
-    Nights,
-    asked,
-    assert_kept_once,
-    simulated,
-)
-from tests.start.test_up import Up, answers, manage, wait_until, within_reach
+from tests.faults.load import simulated, under_load
+from tests.start.test_up import Up, within_reach
 
 pytestmark = [pytest.mark.faults, pytest.mark.processes, pytest.mark.timeout(900)]
 
@@ -86,37 +78,17 @@ def test_a_disk_that_is_full_loses_nothing_doubles_nothing_and_says_so(
     site: Up, seed: int, tmp_path: Path, capsys: Any
 ) -> None:
     chance = random.Random(seed)
-    told = asked(site.folder, PREPARE.format(clinicians=CLINICIANS, entries=ENTRIES))
-    entries = [[Entry(**row) for row in mine] for mine in told["entries"]]
-    all_of_them = [entry for mine in entries for entry in mine]
-    crowd = Crowd(int(site.url.rpartition(":")[2]), entries)
-    nights = Nights(site.folder)
-    crowd.start()
-    nights.thread.start()
     times = given_up = 0
-    while crowd.is_busy():
-        time.sleep(chance.uniform(*FREE_FOR))
-        assert site.process.poll() is None, (site.folder / "stderr").read_text()[-3000:]
-        if answers(site.url):
+    with under_load(site, CLINICIANS, ENTRIES, tmp_path) as load:
+        for _moment in load.moments(chance, FREE_FOR):
             times += 1
             with full(site.folder):
                 if times in THE_SERVER_GIVES_UP:
                     given_up += use_up_the_log(site.folder)
                 time.sleep(chance.uniform(*FULL_FOR))
-    nights.stop.set()
-    nights.thread.join(300)
-    wait_until(lambda: answers(site.url))
-    night = manage("run_nightly", "--json", folder=site.folder)
-    assert night.returncode == 0, night.stderr
     with capsys.disabled():
-        print(
-            f"\nfull {times} times, the server ended {given_up} times; {len(crowd.kept)} of "
-            f"{len(all_of_them)} entries kept, "
-            f"{crowd.again} of them sent more than once ({dict(crowd.refused)}); nights begun "
-            f"{nights.began}, ended well {nights.ended_well}"
-        )
-    assert_kept_once(site, crowd, all_of_them, told["before"], tmp_path)
-    assert set(crowd.refused) <= {"0", "503"}  # the page that says: nothing was written, go back
+        print(f"\nfull {times} times, the server ended {given_up} times; {load}")
+    # The page that says: nothing was written, go back.
+    assert set(load.crowd.refused) <= {"0", "503"}
     assert times >= 3
     assert given_up
-    assert crowd.again > 0  # else nothing was shown
