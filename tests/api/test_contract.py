@@ -24,7 +24,7 @@ from measures_app import measures
 from reports_app.nightly import run_night
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
-from tests.api.test_api import KINDS
+from tests.api import KINDS
 from tests.cast import BY, Clinic
 
 CHECKS = (
