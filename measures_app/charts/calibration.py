@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from measures_app.charts.svg import PAPER, Axis, line, text, ticks
+from measures_app.charts.svg import PAPER, Axis, line, picture, text, ticks
 
 SIZE = 260.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 10.0, 42.0
@@ -56,8 +55,4 @@ def calibration_svg(groups: Sequence[SaidAndSeen], title: str) -> SafeString:
         f'<circle class="c-score-mark" cx="{a:g}" cy="{b:g}" r="4.5" fill="{PAPER["score"]}"/>'
         for a, b in drawn
     ]
-    return mark_safe(  # every text above went through escape
-        f'<svg class="chart" role="img" viewBox="0 0 {SIZE:g} {SIZE:g}" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>" + "".join(parts) + "</svg>"
-    )
+    return picture(parts, (SIZE, SIZE), css="chart", title=title)

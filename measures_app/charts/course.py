@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from measures_app.charts.figures import CourseFigure, describe
-from measures_app.charts.svg import PAPER, Axis, line, number, spread, text, ticks
+from measures_app.charts.svg import PAPER, Axis, line, number, picture, spread, text, ticks
 
 WIDE, NARROW = (780, 420), (360, 400)
 LABEL_GAP = 14.0
@@ -245,14 +244,12 @@ def course_svg(figure: CourseFigure, *, narrow: bool = False) -> SafeString:
         parts += _alliance(figure, x, bottom + 26, bottom + 26 + panel - 6)
     parts += _sessions(x, height - 18, 26 if narrow else 36)
     parts.append(text((left + right) / 2, height - 3, _("session"), anchor="middle", size=11))
-    title = figure.title or _("Course of scores")
-    return mark_safe(  # every text above went through escape
-        f'<svg class="chart {"narrow" if narrow else "wide"}" role="img" '
-        f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" '
-        f'aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title><desc>{escape(describe(figure))}</desc>"
-        + "".join(parts)
-        + "</svg>"
+    return picture(
+        parts,
+        (width, height),
+        css=f"chart {'narrow' if narrow else 'wide'}",
+        title=figure.title or _("Course of scores"),
+        more=describe(figure),
     )
 
 

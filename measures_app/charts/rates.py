@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from measures_app.charts.svg import PAPER, Axis, number, text, ticks
+from measures_app.charts.svg import PAPER, Axis, number, picture, text, ticks
 
 LABEL_ROOM = 380.0  # for the words
 
@@ -92,9 +91,4 @@ def _drawn(rows: Sequence[IntervalRow], low: float, high: float, at: _Shape) -> 
         )
         if row.n is not None:
             parts.append(text(at.width, top + at.end, f"n {row.n}", anchor="end", size=11))
-    return mark_safe(  # every text above went through escape
-        f'<svg class="{at.css}" role="img" viewBox="0 0 {at.width:g} {height:g}" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(_("Rates with intervals"))}">'
-        + "".join(parts)
-        + "</svg>"
-    )
+    return picture(parts, (at.width, height), css=at.css, title=_("Rates with intervals"))

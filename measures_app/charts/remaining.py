@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from measures_app.charts.svg import PAPER, Axis, line, text, ticks
+from measures_app.charts.svg import PAPER, Axis, line, picture, text, ticks
 from measures_app.charts.trend import percent_text
 
 HEIGHT = 220
@@ -87,8 +86,4 @@ def _drawn(figure: RemainingFigure, width: int, css: str) -> SafeString:
         f'<circle class="c-score-mark" cx="{a:g}" cy="{b:g}" r="3" fill="{PAPER["score"]}"/>'
         for a, b in places
     ]
-    return mark_safe(  # every text above went through escape
-        f'<svg class="{css}" role="img" viewBox="0 0 {width} {HEIGHT}" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(figure.title)}">'
-        f"<title>{escape(figure.title)}</title>" + "".join(parts) + "</svg>"
-    )
+    return picture(parts, (width, HEIGHT), css=css, title=figure.title)

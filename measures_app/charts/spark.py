@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from measures_app.charts.svg import PAPER, Axis, line, number
+from measures_app.charts.svg import PAPER, Axis, line, number, picture
 
 
 def sparkline_svg(
@@ -34,13 +33,10 @@ def sparkline_svg(
         "last": number(values[-1]),
         "n": len(values),
     }
-    end = points[-1]
-    return mark_safe(  # numbers and an escaped sentence
-        f'<svg class="spark" role="img" viewBox="0 0 {width} {height}" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(words)}">'
-        f"<title>{escape(words)}</title>"  # on paper, the picture's alternative text
-        + cut
-        + line(points, "c-score", PAPER["score"], 2)
-        + f'<circle class="c-score-mark" cx="{end[0]:g}" cy="{end[1]:g}" r="3.6" '
-        f'fill="{PAPER["score"]}"/></svg>'
-    )
+    x, y = points[-1]
+    parts = [
+        cut,
+        line(points, "c-score", PAPER["score"], 2),
+        f'<circle class="c-score-mark" cx="{x:g}" cy="{y:g}" r="3.6" fill="{PAPER["score"]}"/>',
+    ]
+    return picture(parts, (width, height), css="spark", title=words)

@@ -7,8 +7,10 @@ overrides.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
+
+from django.utils.safestring import SafeString, mark_safe
 
 PAPER = {
     "score": "#1b2424",
@@ -92,3 +94,19 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
         for i in range(len(moved) - 2, -1, -1):
             moved[i] = min(moved[i], moved[i + 1] - gap)
     return moved
+
+
+def picture(
+    parts: Iterable[str], size: tuple[float, float], *, css: str, title: str, more: str = ""
+) -> SafeString:
+    """A whole figure of `parts`, which have been through `escape`; `more` describes it at length.
+
+    The title is the picture's alternative text, on paper too.
+    """
+    width, height = size
+    described = f"<desc>{escape(more)}</desc>" if more else ""
+    return mark_safe(
+        f'<svg class="{css}" role="img" viewBox="0 0 {width:g} {height:g}" '
+        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{described}" + "".join(parts) + "</svg>"
+    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from measures_app.charts.svg import PAPER, Axis, line, spread, text, ticks
+from measures_app.charts.svg import PAPER, Axis, line, picture, spread, text, ticks
 
 WIDTH, HEIGHT = 560, 240
 
@@ -126,8 +125,4 @@ def trend_svg(figure: TrendFigure) -> SafeString:
     step = max(1, round(len(figure.points) / 8))
     for i in range(len(figure.points) - 1, -1, -step):
         parts.append(text(x(i), HEIGHT - 8, figure.points[i].label, anchor="middle", size=10.5))
-    return mark_safe(  # every text above went through escape
-        f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{escape(figure.title)}">'
-        f"<title>{escape(figure.title)}</title>" + "".join(parts) + "</svg>"
-    )
+    return picture(parts, (WIDTH, HEIGHT), css="chart", title=figure.title)

@@ -9,13 +9,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from measures_app import measures
 from measures_app.models import Administration
 from outcomes_site.database import OWNER
 from sessions_app.context import acting_as
 from sessions_app.models import Outbox, Session, Submission
 from tests.browsers import PHONE, broken_rules
-from tests.cast import BY, Clinic, build
+from tests.cast import BY, Clinic
 from tests.conftest import CommittedDatabase
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -28,14 +27,6 @@ END $$;
 CREATE TRIGGER no_room AFTER INSERT ON measures_app_administration
     FOR EACH STATEMENT EXECUTE FUNCTION no_room();
 """
-
-
-@pytest.fixture(scope="module")
-def site(live_site: str) -> tuple[str, Clinic]:
-    with acting_as(BY):
-        clinic = build()
-        measures.sync_library()
-    return live_site, clinic
 
 
 @contextmanager

@@ -10,27 +10,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from measures_app import measures
 from measures_app.models import Administration, Flag
 from measures_app.single import series_of_episode
 from sessions_app import actions, clinic_time, outbox
 from sessions_app.context import acting_as
 from tests.browsers import PHONE, broken_rules
 from tests.browsers import tap as _tap
-from tests.cast import BY, Clinic, build
+from tests.cast import BY, Clinic
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 KEPT = "[data-line] input[name]"
 ACCENT = "#0b6e74"  # of a mark, in static/css/tokens.css
-
-
-@pytest.fixture(scope="module")
-def site(live_site: str) -> tuple[str, Clinic]:
-    with acting_as(BY):
-        clinic = build()
-        measures.sync_library()
-    return live_site, clinic
 
 
 @pytest.fixture

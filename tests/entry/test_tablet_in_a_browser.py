@@ -14,7 +14,7 @@ from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.models import Session
 from tests.browsers import PHONE, broken_rules, tap_all
-from tests.cast import BY, Clinic, build
+from tests.cast import BY, Clinic
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 # A voice that writes down what it would say.
@@ -25,14 +25,6 @@ Object.defineProperty(window, "speechSynthesis", { value: {
   cancel() {}, speak(words) { window.said.push([words.lang, words.text]); } } });
 """
 MUTE = "delete window.speechSynthesis; delete Window.prototype.speechSynthesis;"
-
-
-@pytest.fixture(scope="module")
-def site(live_site: str) -> tuple[str, Clinic]:
-    with acting_as(BY):
-        clinic = build()
-        measures.sync_library()
-    return live_site, clinic
 
 
 @pytest.fixture
