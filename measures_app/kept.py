@@ -47,6 +47,21 @@ class Kept:
         return {version.measure_id: version for version in self.versions.values()}
 
     @cached_property
+    def titles(self) -> dict[str, str]:
+        """Each measure's title by its code."""
+        return {measure.code: measure.title for measure in self.measures.values()}
+
+    @cached_property
+    def borrowed(self) -> frozenset[str]:
+        """Codes of measures whose newest default constants are only borrowed."""
+        newest = {
+            self.measures[norm.measure_id].code: norm.provisional
+            for norm in sorted(self.norms.values(), key=lambda norm: (norm.from_on, norm.pk))
+            if norm.default
+        }
+        return frozenset(code for code, provisional in newest.items() if provisional)
+
+    @cached_property
     def roots(self) -> dict[int, int]:
         """Version to the oldest version whose scores are one series with its own.
 

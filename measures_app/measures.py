@@ -158,6 +158,16 @@ def current_version(measure: Measure) -> MeasureVersion:
     return version
 
 
+def titles() -> dict[str, str]:
+    """Each measure's title by its code."""
+    return kept().titles
+
+
+def borrowed() -> frozenset[str]:
+    """Codes of measures whose newest default constants are only borrowed."""
+    return kept().borrowed
+
+
 def current_definitions() -> list[MeasureDefinition]:
     """The newest definition of every measure."""
     newest = MeasureVersion.objects.order_by("measure_id", "-version").distinct("measure_id")

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from measures_app import measures
 from reports_app import group_figures, groups, kept, session_months, still_looking, trend
 from reports_app.extract import CLINIC, Extract, Scope, extract, named_funders
 from reports_app.kept import Content, Since, keep
-from reports_app.metrics import Metric, borrowed_measures, monthly_metrics
+from reports_app.metrics import Metric, monthly_metrics
 from reports_app.models import KeptFigures
 from reports_app.periods import Month, Period, months_back, named_period
 from reports_app.shares import shared_out
@@ -67,7 +68,7 @@ def _held_to(period: Period) -> dict[str, Any]:
     """What figures also depend on and no month notes."""
     return {
         "form": FORM,
-        "borrowed": sorted(borrowed_measures()),
+        "borrowed": sorted(measures.borrowed()),
         "waiting_limit": policies.get("waiting_limit_days", period.end),
     }
 

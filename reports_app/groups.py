@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from django.utils.translation import gettext_lazy as _
 
-from measures_app.models import Measure
+from measures_app import measures
 from measures_app.psychometrics.rates import BoundedRate, improvement_rate
 from measures_app.psychometrics.suppression import Sum, publish
 from measures_app.strata import AGE_BANDS, age_band
@@ -139,7 +139,7 @@ def tables(period: Period, by: str, limit: int, scope: Scope = CLINIC) -> list[T
     if rows.empty:
         return []
     rows["group"] = _labels(rows, by)
-    titles = dict(Measure.objects.values_list("code", "title"))
+    titles = measures.titles()
     made = []
     for code, part in rows.groupby(main_measures(rows), sort=True):
         names = sorted(part["group"].unique(), key=_order)

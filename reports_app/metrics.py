@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from measures_app.models import Measure, NormRow
+from measures_app import measures
+from measures_app.models import Measure
 from measures_app.psychometrics.effect import effect_against_expected, effect_size
 from measures_app.psychometrics.rates import (
     BoundedRate,
@@ -186,13 +187,6 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
 
 CLINICAL_STARTERS = "of those who started on the clinical side"
 PROVISIONAL = "crossed the provisional line: its constants are borrowed"
-
-
-def borrowed_measures() -> set[str]:
-    """Measures whose newest default constants are only borrowed."""
-    rows = NormRow.objects.filter(default=True).order_by("from_on", "pk")
-    newest = dict(rows.values_list("measure__code", "provisional"))
-    return {code for code, provisional in newest.items() if provisional}
 
 
 def class_counts(rows: pd.DataFrame) -> dict[str, int]:
@@ -399,7 +393,7 @@ def monthly_metrics(data: Extract, *, classes: bool = True) -> list[Metric]:
         metrics.extend(_outcomes(make, outcome, "higher", classes=classes))
         return metrics
     directions = dict(Measure.objects.values_list("code", "versions__better"))
-    borrowed = borrowed_measures()
+    borrowed = measures.borrowed()
     by_measure = outcome.groupby(main_measures(outcome), sort=True)
     for code, rows in by_measure:
         firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from measures_app import measures
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
 from reports_app.cells import Cells, Key, fill, hide
 from reports_app.extract import CLINIC, Extract, Scope
@@ -20,7 +21,6 @@ from reports_app.metrics import (
     PROVISIONAL,
     Maker,
     Metric,
-    borrowed_measures,
     ending_rate,
     monthly_metrics,
     recovered_of,
@@ -264,7 +264,7 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
         w.count("waiting_now", "waiting"),
         w.share("waiting_over_limit", "over", "waiting"),
     ]
-    borrowed = borrowed_measures()
+    borrowed = measures.borrowed()
     for code in sorted({key[1] for key in made.counts if key[0] == scope.name and key[1]}):
         w = _Writer(made, period, scope.name, code)
         if w.n("ended") is None:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
+from measures_app import measures
 from measures_app.charts import IntervalRow, interval_svg
-from measures_app.models import Measure
 from measures_app.psychometrics.suppression import Sum, publish
 from reports_app.explain import SECTIONS, label_of, sentence_of
 from reports_app.metrics import Metric
@@ -97,7 +97,7 @@ def _few_words(rows: list[ShownMetric]) -> str:
 def grouped(metrics: Sequence[Metric], limit: int) -> list[tuple[Any, list[MetricGroup]]]:
     """(section title, groups by measure) in the report's order."""
     few = few_of(metrics, limit)
-    titles = dict(Measure.objects.values_list("code", "title"))
+    titles = measures.titles()
     sections = []
     for title, names in SECTIONS:
         groups: dict[str, list[ShownMetric]] = {}
@@ -123,7 +123,7 @@ def _place(metric: Metric) -> int:
 def sentences(metrics: Sequence[Metric], limit: int) -> list[str]:
     """The plain sentences of a month; measures are named where there are several."""
     few = few_of(metrics, limit)
-    titles = dict(Measure.objects.values_list("code", "title"))
+    titles = measures.titles()
     several = len({m.measure for m in metrics if m.measure}) > 1
     found = []
     ordered = sorted(enumerate(metrics), key=lambda pair: (pair[1].measure, _place(pair[1])))
@@ -157,7 +157,7 @@ def rates_svg(
 ) -> str:
     """Headline rates with their intervals; what too few are in is left to the words."""
     few = few_of(metrics, limit)
-    titles = dict(Measure.objects.values_list("code", "title"))
+    titles = measures.titles()
     drawn = [
         m
         for i, m in sorted(enumerate(metrics), key=lambda pair: _rank(pair[1]))

@@ -10,16 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from measures_app import measures
 from measures_app.charts import TrendFigure, TrendPoint
-from measures_app.models import Measure
 from measures_app.psychometrics.control import rate_chart, rolling_year
 from reports_app.extract import OUTSIDE_OUTCOME
 from reports_app.models import EpisodeSummary, SessionMonth
@@ -102,11 +104,18 @@ def count_months() -> dict[int | None, Counted]:
     return dict(found)
 
 
+@lru_cache(maxsize=1000)
+def _label(month: Month, _language: str | None) -> str:
+    """A month under its point: four charts of a page write the same."""
+    return date_format(month.start, "M y")
+
+
 def figure_of(
     title: str, months: list[Month], cases: np.ndarray, n: np.ndarray, limit: int
 ) -> TrendFigure:
     """A control chart of the last two years, or rolling years where a month holds too few."""
     shown = months[LEAD_IN:]
+    labels = [_label(month, get_language()) for month in shown]
     age = np.array([(clinic_time.today() - month.end).days for month in shown])
     few = n[LEAD_IN:]
     # One thin month is a gap; when they are many, only a year says something.
@@ -119,8 +128,7 @@ def figure_of(
         chart = rate_chart(sums, totals, age)
         centre = None if np.isnan(chart.centre) else float(chart.centre)
     points = []
-    for i, month in enumerate(shown):
-        label = date_format(month.start, "M y")
+    for i, label in enumerate(labels):
         known = totals[i] >= limit
         limits = (
             (float(chart.low[i]), float(chart.high[i]))
@@ -172,7 +180,7 @@ def trends(month: Month, counted: Counted, limit: int) -> Trends:
     months = months_back(month, SHOWN_MONTHS + LEAD_IN)
     rows = [counted.get(str(m), NOTHING) for m in months]
     code = _usual_measure(counted, months)
-    measure = Measure.objects.filter(code=code).first()
+    title = measures.titles().get(code, "–")
 
     def series(name: str) -> np.ndarray:
         return np.array([row.get(name, 0) for row in rows])
@@ -180,7 +188,7 @@ def trends(month: Month, counted: Counted, limit: int) -> Trends:
     told = [row["outcomes"].get(code, (0, 0, 0)) for row in rows]
     wanted = (
         (
-            _("Reliably improved (%(measure)s)") % {"measure": measure.title if measure else "–"},
+            _("Reliably improved (%(measure)s)") % {"measure": title},
             np.array([better for _ended, _judged, better in told]),
             np.array([judged for _ended, judged, _better in told]),
         ),

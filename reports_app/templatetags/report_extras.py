@@ -17,6 +17,7 @@ from reports_app.explain import LABELS, label_of, percent
 from reports_app.lengths import Length, day_words
 from reports_app.metrics import Metric
 from reports_app.published import BLANK
+from reports_app.small import ShownMetric
 
 register = template.Library()
 COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
@@ -107,8 +108,25 @@ def share(value: float | None) -> str:
 
 
 @register.simple_tag
-def metric_cells(metric: Metric) -> SafeString:
-    """A row's numbers; a narrow screen names them, and leaves out what can't be said."""
+def metric_row(shown: ShownMetric) -> SafeString:
+    """A metric's row: what it is, and its numbers or that they are of too few.
+
+    A narrow screen names the numbers, and leaves out what can't be said. Sixty rows stand on a
+    page: a tag writes them in a third of the time of a template.
+    """
+    metric = shown.metric
+    note = metric_note(metric)
+    return format_html(
+        '<tr><th scope="row">{}{}</th>{}</tr>\n',
+        metric_label(metric),
+        format_html('<span class="note">{}</span>', note) if note else "",
+        format_html('<td class="muted few" colspan="5">{}</td>', _("too few to show"))
+        if shown.few
+        else _cells(metric),
+    )
+
+
+def _cells(metric: Metric) -> SafeString:
     cells = (
         ("", metric_value(metric)),
         (_("95 % between"), metric_interval(metric)),

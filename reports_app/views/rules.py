@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app import actions as measure_actions
-from measures_app import rule_sets, stopping, strata
+from measures_app import measures, rule_sets, stopping, strata
 from measures_app.charts import SaidAndSeen, calibration_svg
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
-from measures_app.models import ExpectedChangeModel, FlagRuleSet, Measure, NightlyRun, RuleProposal
+from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
 from measures_app.psychometrics.rates import wilson
 from reports_app import actions
 from reports_app.rule_forms import AnswerForm, OwnCheckpointForm, ProposalForm, proposals_shown
@@ -63,7 +63,7 @@ def _not_fitted(run: NightlyRun | None) -> list[dict[str, Any]]:
     """What last night could not fit, and why; with the part of the clinic in words."""
     rows = [row for row in (run.result.get("measures", []) if run else []) if row["problem"]]
     names = strata.programme_names(row.get("stratum", "") for row in rows)
-    titles = dict(Measure.objects.values_list("code", "title")) if rows else {}
+    titles = measures.titles() if rows else {}
     return [
         {
             **row,
