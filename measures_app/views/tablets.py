@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -72,9 +72,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @rights.needs("record_attendance")
 @require_POST
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
-    tablet = Tablet.objects.filter(pk=pk).first()
-    if tablet is None:
-        raise Http404
+    tablet = get_object_or_404(Tablet, pk=pk)
     actions.retire_tablet(tablet=tablet, by=request.user)
     messages.success(request, _("“%(name)s” shows nothing from now on.") % {"name": tablet.name})
     return redirect("tablets")

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -172,9 +172,7 @@ def _people_page(
 @require_POST
 def invitation(request: HttpRequest, pk: int) -> HttpResponse:
     """A new link for someone whose first was lost, or who forgot their password."""
-    user = User.objects.filter(pk=pk, is_active=True).first()
-    if user is None:
-        raise Http404
+    user = get_object_or_404(User, pk=pk, is_active=True)
     audit.record("invitation made", subject_kind="user", subject=user.public_id)
     return _people_page(request, InviteForm(), invitation_url(request, user))
 
@@ -184,9 +182,7 @@ def invitation(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def close_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody leaves: refused, with how many, while clients would be left with nobody."""
-    user = User.objects.filter(pk=pk).first()
-    if user is None:
-        raise Http404
+    user = get_object_or_404(User, pk=pk)
     try:
         actions.close_account(user=user, by=request.user)
         messages.success(request, _("The account of %s is closed.") % user.name)
@@ -195,19 +191,12 @@ def close_account(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("people")
 
 
-def _of(pk: int) -> User:
-    user = User.objects.filter(pk=pk).first()
-    if user is None:
-        raise Http404
-    return user
-
-
 @rights.needs("manage_people")
 @presence.recently("POST")
 @require_POST
 def unlock(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody typed wrong passwords and can't wait."""
-    user = _of(pk)
+    user = get_object_or_404(User, pk=pk)
     actions.unlock_account(user=user, by=request.user)
     messages.success(request, _("The account of %s is open again.") % user.name)
     return redirect("people")
@@ -218,7 +207,7 @@ def unlock(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody lost the phone or key that shows that it is them."""
-    user = _of(pk)
+    user = get_object_or_404(User, pk=pk)
     try:
         actions.take_off_second_factor(user=user, by=request.user)
         messages.success(request, _("%s sets up a new second factor next time.") % user.name)
@@ -232,9 +221,7 @@ def second_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def reopen_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody is back: their old roles only as far as they are chosen, and a new link."""
-    user = User.objects.filter(pk=pk).first()
-    if user is None:
-        raise Http404
+    user = get_object_or_404(User, pk=pk)
     chosen = [text for text in request.POST.getlist("grant") if text.isdecimal()]
     again = list(RoleGrant.objects.filter(user=user, pk__in=chosen))
     try:
@@ -259,9 +246,7 @@ def _give(user: User, given: dict[str, Any], by: User) -> None:
 @require_POST
 def give_role(request: HttpRequest, pk: int) -> HttpResponse:
     """Another role for somebody who is here already."""
-    user = User.objects.filter(pk=pk).first()
-    if user is None:
-        raise Http404
+    user = get_object_or_404(User, pk=pk)
     form = RoleForm(request.POST)
     try:
         if not form.is_valid():

@@ -9,8 +9,8 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -101,9 +101,7 @@ def end(request: HttpRequest) -> HttpResponse:
 @presence.recently("POST")
 def of_person(request: HttpRequest, pk: int) -> HttpResponse:
     """Where is this person signed in? For whoever looks after accounts."""
-    person = User.objects.filter(pk=pk).first()
-    if person is None:
-        raise Http404
+    person = get_object_or_404(User, pk=pk)
     if request.method == "POST":
         actions.end_sign_in(user=person, handle=request.POST.get("handle", ""), by=request.user)
         messages.success(request, _("Ended."))

@@ -13,7 +13,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -89,9 +89,7 @@ def _still_there(request: HttpRequest, user: User, answer: Any) -> HttpResponse:
 @require_POST
 def link(request: HttpRequest, pk: int) -> HttpResponse:
     """Say which number of the provider's is this person, or take that off."""
-    person = User.objects.filter(pk=pk).first()
-    if person is None:
-        raise Http404
+    person = get_object_or_404(User, pk=pk)
     try:
         actions.link_single_sign_on(
             user=person, subject=request.POST.get("subject", "").strip(), by=request.user
