@@ -21,6 +21,8 @@ BoolArray = npt.NDArray[np.bool_]
 LIMIT: Final = 8
 BASE: Final = 5
 MOVES: Final = 0.5  # a count that can differ by less is given away
+FAR: Final = 100.0  # further than any cell need be seen to go
+SEVERAL: Final = 4  # worth a look together
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +220,11 @@ def _pinned(
     bound = np.abs(left).sum(axis=0) > 0
     low, high = reach.low, reach.high
     blanks = np.array(names)[hidden]
+    high[blanks[~bound]] = np.inf
+    _move_together(left, right, blanks, reach)
     for place, cell in enumerate(blanks):
         for sign in (1.0, -1.0):
-            if high[cell] - low[cell] >= MOVES or not bound[place]:
+            if high[cell] - low[cell] >= MOVES:
                 break
             goal = np.zeros(blanks.size)
             goal[place] = sign
@@ -233,6 +237,30 @@ def _pinned(
         else:
             if high[cell] - low[cell] < MOVES:
                 yield int(cell)
+
+
+def _move_together(
+    left: FloatArray, right: FloatArray, blanks: npt.NDArray[np.int_], reach: _Reach
+) -> None:
+    """Solutions in which many cells move at once, so that few need a look of their own.
+
+    What is asked for is some sum of the cells that weren't seen to move, and then the other end of
+    it; another sum, while that moves several.
+    """
+    low, high = reach.low, reach.high
+    goals = np.random.default_rng(blanks.size)  # any weights serve: they only choose the ways
+    still, left_still = high[blanks] - low[blanks] < MOVES, blanks.size + SEVERAL
+    while SEVERAL <= still.sum() <= left_still - SEVERAL:
+        left_still = int(still.sum())
+        goal = np.where(still, goals.uniform(0.5, 1.5, blanks.size), 0.0)
+        goal[goals.random(blanks.size) < 0.5] *= -1.0
+        for sign in (1.0, -1.0):
+            # Kept from running away, for a sum without an end tells nothing of each.
+            bounds = [(0.0, float(most)) for most in high[blanks] + FAR]
+            found = linprog(sign * goal, A_eq=left, b_eq=right, bounds=bounds).x
+            low[blanks] = np.minimum(low[blanks], found)
+            high[blanks] = np.maximum(high[blanks], found)
+        still = high[blanks] - low[blanks] < MOVES
 
 
 def _smallest_visible(cells: FloatArray, blank: BoolArray, line: Sum) -> int | None:

@@ -117,6 +117,16 @@ def test_zeros_are_not_found_because_counts_are_never_negative(table):
     assert (high - low > 0.5).all()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_cells_looked_at_together_are_hidden_as_when_looked_at_one_by_one(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(rng.choice([0.4, 6.0, 30.0], (6, 7)))
+    found = publish_table(counts)
+    monkeypatch.setattr("measures_app.psychometrics.suppression.SEVERAL", 10**6)
+    assert same(found, publish_table(counts))
+    assert np.isnan(found).sum() > 10
+
+
 def test_a_new_edition_cannot_be_subtracted_from_the_old_one():
     old = publish([12, 30, 42], [Sum(2, (0, 1))])
     assert same(old, [10, 30, 40])
