@@ -37,6 +37,10 @@ COUNTS = {
     "both_measures": "",
 }
 ATTENDANCE = [*COUNTS, "minutes"]
+COUNTED: dict[str, Any] = {
+    "scheduled": Count("pk"),
+    **{name: Count("pk", filter=Q(status=value)) for name, value in COUNTS.items() if value},
+}
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,11 @@ def attendance(period: Period, scope: Scope = CLINIC) -> dict[str, int]:
     return said | {"unentered": unsaid_in(period, scope).count()}
 
 
-def said_by(place: str, period: Period) -> dict[Any, dict[str, int]]:
-    """The same by programme (its key) or by funder, without those of which nobody has said."""
-    if place == "programme" and period.whole_months:
-        return _said(period, CLINIC, place)
-    return _counted(period, CLINIC, f"episode__{place}")
+def said_by_programme(period: Period) -> dict[Any, dict[str, int]]:
+    """The same by programme (its key), without those of which nobody has said."""
+    if period.whole_months:
+        return _said(period, CLINIC, "programme")
+    return _counted(period, CLINIC, "episode__programme")
 
 
 def no_sessions(period: Period, scope: Scope) -> dict[str, int]:
@@ -152,19 +156,32 @@ def _said(period: Period, scope: Scope, by: str = "") -> dict[Any, dict[str, int
 
 def _counted(period: Period, scope: Scope, by: str = "") -> dict[Any, dict[str, int]]:
     """From the sessions themselves, by a column, or under 0."""
-    status = Session.Status
-    scored = Administration.objects.scored().filter(session=OuterRef("pk"))
-    alliance = Q(measure__purpose=Measure.Purpose.ALLIANCE)
-    both = Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance))
-    held = Session.objects.filter(**_within(period, "held_on"), **scope.of("episode__")).order_by()
-    of = {name: Count("pk", filter=Q(status=value)) for name, value in COUNTS.items() if value}
-    of = {"scheduled": Count("pk"), **of}
-    complete = held.filter(both, status=status.ATTENDED)
-    rows, pairs = held.exclude(status=status.BOOKED), {0: complete.count()} if not by else {}
-    if by:
-        pairs = dict(complete.values(by).annotate(n=Count("pk")).values_list(by, "n"))
-    found = rows.values(by).annotate(**of) if by else [rows.aggregate(**of)]
+    rows = said_in(period, scope)
+    pairs = complete_by(period, by, scope)
+    found = rows.values(by).annotate(**COUNTED) if by else [rows.aggregate(**COUNTED)]
     return {(key := row.pop(by, 0)): row | {"both_measures": pairs.get(key, 0)} for row in found}
+
+
+def said_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Session]:
+    """Sessions of which somebody has said what came of them."""
+    held = Session.objects.filter(**_within(period, "held_on"), **scope.of("episode__"))
+    return held.exclude(status=Session.Status.BOOKED).order_by()
+
+
+def complete_by(period: Period, by: str, scope: Scope = CLINIC) -> dict[Any, int]:
+    """Sessions attended that have both an outcome and an alliance score, by a column or under 0."""
+    scored = Administration.objects.scored().filter(session=OuterRef("pk"))
+    # By their numbers: the measures are few, and joined they would be looked up for each score.
+    alliance = Q(
+        measure__in=list(
+            Measure.objects.filter(purpose=Measure.Purpose.ALLIANCE).values_list("pk", flat=True)
+        )
+    )
+    both = Exists(scored.filter(alliance)) & Exists(scored.exclude(alliance))
+    complete = attended_in(period, scope).filter(both)
+    if not by:
+        return {0: complete.count()}
+    return dict(complete.values(by).annotate(n=Count("pk")).values_list(by, "n"))
 
 
 def _served_by_age(period: Period, attended: QuerySet[Session]) -> dict[str, int]:

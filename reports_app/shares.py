@@ -13,7 +13,7 @@ import pandas as pd
 
 from measures_app.strata import AGE_BANDS, age_band
 from reports_app import extract as single
-from reports_app.extract import CLINIC, Extract, Scope
+from reports_app.extract import CLINIC, COUNTED, Extract, Scope
 from reports_app.in_care import in_care
 from reports_app.periods import Period
 from reports_app.waiting import waits
@@ -59,13 +59,19 @@ class _Rows:
         self.starters = single.starters(self.ended)
         self.opened = _frame(single.opened_in(period), PLACES)
         self.unsaid = _frame(single.unsaid_in(period), of_episodes)
-        people = single.attended_in(period).distinct()
-        self.people = _frame(people, of_episodes, "client_id", "client__birth_year")
+        self.said = self._said(of_episodes)
+        self.people = self.said[self.said["attended"] > 0]
         self.raters = _frame(single.others_in(period), of_episodes, "respondent_id")
         self.waits = waits(period, CLINIC)
         self.care = in_care(period, {}, PLACES)
-        self.by_programme = single.said_by("programme", period)
-        self.by_funder: dict[Any, dict[str, int]] | None = None
+        self.by_programme = single.said_by_programme(period)
+        self.complete: dict[Any, int] | None = None
+
+    def _said(self, of_episodes: list[str]) -> pd.DataFrame:
+        """What came of sessions, by who they were with and where."""
+        by = [*of_episodes, "client_id", "client__birth_year"]
+        rows = single.said_in(self.period).values(*by).annotate(**COUNTED)
+        return _frame(rows, of_episodes, "client_id", "client__birth_year", *COUNTED)
 
     def extract(self, scope: Scope) -> Extract:
         by_age = self._by_age(scope)
@@ -95,16 +101,19 @@ class _Rows:
 
     def _attendance(self, scope: Scope) -> dict[str, int]:
         unsaid = {"unentered": int(_of(self.unsaid, scope).sum())}
-        if scope.funder is not None and self.by_funder is None:
-            self.by_funder = single.said_by("funder", self.period)
+        if scope.funder is not None:
+            return self._of_funder(scope) | unsaid
         if scope.is_clinic:
             total: Counter[str] = Counter()
             for said in self.by_programme.values():
                 total.update(said)
             return single.no_sessions(self.period, scope) | dict(total) | unsaid
-        said = (
-            (self.by_funder or {}).get(scope.funder)
-            if scope.programme is None
-            else self.by_programme.get(scope.programme.pk)
-        )
+        said = self.by_programme.get(scope.programme.pk) if scope.programme else None
         return (said or single.no_sessions(self.period, scope)) | unsaid
+
+    def _of_funder(self, scope: Scope) -> dict[str, int]:
+        if self.complete is None:
+            self.complete = single.complete_by(self.period, "episode__funder")
+        said = self.said.loc[_of(self.said, scope), list(COUNTED)].sum()
+        both = {"both_measures": self.complete.get(scope.funder, 0)}
+        return {name: int(n) for name, n in said.items()} | both

@@ -121,21 +121,19 @@ class Waits:
 
 
 def _rows(scope: Scope, start: Any, end: Any) -> list[tuple[Any, ...]]:
-    """The referrals that a period concerns, by index: its own, and those that waited at its end."""
+    """The referrals that a period concerns: its own, and those that waited at its end."""
     of = Referral.objects.filter(received_on__lte=end, **scope.of())
-    own = of.filter(
+    own = (
         Q(received_on__gte=start)
         | Q(first_offer_on__gte=start)
         | Q(outcome_on__gte=start)
         | Q(outcome="")
     )
     # Care was opened before, and the first session came in the period, later, or never.
-    opened = of.filter(
-        Q(episode__summary__first_session_on__gte=start)
-        | Q(episode__summary__first_session_on=None, episode__isnull=False)
+    opened = Q(episode__summary__first_session_on__gte=start) | Q(
+        episode__summary__first_session_on=None, episode__isnull=False
     )
-    first, second = (rows.order_by().values_list(*COLUMNS) for rows in (own, opened))
-    return list(first.union(second))
+    return list(of.filter(own | opened).order_by().values_list(*COLUMNS))
 
 
 def waits(period: Period, scope: Scope) -> Waits:
