@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 
 from outcomes_site import logs
 from sessions_app import yielding
@@ -18,6 +19,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outcomes_site.settings")
 app = Celery("outcomes")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+READ_AHEAD_AFTER = 20.0  # seconds
 
 # Ticks that nobody took in time are dropped: the next one does the same work.
 MINUTELY = {"schedule": 60.0, "options": {"expires": 50}}
@@ -90,6 +93,16 @@ def write_the_sites_lines(**rest: Any) -> None:
 def let_pages_go_first(**rest: Any) -> None:
     """On a machine that is busy the web server's processes come before the worker's."""
     yielding.go_behind()
+
+
+@worker_process_init.connect
+def read_ahead(**rest: Any) -> None:
+    """The first file that somebody waits for needn't wait for the PDF engine; the start neither."""
+    from reports_app import paper
+
+    later = threading.Timer(READ_AHEAD_AFTER, paper.read_ahead)
+    later.daemon = True
+    later.start()
 
 
 @worker_ready.connect

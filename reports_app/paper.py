@@ -44,6 +44,12 @@ def _refuse(url: str, *args: Any, **kwargs: Any) -> Any:
     raise NothingIsFetched(f"Paper fetches nothing: {url[:100]}")
 
 
+def read_ahead() -> None:
+    """Load the engine and its fonts, where there is one: a process's first page costs a second."""
+    if not missing():
+        render_pdf("<html lang='en'><title>-</title><p>1</p></html>")
+
+
 def style_sheet(name: str) -> str:
     """The text of one of our own style sheets."""
     path = finders.find(f"css/{name}")
