@@ -13,7 +13,13 @@ import numpy as np
 
 from measures_app.psychometrics.suppression import Sum, publish, rounded
 from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract
-from reports_app.metrics import ENDING_RATES, class_counts, main_measures
+from reports_app.metrics import (
+    ENDING_RATES,
+    OUTCOME_COLUMNS,
+    class_counts,
+    fate_known,
+    main_measures,
+)
 
 # name of a sum -> its parts, within a scope; then within a scope and measure. How complete the data
 # are is no secret: how many have no score or no known ending is told by each rate's coverage.
@@ -33,6 +39,8 @@ MEASURE_SUMS = (
     ("judged", ("reached", "not reached")),
     ("stopped", ("stopped_measured", "stopped without")),
     ("stopped_measured", ("stopped_better", "stopped not better")),
+    ("ending_known", ("fate known", "stopped without")),
+    ("fate known", ("stopped not better", "another fate")),
 )
 SAT = ("attended", "no_shows", "late_cancels", "both_measures")
 
@@ -100,7 +108,7 @@ def fill(cells: Cells, data: Extract) -> None:
     for name, parts in PLAIN_SUMS:
         cells.total(scope, "", name, parts)
     cells.total(scope, "", "served", ages)
-    outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
+    outcome = ended.loc[~ended["ending"].isin(OUTSIDE_OUTCOME), OUTCOME_COLUMNS]
     for code, rows in outcome.groupby(main_measures(outcome)) if len(outcome) else ():
         c = class_counts(rows[~rows["mid_care"].astype(bool)])
         rest = {
@@ -111,6 +119,8 @@ def fill(cells: Cells, data: Extract) -> None:
             "not reached": c["judged"] - c["reached"],
             "stopped without": c["stopped"] - c["stopped_measured"],
             "stopped not better": c["stopped_measured"] - c["stopped_better"],
+            "fate known": fate_known(c),
+            "another fate": fate_known(c) - (c["stopped_measured"] - c["stopped_better"]),
         }
         cells.add(scope, str(code), c | rest)
         for name, parts in MEASURE_SUMS:

@@ -120,9 +120,18 @@ class Maker:
         )
 
 
+# What outcomes are made of; sharing rows out by measure copies every column they have.
+OUTCOME_COLUMNS = [
+    "age_at_opening", "measure__code", "ending", "mid_care", "scores", "first_score", "last_score",
+    "started_clinical", "outcome_class", "expected_last", "reached_expected",
+    "reference__reference_year", "reference__label", "reference__cutoff_on",
+]  # fmt: skip
+
+
 def main_measures(ended: pd.DataFrame) -> pd.Series[Any]:
     """Each episode's measure; one without any score belongs to what its age group is asked."""
-    bands = ended["age_at_opening"].map(age_band)
+    ages = ended["age_at_opening"]
+    bands = ages.map({age: age_band(age) for age in ages.unique()})
     measured = ended["measure__code"]
     usual = measured.groupby(bands).agg(
         lambda codes: codes.mode().iloc[0] if codes.notna().any() else None
@@ -186,6 +195,7 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
 
 
 CLINICAL_STARTERS = "of those who started on the clinical side"
+STOPPED_OF = "of endings known, with an outcome where the client stopped"
 PROVISIONAL = "crossed the provisional line: its constants are borrowed"
 
 
@@ -249,6 +259,11 @@ def _classes(make: Maker, c: Mapping[str, int], *, borrowed: bool = False) -> It
         )
 
 
+def fate_known(c: Mapping[str, int]) -> int:
+    """Endings of which it is known that they were another, or that this was one and how it went."""
+    return c["ending_known"] - (c["stopped"] - c["stopped_measured"])
+
+
 def stopping(make: Maker, c: Mapping[str, int]) -> Iterator[Metric]:
     """Clients who stopped, by outcome; and stopping as those define it who ask for no change.
 
@@ -263,13 +278,12 @@ def stopping(make: Maker, c: Mapping[str, int]) -> Iterator[Metric]:
         )
     else:
         yield make("stopped_improved", numerator=0, denominator=0, note="nobody stopped coming")
-    # What is known of an ending: that it was another, or that it was this and how they fared.
-    known = c["ending_known"] - (c["stopped"] - c["stopped_measured"])
+    known = fate_known(c)
     if known:
         yield make.bounded(
             "stopped_unimproved",
             deterioration_rate(c["stopped_measured"] - c["stopped_better"], known, c["ended"]),
-            "of endings known, with an outcome where the client stopped",
+            STOPPED_OF,
         )
     else:
         yield make("stopped_unimproved", numerator=0, denominator=0, note="no ending is known")
@@ -388,7 +402,7 @@ def monthly_metrics(data: Extract, *, classes: bool = True) -> list[Metric]:
         *_attendance(make, data.attendance),
         *waiting_metrics(make, data.waits),
     ]
-    outcome = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)]
+    outcome = ended.loc[~ended["ending"].isin(OUTSIDE_OUTCOME), OUTCOME_COLUMNS]
     if outcome.empty:
         metrics.extend(_outcomes(make, outcome, "higher", classes=classes))
         return metrics

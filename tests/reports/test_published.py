@@ -143,3 +143,21 @@ def test_a_correction_of_many_is_published(db: Any) -> None:
     again = publication_of(more, shares, first)
     assert first.counts[("clinic", "", "opened")] == 145
     assert again.counts[("clinic", "", "opened")] == 185
+
+
+def test_what_leaves_the_clinic_has_every_metric_of_the_exact_report(db: Any) -> None:
+    clinic, shares = a_clinic(4, n=400)
+    exact = {(m.measure, m.metric) for m in monthly_metrics(clinic)}
+    made = publication_of(clinic, shares)
+    assert {(m.measure, m.metric) for m in published_metrics(made, PERIOD, CLINIC)} == exact
+
+
+def test_stopping_without_improvement_is_of_the_counts_that_are_shown(db: Any) -> None:
+    made = publication_of(*a_clinic(4, n=400))
+    rows = [m for m in _files(made) if m.metric == "stopped_unimproved" and m.value is not None]
+    assert rows
+    for m in rows:
+        named = ("stopped not better", "fate known", "ended")
+        counts = [made.counts[m.scope, m.measure, name] for name in named]
+        assert (m.numerator, m.denominator) == (counts[0], counts[1])
+        assert m.best == pytest.approx((counts[0] or 0) / (counts[2] or 1))
