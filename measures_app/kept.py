@@ -1,8 +1,7 @@
 """Measures, their versions and norms, and the plan, read anew only when a row of them changed.
 
-Nearly every page asks for them and they change a few times a year. One small question tells
-whether what this process read still stands; rows that can't be edited are known by their
-checksums, the others by their text.
+Nearly every page asks for them and they change a few times a year. The database marks each change
+of them (`MeasuresState`): one row tells whether what this process read still stands.
 """
 
 from __future__ import annotations
@@ -10,26 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
-from django.db import connection
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from measures_app.models import Measure, MeasurePlan, MeasureVersion, NormRow
+from measures_app.models import Measure, MeasurePlan, MeasuresState, MeasureVersion, NormRow
 from sessions_app.context import forget, noted
+from sessions_app.prepared import Prepared
 
 NOTED = "measures"
 # A version's whole document, which `definition_of` keeps read: not for each request again.
 LONG_TEXTS = ("definition", "source_text")
-
-STAMP = """
-SELECT md5(concat(
-    (SELECT string_agg(m::text, '|' ORDER BY m.id) FROM measures_app_measure m), '#',
-    (SELECT string_agg(v.id || v.checksum || v.scoring_hash, '|' ORDER BY v.id)
-     FROM measures_app_measureversion v), '#',
-    (SELECT string_agg(n.id || n.checksum, '|' ORDER BY n.id) FROM measures_app_normrow n), '#',
-    (SELECT string_agg(p::text, '|' ORDER BY p.id) FROM measures_app_measureplan p)))
-"""
+_MARK = Prepared(lambda pks: MeasuresState.objects.filter(pk__in=pks).values_list("mark"))
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,7 @@ def _read() -> Kept:
     )
 
 
-_last: tuple[str, Kept] | None = None
+_last: tuple[UUID, Kept] | None = None
 
 
 def kept() -> Kept:
@@ -103,12 +95,10 @@ def kept() -> Kept:
 
 def _standing() -> Kept:
     global _last
-    with connection.cursor() as cursor:
-        cursor.execute(STAMP)
-        (stamp,) = cursor.fetchone()
+    ((mark,),) = _MARK.rows([1])
     last = _last
-    if last is None or last[0] != stamp:
-        last = (stamp, _read())
+    if last is None or last[0] != mark:
+        last = (mark, _read())
         _last = last
     return last[1]
 

@@ -40,6 +40,7 @@ _current: ContextVar[Actor | None] = ContextVar("outcomes_actor", default=None)
 _unit: ContextVar[dict[str, tuple[tuple[Any, ...], Any]] | None] = ContextVar(
     "outcomes_unit", default=None
 )
+_after: ContextVar[list[Callable[[], None]] | None] = ContextVar("outcomes_after", default=None)
 
 
 class NoActor(RuntimeError):
@@ -97,6 +98,18 @@ def promised_in_unit() -> dict[str, Any]:
     """What was promised once for the whole unit of work (outbox.py), by what it is."""
     unit = _unit.get()
     return {} if unit is None else unit.setdefault("promised", ((), {}))[1]  # type: ignore[no-any-return]
+
+
+def once_answered(work: Callable[[], None]) -> None:
+    """Do this when the answer is on its way, or now where nobody waits for one.
+
+    For what may come too late or not at all: a message that is swept up each minute anyway.
+    """
+    waiting = _after.get()
+    if waiting is None:
+        work()
+    else:
+        waiting.append(work)
 
 
 def forget(name: str) -> None:
@@ -190,8 +203,27 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = getattr(request, "user", None)
         actor = person(user) if user is not None and user.is_authenticated else ANONYMOUS
-        with acting_as(actor), timezone.override(clinic_time.zone()):
-            response = self.get_response(request)
-            if response.status_code >= 500:
-                transaction.set_rollback(True)
+        token = _after.set([])
+        try:
+            with acting_as(actor), timezone.override(clinic_time.zone()):
+                response = self.get_response(request)
+                if response.status_code >= 500:
+                    transaction.set_rollback(True)
+        finally:
+            waiting = _after.get() or []
+            _after.reset(token)
+        if waiting:
+            _do_once_sent(response, waiting)
         return response
+
+
+def _do_once_sent(response: HttpResponse, waiting: list[Callable[[], None]]) -> None:
+    """A server closes a response when its last byte is written (PEP 3333)."""
+    close = response.close
+
+    def close_and_do() -> None:
+        close()
+        while waiting:  # closed twice, it is done once
+            waiting.pop(0)()
+
+    response.close = close_and_do  # type: ignore[method-assign]

@@ -1,7 +1,8 @@
 """Side effects promised in the transaction that caused them.
 
-Publishing after commit is best effort; what the broker didn't take is swept each minute, so a
-broker that is away never turns a saved score into an error. Handlers must be safe to run twice.
+Publishing after commit, and after the answer to who wrote it, is best effort; what the broker
+didn't take is swept each minute, so a broker that is away never turns a saved score into an error,
+nor one that is slow into a slow page. Handlers must be safe to run twice.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from sessions_app import audit, clinic_time, policies
-from sessions_app.context import acting_as, promised_in_unit, system
+from sessions_app.context import acting_as, once_answered, promised_in_unit, system
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ def _stands(publishing: Any) -> bool:
 
 
 def _publish(pk: int) -> None:
+    """Committed: the broker is told when whoever wrote it has their answer."""
+    once_answered(partial(_send, pk))
+
+
+def _send(pk: int) -> None:
     from sessions_app.tasks import deliver
 
     try:

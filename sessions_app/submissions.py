@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
+from sessions_app.atomic import as_a_whole
 from sessions_app.context import actor_of
 from sessions_app.models import Submission
 
@@ -70,7 +71,7 @@ def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]
         When the key came before with another body.
     """
     actor, digest = str(actor_of(by)), body_hash(body)
-    with transaction.atomic():
+    with as_a_whole():
         first = _claimed(key, actor, digest)
         if first is None:
             kept = Submission.objects.select_for_update().get(key=key, actor=actor)

@@ -1,7 +1,13 @@
 from measures_app.models.administrations import Administration
 from measures_app.models.alerts import ItemAlert
 from measures_app.models.change import ExpectedChangeModel, StoppingModel, Trajectory
-from measures_app.models.definitions import Measure, MeasureVersion, NormRow, Wording
+from measures_app.models.definitions import (
+    Measure,
+    MeasuresState,
+    MeasureVersion,
+    NormRow,
+    Wording,
+)
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
 from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
@@ -20,6 +26,7 @@ __all__ = [
     "Measure",
     "MeasurePlan",
     "MeasureVersion",
+    "MeasuresState",
     "NightlyRun",
     "NormRow",
     "OwnCheckpoint",

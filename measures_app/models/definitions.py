@@ -136,3 +136,18 @@ class NormRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.measure_id} {self.population}"
+
+
+class MeasuresState(models.Model):
+    """One row that the database gives a new mark whenever measures, norms or the plan change.
+
+    Whoever keeps them read asks for the mark; the application may read it and nothing else.
+    """
+
+    mark = models.UUIDField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_state_of_measures")]
+
+    def __str__(self) -> str:
+        return str(self.mark)

@@ -179,19 +179,16 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
     body = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
     try:
         with speaking_as(holder):
-            if _was_sent(request.POST.get("key", ""), body, holder):
+            form = RespondentForm(request.POST, due=way.asked.due)
+            lacks = not form.is_valid() or (form.untouched() and not request.POST.get("as_it_is"))
+            if way.asked.due and not lacks:
+                _keep(way, form, body, holder)  # or finds it kept
+                form = None
+            elif _was_sent(request.POST.get("key", ""), body, holder):
                 form = None
             elif not way.asked.due:
                 # A second device, or the clinician from paper, was first.
                 raise _Late
-            else:
-                form = RespondentForm(request.POST, due=way.asked.due)
-                lacks = not form.is_valid() or (
-                    form.untouched() and not request.POST.get("as_it_is")
-                )
-                if not lacks:
-                    _keep(way, form, body, holder)
-                    form = None
     except (ValidationError, KeyReused, _Late):
         return way.done(True, 409)
     if form is None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client as Browser
+from django.test.client import ClientHandler
 from kombu import pools
 
 from measures_app import measures
@@ -53,15 +55,15 @@ def broker_is_away() -> Iterator[Callable[[], None]]:
     come_back()
 
 
-def _enter(clinic: Clinic, total: str) -> Any:
-    browser = Browser()
+def _enter(clinic: Clinic, total: str, *, at: int = 0, browser: Any = None) -> Any:
+    browser = browser or Browser()
     browser.force_login(clinic.alice)
     return browser.post(
         "/api/v1/administrations/",
         data=json.dumps(
             {
                 "episode": clinic.episodes["ana"].pk,
-                "session": clinic.sessions["ana"][0].pk,
+                "session": clinic.sessions["ana"][at].pk,
                 "measure": "outcome-adult",
                 "total": total,
             }
@@ -94,6 +96,35 @@ def test_a_score_saved_while_the_broker_is_away_is_followed_up_by_the_next_sweep
             promised.refresh_from_db()
     with acting_as(BY):
         assert Trajectory.objects.filter(episode=kept.episodes["ana"]).exists()
+
+
+class _Unsent(ClientHandler):
+    """A server that has the answer ready and hasn't written it yet."""
+
+    def __call__(self, environ: dict[str, Any]) -> Any:
+        self.load_middleware()
+        request = WSGIRequest(environ)
+        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        answer = self.get_response(request)
+        answer.wsgi_request = request  # type: ignore[attr-defined]  # which the client looks for
+        return answer
+
+
+def test_the_broker_is_told_once_and_not_before_the_answer_is_on_its_way(
+    kept: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is slow keeps nobody waiting who has just entered a score."""
+    told: list[Any] = []
+    monkeypatch.setattr(tasks.deliver, "apply_async", lambda args, **_how: told.append(args))
+    browser = Browser()
+    browser.handler = _Unsent()
+    answer = _enter(kept, "17", at=1, browser=browser)
+    assert answer.status_code == 201, answer.content
+    assert told == []
+    answer.close()
+    assert len(told) == 1
+    answer.close()
+    assert len(told) == 1
 
 
 def test_a_write_that_is_taken_back_promises_nothing(kept: Clinic) -> None:
