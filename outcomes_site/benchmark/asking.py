@@ -65,13 +65,20 @@ class Browser:
             }
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         began = time.perf_counter()
+        line.connect()
+        plug = line.sock.dup()
         try:
             line.request(method, path, body=content, headers=headers)
             response = line.getresponse()
             size = len(response.read())
+            took = (time.perf_counter() - began) * 1000
+            # What the one worker does when its answer is out mustn't slow who asks next: that
+            # is `/healthz`, and every page would look quicker.
+            while plug.recv(4096):
+                pass
         finally:
             line.close()
-        took = (time.perf_counter() - began) * 1000
+            plug.close()
         return Answer(response.status, took, size, response.headers.get("Location", ""))
 
 
