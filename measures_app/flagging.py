@@ -38,6 +38,7 @@ from measures_app.speaking import (
     speak,
     speak_of_attendance,
 )
+from measures_app.weekly_lines import line_on
 from sessions_app import bulk, clinic_time, policies
 from sessions_app.context import current_actor
 from sessions_app.models import Client
@@ -154,7 +155,7 @@ class _Writer:
     def __init__(self, as_of: date, rule_set: FlagRuleSet, report: FlagReport) -> None:
         self.as_of, self.rule_set, self.report = as_of, rule_set, report
         self.now = clinic_time.now()
-        self.line = constants_of(rule_set).notice_above
+        self.line = line_on(rule_set, as_of)
         self.changed: list[Flag] = []
         self.new: list[Flag] = []
         self.events: list[FlagEvent] = []
@@ -184,6 +185,8 @@ class _Writer:
         )
         self.new.append(flag)
         basis = spoken.basis(self.as_of, self.rule_set)
+        if spoken.benefit is not None and constants_of(self.rule_set).notice_above:
+            basis["line"] = self.line
         self.events.append(_event(flag, "", "waits for room" if waits else "raised", basis))
         if waits:
             self.report.waiting[flag.rule] += 1
@@ -207,6 +210,7 @@ class _Writer:
             "rules": self.rule_set.version,
             "waited_since": since.isoformat(),
             "benefit": flag.benefit,
+            "line": self.line,
         }
         self.events.append(_event(flag, Flag.State.WAITING, "raised", basis))
         self.report.raised[flag.rule] += 1

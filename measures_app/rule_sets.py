@@ -43,6 +43,7 @@ def current_rule_set(as_of: date) -> FlagRuleSet:
         "deteriorated_above": float(in_force["deteriorated_above"]),
         "stopping_above": float(in_force["stopping_above"]),
         "notice_above": float(in_force["notice_above"]),
+        "line_follows_count": bool(in_force["line_follows_count"]),
     }
     newest = FlagRuleSet.objects.order_by("-version").first()
     if newest is not None and newest.rules == wanted:

@@ -2,7 +2,8 @@
 
 Episodes are judged once enough time has passed: those opened later than the 90th centile of
 episode length before the last day are "not judged yet". What helped clients look like false
-alarms once flags are live, so before and since are counted apart; nothing retunes itself.
+alarms once flags are live, so before and since are counted apart; nothing is retuned by what came
+of flags.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ import pandas as pd
 from django.db.models import Min
 
 from measures_app.models import Flag
+from measures_app.weekly_lines import supervisors_on
 from reports_app.models import EpisodeSummary
 from sessions_app import policies
 from sessions_app.context import acting_as, system
-from sessions_app.models import Session, Supervision
+from sessions_app.models import Session
 
 FEWEST_JUDGED = 30  # below it a rule's shares are "not known yet"
 LENGTH_CENTILE = 0.9
@@ -84,13 +85,12 @@ def read_history(as_of: date) -> History:
             raise NoHistory("There is no session to look back on yet.")
         ended = EpisodeSummary.objects.filter(closed_on__lte=as_of).order_by("episode_id")
         live = Flag.objects.noticed().aggregate(d=Min("raised_on"))["d"]
-        in_force = Supervision.objects.filter(from_on__lte=as_of).exclude(to_on__lt=as_of)
         return History(
             first=first,
             last=as_of,
             episodes=pd.DataFrame.from_records(ended.values_list(*COLUMNS), columns=COLUMNS),
             live_since=live,
-            supervisors=max(1, in_force.values("supervisor").distinct().count()),
+            supervisors=supervisors_on(as_of),
             budget=int(policies.get("review_budget_per_week", as_of)),
         )
 

@@ -8,7 +8,7 @@ happens in a transaction that is rolled back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -18,6 +18,7 @@ from measures_app import expected, fitting, flagging, histories, prognosis, seri
 from measures_app.expected import Reading
 from measures_app.flagging import FlagKey, Models, Spoken
 from measures_app.models import FlagRuleSet, StoppingModel
+from measures_app.psychometrics import steering
 from measures_app.psychometrics.budget import Held, Look, raised_in
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.norms import direction
@@ -62,6 +63,12 @@ class Forecasts:
     floor: float  # of the scale, where low is what a band can't pass
 
 
+def _flags(episode: int, look: Look, reasons: Iterable[Held]) -> list[Raised]:
+    on = date.fromordinal(look.day)
+    keys = [reason.key.partition(" ") for reason in reasons]
+    return [Raised(episode, rule, which, on, look.sessions) for rule, _, which in keys]
+
+
 @dataclass
 class Replay:
     """All that a history would have brought up."""
@@ -79,14 +86,26 @@ class Replay:
 
     def at(self, line: float) -> list[Raised]:
         """The review flags that a line would have raised, each decided by the next look."""
-        found = []
-        for episode, looks in self.cases.items():
-            for look, reasons in raised_in(looks, line, self.constants.silent_sessions):
-                for reason in reasons:
-                    rule, _, which = reason.key.partition(" ")
-                    on = date.fromordinal(look.day)
-                    found.append(Raised(episode, rule, which, on, look.sessions))
-        return found
+        silent = self.constants.silent_sessions
+        return [
+            flag
+            for episode, looks in self.cases.items()
+            for look, reasons in raised_in(looks, line, silent)
+            for flag in _flags(episode, look, reasons)
+        ]
+
+    def following(
+        self, line: float, room: float, since: date
+    ) -> tuple[list[Raised], dict[date, float]]:
+        """The same for a line that follows the count from a day on; and each day's line."""
+        ids, silent = list(self.cases), self.constants.silent_sessions
+        found = steering.follow(list(self.cases.values()), line, room, since.toordinal(), silent)
+        raised = [
+            flag
+            for number, look, reasons in found.raised
+            for flag in _flags(ids[number], look, reasons)
+        ]
+        return raised, {date.fromordinal(day): one for day, one in found.lines.items()}
 
     def raise_reasons(self) -> None:
         """Add the review flags that the line in force would have raised."""

@@ -2,7 +2,8 @@
 
 The line is priced on the newest year in which chances were told, with every rule and every series
 at once, and each flag taken to be decided within the week. It becomes the clinic's by a policy
-with a date (`notice_above`); nothing retunes itself.
+with a date (`notice_above`). Where it follows the count (`line_follows_count`) it moves a little
+from week to week by how many flags there were, never by what came of them.
 """
 
 from __future__ import annotations
@@ -46,11 +47,25 @@ def _caught(raised: list[Raised], ended: dict[int, bool]) -> dict[str, float | N
 def _at(
     replay: Replay, line: float, since: date, weeks: float, ended: dict[int, bool]
 ) -> dict[str, Any]:
-    raised = replay.at(line)
+    return {"threshold": line} | _told(replay.at(line), since, weeks, ended)
+
+
+def _following(
+    replay: Replay, line: float, room: float, since: date, weeks: float, ended: dict[int, bool]
+) -> dict[str, Any]:
+    """The same of a line that follows the count, and where between it would have lain."""
+    raised, lines = replay.following(line, room, since)
+    told = [one for day, one in lines.items() if day >= since]
+    between = {"lowest": round(min(told), DECIMALS), "highest": round(max(told), DECIMALS)}
+    return between | _told(raised, since, weeks, ended)
+
+
+def _told(
+    raised: list[Raised], since: date, weeks: float, ended: dict[int, bool]
+) -> dict[str, Any]:
     late = [flag for flag in raised if flag.on >= since]
     rules = Counter(flag.rule for flag in late)
     return {
-        "threshold": line,
         "per_week": round(len(late) / weeks, 3),
         "cases_per_week": round(len({(f.on, f.episode) for f in late}) / weeks, 3),
         "by_rule": {rule: round(n / weeks, 3) for rule, n in sorted(rules.items())},
@@ -65,7 +80,8 @@ def priced(history: History, replay: Replay) -> dict[str, Any]:
     -------
     dict
         ``room`` flags a week in the whole clinic; ``notice_above`` the line that keeps it, None
-        where too little is known; ``settings`` what other lines would have raised and caught.
+        where too little is known; ``settings`` what other lines would have raised and caught;
+        ``following`` the same of the room's line, had it followed the count.
     """
     room = float(history.budget * history.supervisors)
     since = max(replay.foretold_from or history.last, history.last - YEAR)
@@ -96,5 +112,6 @@ def priced(history: History, replay: Replay) -> dict[str, Any]:
         "now": _at(replay, replay.constants.notice_above, since, weeks, ended),
         "at_room": _at(replay, own, since, weeks, ended)
         | {"again": [round(x, 3) for x in budget.again(cases, own, first, weeks, silent)]},
+        "following": _following(replay, own, room, since, weeks, ended) if own else None,
         "settings": [_at(replay, one, since, weeks, ended) for one in lines],
     }

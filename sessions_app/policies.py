@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     # Expected benefit of looking above which a reason reaches the queue at once; the others wait
     # and climb. 0: all at once. The back-test says which value keeps the weekly room.
     "notice_above": 0.0,
+    # Whether that value moves a little from week to week so that a year keeps its room.
+    "line_follows_count": True,
     # Whether the expected change of parts of the clinic is fitted apart (both: of each pair).
     "strata_by_programme": False,
     "strata_by_age": False,
@@ -72,6 +74,9 @@ WORDS: dict[str, Any] = {
     "overdue_factor": _("Overdue after so many times the client's own rhythm"),
     "stopping_above": _("Chance of stopping from which a client is noticed (0 to 1)"),
     "notice_above": _("Benefit of looking from which a case is noticed at once (0: every case)"),
+    "line_follows_count": _(
+        "That benefit follows the count of cases, so that a year keeps its room"
+    ),
     "strata_by_programme": _("Programmes with enough clients have an expected change of their own"),
     "strata_by_age": _("Age groups with enough clients have an expected change of their own"),
     "small_cell_limit": _("Counts below this stay blank in files that leave the clinic"),

@@ -8,7 +8,7 @@ from measures_app.models.definitions import (
     NormRow,
     Wording,
 )
-from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp
+from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp, WeeklyLine
 from measures_app.models.imports import ImportDraft
 from measures_app.models.night import NightlyRun, Step
 from measures_app.models.plans import MeasurePlan
@@ -34,5 +34,6 @@ __all__ = [
     "Step",
     "StoppingModel",
     "Trajectory",
+    "WeeklyLine",
     "Wording",
 ]

@@ -34,6 +34,34 @@ class FlagRuleSet(models.Model):
         return f"rules {self.version} from {self.from_on}"
 
 
+class WeeklyLine(models.Model):
+    """The line of a week where it follows the count of flags; written once, and what from.
+
+    Holds from its day until the next. `raised` counts the flags of the whole weeks since the row
+    before; none where a count begins, on the Monday after.
+    """
+
+    from_on = models.DateField()
+    rule_set = models.ForeignKey(FlagRuleSet, on_delete=models.PROTECT, related_name="+")
+    room = models.FloatField()  # flags a week in the whole clinic
+    raised = models.PositiveIntegerField(null=True)
+    ahead = models.FloatField(default=0.0)  # of the room, in weeks of it
+    line = models.FloatField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-from_on", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["from_on", "rule_set"], name="one_line_a_week"),
+            models.CheckConstraint(
+                condition=Q(line__gte=0, room__gte=0), name="line_and_room_are_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line:.3f} from {self.from_on}"
+
+
 class FlagQuerySet(ScopedQuerySet["Flag"]):
     def live(self) -> FlagQuerySet:
         return self.filter(state__in=Flag.LIVE)

@@ -130,6 +130,42 @@ class Look:
     held: tuple[Held, ...]
 
 
+class Standing:
+    """What stands of one episode's reasons between two looks: decided when, waiting since when.
+
+    Parameters
+    ----------
+    silent_sessions : int
+        Sessions after a decision during which a reason is silent.
+    """
+
+    __slots__ = ("_before", "_decided", "_silent", "_since")
+
+    def __init__(self, silent_sessions: int) -> None:
+        self._silent = silent_sessions
+        self._decided: dict[str, tuple[int, float]] = {}
+        self._since: dict[str, int] = {}
+        self._before: set[str] = set()
+
+    def passing(self, look: Look, line: float) -> tuple[Held, ...]:
+        """The reasons that become flags at the next look, each decided by the one after it."""
+        found = []
+        for one in look.held:
+            if one.key not in self._before:
+                self._since.pop(one.key, None)
+            sessions, level = self._decided.get(one.key, (-self._silent, one.level))
+            if look.sessions - sessions < self._silent and not level - one.level > 1:
+                continue
+            began = self._since.setdefault(one.key, look.day)
+            if passes(one.benefit, look.day - began, line):
+                found.append(one)
+        if found:
+            self._decided.update({one.key: (look.sessions, one.level) for one in look.held})
+            self._since.clear()
+        self._before = {one.key for one in look.held}
+        return tuple(found)
+
+
 def raised_in(
     looks: Sequence[Look], line: float, silent_sessions: int
 ) -> list[tuple[Look, tuple[Held, ...]]]:
@@ -151,27 +187,9 @@ def raised_in(
     list of (Look, tuple of Held)
         Looks at which flags would have been raised, with their reasons.
     """
-    found: list[tuple[Look, tuple[Held, ...]]] = []
-    decided: dict[str, tuple[int, float]] = {}
-    since: dict[str, int] = {}
-    before: set[str] = set()
-    for look in looks:
-        passing = []
-        for one in look.held:
-            if one.key not in before:
-                since.pop(one.key, None)
-            sessions, level = decided.get(one.key, (-silent_sessions, one.level))
-            if look.sessions - sessions < silent_sessions and not level - one.level > 1:
-                continue
-            began = since.setdefault(one.key, look.day)
-            if passes(one.benefit, look.day - began, line):
-                passing.append(one)
-        if passing:
-            found.append((look, tuple(passing)))
-            decided.update({one.key: (look.sessions, one.level) for one in look.held})
-            since.clear()
-        before = {one.key for one in look.held}
-    return found
+    standing = Standing(silent_sessions)
+    told = ((look, standing.passing(look, line)) for look in looks)
+    return [(look, reasons) for look, reasons in told if reasons]
 
 
 def per_week(

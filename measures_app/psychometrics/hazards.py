@@ -256,7 +256,7 @@ def fit_hazards(
     h = prior_hazard(further)
     towards = np.zeros((len(causes), k))
     towards[:, 0] = logit(h)
-    penalty = np.full((len(causes), k), ridge)
+    penalty = np.full((len(causes), k), float(ridge))
     penalty[:, 0] = PRIOR_ROWS * h * (1 - h)
     penalty[:, 1 : 2 + len(KNOTS)] = 1.0  # the session's number is what is known best
     found = ridge_logistic(_design(at, z), what, towards=towards, penalty=penalty)

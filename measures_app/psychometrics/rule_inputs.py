@@ -178,6 +178,8 @@ class Constants:
     notice_above : float
         Expected benefit of looking above which a review rule's reason becomes a flag at once
         (`budget.line_for`); 0 lets every reason through.
+    line_follows_count : bool
+        Whether each week's line moves with the flags raised so far (`steering.followed`).
     """
 
     fewest_scores: int = 2
@@ -195,6 +197,7 @@ class Constants:
     alliance_error: float | None = None
     silent_sessions: int = 4
     notice_above: float = 0.0
+    line_follows_count: bool = False
 
     def __post_init__(self) -> None:
         """Refuse rules that would judge a client on one score."""

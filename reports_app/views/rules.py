@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app import actions as measure_actions
-from measures_app import measures, rule_sets, stopping, strata
+from measures_app import measures, rule_sets, stopping, strata, weekly_lines
 from measures_app.charts import SaidAndSeen, calibration_svg
 from measures_app.flagging import PROMPT_RULES, REVIEW_RULES
 from measures_app.models import ExpectedChangeModel, FlagRuleSet, NightlyRun, RuleProposal
@@ -116,6 +116,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "review": [(NAME[rule], MEANING[rule]) for rule in REVIEW_RULES],
         "prompts": [(NAME[rule], MEANING[rule]) for rule in PROMPT_RULES],
         "in_force": in_force,
+        "week": weekly_lines.newest_line(clinic_time.today()),
         "versions": FlagRuleSet.objects.all()[:20],
         "run": run,
         "models": _models_in_use(),

@@ -1,8 +1,8 @@
 """A year of nights under the line that the back-test gave: the weekly room is kept.
 
 The nights are run as each day would have run them, the line priced a year earlier on what was
-known then; each week somebody looks at what was raised and decides. Simulated, with endings that
-depend on the scores.
+known then, and followed from week to week by the count of flags; each week somebody looks at what
+was raised and decides. Simulated, with endings that depend on the scores.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from measures_app.models import Flag
+from measures_app.models.flags import WAITED
 from measures_app.simulation import generate
 from measures_app.simulation.store import day_number, store
 from reports_app.backtest import run_backtest
@@ -38,12 +39,10 @@ def _decide_all(day: date, by: User) -> None:
                 recorded_by=by,
             )
             flags = Flag.objects.for_review().standing().filter(episode=episode)
-            flags.update(
-                state=Flag.State.DECIDED,
-                review=review,
-                closed_on=day,
-                closed_at=clinic_time.now(),
-            )
+            closed = {"state": Flag.State.DECIDED, "review": review, "closed_on": day,
+                      "closed_at": clinic_time.now()}  # fmt: skip
+            flags.filter(state=Flag.State.WAITING).update(close_reason=WAITED, **closed)
+            flags.update(**closed)
 
 
 def _year(clients: int, seed: int, room: int, say: Any) -> float:
@@ -83,13 +82,17 @@ def _year(clients: int, seed: int, room: int, say: Any) -> float:
 
 @pytest.mark.scale
 @pytest.mark.timeout(3 * 3600)
-@pytest.mark.parametrize(("clients", "seed", "room"), [(600, 7, 6), (2400, 8, 24), (2400, 9, 24)])
+@pytest.mark.parametrize(
+    ("clients", "seed", "room"),
+    [(600, 7, 6), (600, 8, 6), (600, 9, 6), (2400, 8, 24), (2400, 9, 24)],
+)
 def test_flags_over_a_year_stay_within_a_tenth_of_the_room(
     db: Any, clients: int, seed: int, room: int, capsys: Any
 ):
-    """Not so yet for 600 clients: five years tried raised .69 to 1.21 of the room.
+    """In a small clinic by the line's following the count: standing still it raised .69 to 1.21.
 
-    Within 30 months their sessions of a year differ from the year before's by a tenth themselves.
+    Within 30 months the sessions of 600 clients in a year differ from the year before's by a tenth
+    themselves.
     """
     assert 0.9 * room <= _year(clients, seed, room, capsys) <= 1.1 * room
 

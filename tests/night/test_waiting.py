@@ -25,6 +25,8 @@ WORSE, SAME = [18, 14, 11.4], [18, 19, 18, 19, 18, 19]
 def lined(at_work: Clinic) -> Clinic:
     day = clinic_time.today() - timedelta(days=120)
     actions.set_policy(key="notice_above", value=0.45, from_on=day, by=BY)
+    # It stands still here; how it follows the count: test_weekly_line.
+    actions.set_policy(key="line_follows_count", value=False, from_on=day, by=BY)
     return at_work
 
 
