@@ -94,7 +94,15 @@ def _held_alone(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 
 def _remember(request: HttpRequest, held: dict[str, Any], **changes: Any) -> None:
-    request.session[HELD] = held | changes
+    """Kept with the request's own writes; a session that was ended meanwhile stays ended.
+
+    One statement where Django's `save` takes three and may make the row anew.
+    """
+    session = request.session
+    session[HELD] = held | changes
+    stored = StoredSession.objects.filter(pk=session.session_key)
+    stored.update(session_data=session.encode(dict(session.items())))
+    session.modified = False
 
 
 def page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -108,8 +116,6 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     def done(late: bool, status: int) -> HttpResponse:
         if not held["done"]:
             _remember(request, held, done=True)
-            request.session.save()  # with the answers, not in a transaction of its own
-            request.session.modified = False
         crisis = crisis_text_for(session, person, asked)
         return _end(request, pk, person, late=late, status=status, session=session, crisis=crisis)
 
@@ -196,7 +202,6 @@ def come_back(request: HttpRequest, pk: int) -> HttpResponse:
     if tries >= TRIES or user is None:
         request.session.flush()
         return redirect("sign_in")
-    _remember(request, held, tries=tries)
-    request.session.save()  # before the row is let go
+    _remember(request, held, tries=tries)  # before the row is let go
     form.errors["pin"] = form.error_class([lazy(_tries_left, str)(TRIES - tries)])
     return _ask_pin(request, held, form, 422)
