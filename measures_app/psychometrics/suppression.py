@@ -258,6 +258,7 @@ def _move_together(
             # Kept from running away, for a sum without an end tells nothing of each.
             bounds = [(0.0, float(most)) for most in high[blanks] + FAR]
             found = linprog(sign * goal, A_eq=left, b_eq=right, bounds=bounds).x
+            assert found is not None  # within bounds, and the counts themselves fit
             low[blanks] = np.minimum(low[blanks], found)
             high[blanks] = np.maximum(high[blanks], found)
         still = high[blanks] - low[blanks] < MOVES
