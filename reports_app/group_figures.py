@@ -10,6 +10,7 @@ from typing import Any
 from measures_app.psychometrics.rates import BoundedRate, Interval
 from measures_app.psychometrics.waits import WaitQuantile
 from reports_app import flow as flows
+from reports_app import funnel as funnels
 from reports_app import groups, kept
 from reports_app.extract import CLINIC, Scope
 from reports_app.flow import Flow, In, Out
@@ -20,8 +21,8 @@ from reports_app.periods import Month, Period
 from sessions_app import policies
 from sessions_app.models import Programme, Site
 
-FLOW, GROUPS = "flow", "groups"
-OPENED_FIRST = {FLOW: "programme", GROUPS: "age"}
+FLOW, GROUPS, FUNNEL = "flow", "groups", "funnel"
+OPENED_FIRST = {FLOW: "programme", GROUPS: "age", FUNNEL: "programme"}
 FORM = 5  # of what is kept: another one than was written is counted again
 
 
@@ -103,6 +104,8 @@ def _made(period: Period, kind: str, scope: Scope, limit: int) -> Content:
     what, _, by = kind.partition(" ")
     if what == FLOW:
         return dict(_json(asdict(flows.flow(period, by, limit, scope))))
+    if what == FUNNEL:
+        return funnels.count(period, by, scope).as_json()
     tables = groups.tables(period, by, limit, scope)
     return {"tables": [_json(asdict(table)) for table in tables]}
 
@@ -130,6 +133,12 @@ def tables(period: Period, by: str, scope: Scope) -> tuple[list[Table], Since | 
     return _tables(content), since
 
 
+def funnel(period: Period, by: str, scope: Scope) -> tuple[funnels.Funnel, Since | None]:
+    """Programmes or sites against one another, as last kept, and since when."""
+    content, since = _shown(period, f"{FUNNEL} {by}", scope)
+    return funnels.Funnel.from_json(content), since
+
+
 def make_again(period: Period, kind: str, scope: Scope) -> None:
     """As they hold now, kept for the next reader."""
     held_to = _held_to(period, kind)
@@ -141,4 +150,5 @@ def make_again(period: Period, kind: str, scope: Scope) -> None:
 
 def make_opened_first(running: Month) -> None:
     make_again(running.previous(), f"{FLOW} {OPENED_FIRST[FLOW]}", CLINIC)
-    make_again(running.year, f"{GROUPS} {OPENED_FIRST[GROUPS]}", CLINIC)
+    for table in (GROUPS, FUNNEL):
+        make_again(running.year, f"{table} {OPENED_FIRST[table]}", CLINIC)

@@ -52,6 +52,7 @@ urlpatterns = [
     path("practice/of/<str:code>/", practice.shared, name="practice_shared"),
     path("agency/", agency.agency, name="agency"),
     path("agency/groups/", groups.groups, name="agency_groups"),
+    path("agency/funnel/", groups.funnel, name="agency_funnel"),
     path("agency/flow/", groups.flow, name="agency_flow"),
     path("exports/", exports.exports, name="exports"),
     path("exports/<uuid:pk>.zip", exports.download, name="export_file"),

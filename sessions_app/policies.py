@@ -130,6 +130,12 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+# Who comes to see more by being set to yes is announced so many days before, to all concerned, and
+# what happened before that day stays unseen.
+WIDENING = ("clinician_numbers_for_directors",)
+ANNOUNCED_DAYS = 30
+
+
 class UnknownPolicy(KeyError):
     """There is no policy by this name."""
 
@@ -164,3 +170,23 @@ def all_on(day: date | None = None) -> dict[str, Any]:
     day = day or clinic_time.today()
     newest = {key: value for key, value, from_on in noted(NOTED, _set) if from_on <= day}
     return {key: newest.get(key, default) for key, default in DEFAULTS.items()}
+
+
+def since(key: str) -> date | None:
+    """The day from which a policy has been on without a break; None where it is off today."""
+    if not get(key):
+        return None
+    today, found = clinic_time.today(), None
+    for name, value, from_on in noted(NOTED, _set):
+        if name == key and from_on <= today:
+            found = (found or from_on) if value else None
+    return found
+
+
+def announced(key: str) -> date | None:
+    """The day from which a policy that is off today will be on; None where none is decided."""
+    today, state, found = clinic_time.today(), get(key), None
+    for name, value, from_on in noted(NOTED, _set):
+        if name == key and from_on > today:
+            found = (found or from_on) if value and not state else None
+    return found

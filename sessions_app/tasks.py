@@ -15,6 +15,7 @@ from sessions_app import (
     outbox,
     seals,
     webhooks,
+    widening,
 )
 from sessions_app.actions.links import SEND
 from sessions_app.actions.rights import EMERGENCY_MAIL
@@ -23,6 +24,7 @@ from sessions_app.context import acting_as, system
 
 outbox.handles(erasure_ledger.KIND)(erasure_ledger.write)
 outbox.handles(webhooks.RESTS_MAIL)(webhooks.tell_that_it_rests)
+outbox.handles(widening.KIND)(widening.tell)
 
 
 @outbox.handles(SEND)

@@ -7,6 +7,7 @@ pages where people explore, is fed from the same descriptions in reports_app.
 from measures_app.charts.calibration import SaidAndSeen, calibration_svg
 from measures_app.charts.course import course_both, course_svg
 from measures_app.charts.figures import CourseFigure, Event, describe, figure_table
+from measures_app.charts.funnel import FunnelFigure, FunnelPoint, funnel_charts
 from measures_app.charts.rates import IntervalRow, interval_charts, interval_svg
 from measures_app.charts.remaining import (
     RemainingFigure,
@@ -21,6 +22,8 @@ from measures_app.charts.trend import TrendFigure, TrendPoint, trend_svg
 __all__ = [
     "CourseFigure",
     "Event",
+    "FunnelFigure",
+    "FunnelPoint",
     "IntervalRow",
     "RemainingFigure",
     "RemainingPoint",
@@ -32,6 +35,7 @@ __all__ = [
     "course_svg",
     "describe",
     "figure_table",
+    "funnel_charts",
     "interval_charts",
     "interval_svg",
     "number",

@@ -231,6 +231,7 @@ def pages() -> list[Page]:
         Page("caseloads to hand over", "supervisor", _named("caseload_hand_over")),
         Page("agency", "director", _named("agency")),
         Page("flow", "director", _named("agency_flow")),
+        Page("funnel", "director", _named("agency_funnel")),
         Page("month", "director", _named("report", month)),
         Page("month (CSV)", "director", _named("report_download", month, "csv")),
         Page("exports", "director", _named("exports")),

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
-from measures_app.charts import IntervalRow, interval_charts, remaining_charts
+from measures_app.charts import IntervalRow, funnel_charts, interval_charts, remaining_charts
 from reports_app import figures, group_figures
 from reports_app import flow as flows
+from reports_app import funnel as funnels
+from reports_app.extract import CLINIC
 from reports_app.flow import In, Out
 from reports_app.groups import ATTRIBUTE, DIMENSIONS, Table
 from reports_app.lengths import TITLES, Length
@@ -59,6 +62,51 @@ def groups(request: HttpRequest) -> HttpResponse:
         "limit": limit,
     }
     return render(request, "reports/groups.html", context, status=400 if problem else 200)
+
+
+@rights.needs("see_aggregates")
+def funnel(request: HttpRequest) -> HttpResponse:
+    """Do programmes differ by more than chance? Clinicians only where the policy lets a director
+    see their numbers, and each of them is shown who looked."""
+    asked = request.GET.get("period", "").strip() or str(this_month().year)
+    by = request.GET.get("by", "programme")
+    since_when = funnels.clinicians_since()
+    dimensions = [(key, name) for key, name in funnels.BY.items()
+                  if key != funnels.CLINICIAN or since_when]  # fmt: skip
+    if by not in dict(dimensions):
+        raise Http404
+    scope = CLINIC if by == funnels.CLINICIAN else chosen_scope(request)
+    problem, found, since = "", None, None
+    try:
+        period = parse_period(asked)
+    except PeriodProblem as said:
+        period, problem = this_month().year, str(said)
+    else:
+        with acting_as(system("report")):
+            if by == funnels.CLINICIAN:
+                found, seen = funnels.of_clinicians(period)
+            else:
+                found, since = group_figures.funnel(period, by, scope)
+        if by == funnels.CLINICIAN:
+            audit.sees_team(seen, "funnel of coded clinicians")
+    audit.record("read", subject_kind="report", subject=str(period), what=f"funnel by {by}")
+    title = _("Against the rest, by %(by)s") % {"by": funnels.BY[by]}
+    context = {
+        "period": period,
+        "asked": asked,
+        "problem": problem,
+        "by": by,
+        "dimensions": dimensions,
+        "since_when": since_when if by == funnels.CLINICIAN else None,
+        "programmes": Programme.objects.all(),
+        "programme": scope.programme,
+        "funnel": found,
+        "title": title,
+        "chart": funnel_charts(found.figure(title)) if found else "",
+        "since": since,
+        "fewest": funnels.FEWEST,
+    }
+    return render(request, "reports/funnel.html", context, status=400 if problem else 200)
 
 
 def _halves(everybody: In | Out | None) -> list[tuple[str, str, Length | None, str]]:

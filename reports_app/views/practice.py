@@ -14,12 +14,12 @@ from django.views.decorators.http import require_POST
 
 from measures_app.charts import IntervalRow, interval_charts
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
+from reports_app import funnel, practice_log, still_looking
 from reports_app import practice as numbers
-from reports_app import practice_log, still_looking
 from reports_app.models import PracticeEntry, PracticeShare
 from reports_app.practice import TOO_FEW
 from reports_app.selectors import hours_this_week
-from sessions_app import access, audit, clinic_time, rights
+from sessions_app import access, audit, clinic_time, policies, rights
 from sessions_app.forms import DayInput, add_problems
 from sessions_app.models import AuditEvent, Clinician, User
 
@@ -119,6 +119,8 @@ def _own_page(request: HttpRequest, form: forms.Form | None = None) -> HttpRespo
         "hours": hours_this_week(clinician),
         "form": form or PracticeForm(initial={"on": clinic_time.today()}),
         "shares": shared,
+        "directors_since": funnel.clinicians_since(),
+        "directors_from": policies.announced(funnel.POLICY),
         "may_share_with": [person for person in supervisors if person.pk not in with_whom],
     }
     status = UNPROCESSABLE if form is not None else 200

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain, count
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 
-from sessions_app import audit, clinic_time, leaving, policies, rights
+from sessions_app import audit, clinic_time, leaving, outbox, policies, rights, widening
 from sessions_app.atomic import action
 from sessions_app.context import forget, user_of
 from sessions_app.models import (
@@ -271,6 +271,19 @@ def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) ->
     then = policies.all_on(from_on) | {key: value}
     if not then["first_checkpoint"] < then["second_checkpoint"]:
         raise ValidationError({"value": "The second checkpoint comes after the first."})
+    widens = key in policies.WIDENING and value and not policies.get(key)
+    if widens:
+        least = clinic_time.today() + timedelta(days=policies.ANNOUNCED_DAYS)
+        from_on = from_on or least
+        if from_on < least:
+            raise ValidationError(
+                {
+                    "from_on": (
+                        f"Who comes to see more is announced {policies.ANNOUNCED_DAYS} days "
+                        f"ahead: {least} at the earliest."
+                    )
+                }
+            )
     policy = Policy.objects.create(
         key=key,
         value=value,
@@ -279,4 +292,7 @@ def set_policy(*, key: str, value: Any, by: Any, from_on: date | None = None) ->
     )
     forget(policies.NOTED)
     audit.record("policy set", subject_kind="policy", subject=key, by=by, value=value)
+    if widens:
+        for person in User.objects.filter(clinician__isnull=False, is_active=True):
+            outbox.promise(widening.KIND, {"policy": policy.pk, "user": person.pk})
     return policy

@@ -50,6 +50,7 @@ BUDGETS: dict[str, tuple[str, int]] = {
     "/practice/": ("alice", 25),
     "/agency/groups/": ("dora", 18),
     "/agency/flow/": ("dora", 18),
+    "/agency/funnel/": ("dora", 22),  # the clinic's spread, and names in their order
     "/agency/": ("dora", 28),
     "/reports/{month}/": ("dora", 33),
     "/exports/": ("dora", 15),

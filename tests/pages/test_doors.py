@@ -61,6 +61,8 @@ DOORS: dict[str, tuple[int, int, int, int, int, int]] = {
     "/practice/": (200, 404, 404, 404, 404, 200),
     "/agency/groups/": (404, 404, 200, 404, 404, 404),
     "/agency/flow/": (404, 404, 200, 404, 404, 404),
+    "/agency/funnel/": (404, 404, 200, 404, 404, 404),
+    "/agency/funnel/?by=clinician": (404, 404, 404, 404, 404, 404),  # until the policy says so
     "/agency/": (404, 404, 200, 404, 404, 404),
     "/exports/": (404, 404, 200, 404, 404, 404),
     "/exports/{uuid}.zip": (404, 404, 404, 404, 404, 404),

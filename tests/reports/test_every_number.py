@@ -10,7 +10,14 @@ import pytest
 from reports_app.metrics import CLASSES
 from tests.reports.conftest import Month12, signed_in
 
-PAGES = ("/agency/", "/agency/flow/", "/agency/groups/", "/reports/{month}/", "/practice/")
+PAGES = (
+    "/agency/",
+    "/agency/flow/",
+    "/agency/groups/",
+    "/agency/funnel/",
+    "/reports/{month}/",
+    "/practice/",
+)
 BOUNDED = {"recovered", "improved", "deteriorated", "reliably_improved", "reached_expected",
            "ended_planned", "ended_unplanned", "ended_by_clinic",
            "reliably_improved_clinical_starters", "unchanged", "stopped_improved",
