@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 from outcomes_site.local import processes
@@ -158,8 +159,16 @@ def services(folder: Folder, *, durable: bool = True) -> Iterator[Services]:
             remove_socket_folder(found.socket_folder)
 
 
+def _has_rows(cursor: Any, table: str) -> bool:
+    cursor.execute("SELECT to_regclass(%s)", [f"public.sessions_app_{table}"])
+    if cursor.fetchone() == (None,):
+        return False
+    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM sessions_app_{table})")
+    return bool(cursor.fetchone()[0])
+
+
 def migrate_if_empty() -> None:
-    """Make the schema of a database that has none yet."""
+    """Make the schema of a database in which nobody is yet, or finish it where that was cut off."""
     import psycopg2
 
     from outcomes_site import environment
@@ -168,8 +177,7 @@ def migrate_if_empty() -> None:
     connection = psycopg2.connect(url)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT to_regclass('public.django_migrations')")
-            empty = cursor.fetchone() == (None,)
+            empty = not any(_has_rows(cursor, table) for table in ("user", "client"))
     finally:
         connection.close()
     if empty:

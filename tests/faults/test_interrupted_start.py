@@ -169,3 +169,12 @@ def test_migrations_that_were_killed_are_taken_up_and_none_is_half_done(
             print(f"\nkilled after {done} of {whole} migrations")
         assert len(done) >= 2
         _finishes(folder, undisturbed)
+
+
+def test_a_command_after_a_start_that_was_cut_off_finishes_what_it_needs() -> None:
+    """It said that a table was missing, and to a folder's owner that is no answer."""
+    with within_reach() as folder:
+        assert kill_when(folder, partial(_are_done, folder, 12), random.Random(1))
+        for command in (["run_nightly"], ["migrate", "--check"]):
+            done = manage(*command, folder=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
