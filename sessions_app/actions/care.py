@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -25,6 +25,7 @@ from sessions_app.models import (
 from sessions_app.prepared import Prepared
 from sessions_app.signals import attendance_set
 
+BOOKED_AHEAD = timedelta(days=2 * 366)  # beyond it a year was mistyped
 # What can be said of a session before its day.
 NOT_YET = (Session.Status.BOOKED, Session.Status.LATE_CANCEL, Session.Status.CLINIC_CANCEL)
 
@@ -130,6 +131,11 @@ def book_session(
 ) -> Session:
     """Book a place in a meeting (a new one, or one given: couples, groups) for an episode."""
     _may_book(by)
+    latest = clinic_time.today() + BOOKED_AHEAD
+    if clinic_time.local_date(starts_at) > latest:
+        raise ValidationError(
+            {"starts_at": f"That is after {latest:%-d %B %Y}: too far ahead to be meant."}
+        )
     session = _place(
         episode=episode,
         starts_at=starts_at,

@@ -240,13 +240,16 @@ def test_a_diary_file_with_bad_rows_names_each_and_books_none(
         f"{day},11:00,{clinic.ana.code},bob",
         f"0001-01-01,00:00,{clinic.ana.code},alice",
         f"{day},12:00,{clinic.ana.code},alice,²",
+        f"9999-12-31,12:00,{clinic.ana.code},alice",
+        f"{day.replace(year=day.year + 10, day=1)},12:00,{clinic.ana.code},alice",
     ):
         text += row + "\n"
     response = _upload(browser_of("alice"), text)
     assert response.status_code == 422
     rows = [problem.split(":")[0] for problem in response.context["problems"]]
-    assert rows == ["Row 3", "Row 5", "Row 6", "Row 7"]
+    assert rows == ["Row 3", "Row 5", "Row 6", "Row 7", "Row 8", "Row 9"]
     assert "“bob” has no diary that you can book in" in response.context["problems"][1]
+    assert all("too far ahead" in problem for problem in response.context["problems"][4:])
     assert _all() == before
 
 
