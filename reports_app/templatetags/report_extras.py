@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isnan
 from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from measures_app.charts import TrendPoint
@@ -112,8 +114,14 @@ def metric_row(shown: ShownMetric) -> SafeString:
     """A metric's row: what it is, and its numbers or that they are of too few.
 
     A narrow screen names the numbers, and leaves out what can't be said. Sixty rows stand on a
-    page: a tag writes them in a third of the time of a template.
+    page: a tag writes them in a third of the time of a template, and numbers that stand until the
+    next count are written once.
     """
+    return _written_row(shown, get_language() or "")
+
+
+@lru_cache(maxsize=4096)
+def _written_row(shown: ShownMetric, language: str) -> SafeString:
     metric = shown.metric
     note = metric_note(metric)
     return format_html(
@@ -150,7 +158,12 @@ def _cells(metric: Metric) -> SafeString:
 
 @register.simple_tag
 def trend_cells(points: list[TrendPoint]) -> SafeString:
-    """A month's rates, each with what it is of."""
+    """A month's rates, each with what it is of; written once, as a metric's row is."""
+    return _written_cells(tuple(points), get_language() or "")
+
+
+@lru_cache(maxsize=1024)
+def _written_cells(points: tuple[TrendPoint, ...], language: str) -> SafeString:
     of = _("%(k)d of %(n)d")
     return format_html_join(
         "",
