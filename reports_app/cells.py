@@ -18,6 +18,7 @@ from reports_app.metrics import (
     OUTCOME_COLUMNS,
     class_counts,
     fate_known,
+    lapses,
     main_measures,
 )
 
@@ -27,6 +28,7 @@ PLAIN_SUMS = (
     ("ending known", (
         "agreed", "client_stopped", "clinic_ended", "circumstances", "other endings",
     )),
+    ("could lapse", ("lapsed", "not lapsed")),
     ("waiting", ("over", "within limit")),
     ("waiting", ("unoffered", "offered before")),
 )  # fmt: skip
@@ -81,7 +83,13 @@ def fill(cells: Cells, data: Extract) -> None:
     known = len(ended) - int(endings.get("unknown", 0))
     began = ended["first_session_on"].notna() & ended["last_session_on"].notna()
     ages = {f"age {band}": n for band, n in data.served_by_age.items()}
+    lapsed, could, _gap = lapses(ended)
     plain = {
+        "could lapse": could,
+        "lapsed": lapsed,
+        "not lapsed": could - lapsed,
+        "entered": sat["scheduled"],
+        "day has come": sat["scheduled"] + sat["unentered"],
         "opened": data.opened,
         "ended": len(ended),
         "ending known": known,

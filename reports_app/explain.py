@@ -69,6 +69,14 @@ _ABOUT = {
             "that are known, those where the client stopped and hadn't reliably improved."
         ),
     ),
+    "stopped_lapsed": (
+        gettext_lazy("Lapsed: ended long after the last session"),
+        gettext_lazy(
+            "A third published definition of stopping, which asks nobody: care that ended when a "
+            "return would no longer have been a continuation, of all care that had a session; "
+            "deaths and assessments apart."
+        ),
+    ),
     "referrals_received": (
         gettext_lazy("Referrals received"),
         gettext_lazy("People referred, each time they were."),
@@ -137,6 +145,16 @@ _ABOUT = {
     "cancelled_rate": (
         gettext_lazy("Cancelled late"),
         gettext_lazy("By the client, of sessions expected."),
+    ),
+    "sessions_held": (
+        gettext_lazy("Sessions held"),
+        gettext_lazy("Attended, on a day of the period."),
+    ),
+    "sessions_entered_rate": (
+        gettext_lazy("Sessions entered"),
+        gettext_lazy(
+            "Of the sessions whose day has come, those of which somebody said what came of them."
+        ),
     ),
     "both_measures_rate": (
         gettext_lazy("Sessions with both measures"),
@@ -214,7 +232,7 @@ SECTIONS = (
         gettext_lazy("Endings"),
         (
             "ended_planned", "ended_unplanned", "ended_by_clinic", "ended_circumstances",
-            "stopped_improved", "stopped_unimproved",
+            "stopped_improved", "stopped_unimproved", "stopped_lapsed",
         ),
     ),
     (
@@ -226,7 +244,13 @@ SECTIONS = (
             "waiting_over_limit",
         ),
     ),
-    (gettext_lazy("Attendance"), ("no_show_rate", "cancelled_rate", "both_measures_rate")),
+    (
+        gettext_lazy("Attendance"),
+        (
+            "sessions_held", "sessions_entered_rate", "no_show_rate", "cancelled_rate",
+            "both_measures_rate",
+        ),
+    ),
 )  # fmt: skip
 
 

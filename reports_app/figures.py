@@ -35,7 +35,7 @@ WORKLOAD, ATTRIBUTES = "workload", "attributes"
 COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES)  # each night anew
 BY_GROUP = "by group"
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
-FORM = 2  # of what is kept: rows that an older version wrote are counted again
+FORM = 3  # of what is kept: rows that an older version wrote are counted again
 NAMED = ("month", "scope")  # a programme may be renamed: said when read
 
 
@@ -69,6 +69,7 @@ def _held_to(period: Period) -> dict[str, Any]:
     return {
         "form": FORM,
         "borrowed": sorted(measures.borrowed()),
+        "lapse": policies.get("return_reopens_days"),
         "waiting_limit": policies.get("waiting_limit_days", period.end),
     }
 

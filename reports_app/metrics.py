@@ -27,6 +27,7 @@ from measures_app.psychometrics.rates import (
 from measures_app.strata import age_band
 from reports_app.extract import OUTSIDE_OUTCOME, Extract
 from reports_app.waiting import of_all, waiting_metrics
+from sessions_app import policies
 
 NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3
@@ -158,6 +159,8 @@ def _endings(make: Maker, ended: pd.DataFrame) -> Iterator[Metric]:
     counts = ended["ending"].value_counts()
     unknown = int(counts.get("unknown", 0))
     known = total - unknown
+    lapsed, could, gap = lapses(ended)
+    yield make.share("stopped_lapsed", lapsed, could, lapsed_of(gap) if could else "")
     note = f"endings not known: {unknown}" if unknown else ""
     for metric, ending in ENDING_RATES:
         count = int(counts.get(ending, 0))
@@ -169,6 +172,23 @@ def _endings(make: Maker, ended: pd.DataFrame) -> Iterator[Metric]:
             )
         else:
             yield make.bounded(metric, ending_rate(ending, count, known, total), note)
+
+
+def lapses(ended: pd.DataFrame) -> tuple[int, int, int]:
+    """Care that ended long after its last session, of how much, and after how many days it counts.
+
+    Of all endings but deaths and assessments, whatever was said of them.
+    """
+    gap = int(policies.get("return_reopens_days"))
+    rows = ended[~ended["ending"].isin(OUTSIDE_OUTCOME)].dropna(subset=["last_session_on"])
+    if rows.empty:
+        return 0, 0, gap
+    last, closed = (pd.to_datetime(rows[name]) for name in ("last_session_on", "closed_on"))
+    return int(((closed - last).dt.days > gap).sum()), len(rows), gap
+
+
+def lapsed_of(gap: int) -> str:
+    return f"ended more than {gap} days after the last session, whatever was said of the ending"
 
 
 def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
@@ -185,6 +205,9 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
             yield make.bounded(name, rate, note)
         else:
             yield make.share(name, counts[what], 0, note)
+    yield make("sessions_held", counts["attended"])
+    due = counts["scheduled"] + unsaid
+    yield make.share("sessions_entered_rate", counts["scheduled"], due, ENTERED_OF)
     both, sat = counts["both_measures"], counts["attended"]
     if sat:
         # Who wasn't entered may have come, with both measures (best) or without (worst).
@@ -194,6 +217,7 @@ def _attendance(make: Maker, counts: dict[str, int]) -> Iterator[Metric]:
         yield make.share("both_measures_rate", both, 0)
 
 
+ENTERED_OF = "of the sessions whose day has come, those of which somebody said what came of them"
 CLINICAL_STARTERS = "of those who started on the clinical side"
 STOPPED_OF = "of endings known, with an outcome where the client stopped"
 PROVISIONAL = "crossed the provisional line: its constants are borrowed"

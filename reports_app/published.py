@@ -18,11 +18,13 @@ from reports_app.extract import CLINIC, Extract, Scope
 from reports_app.metrics import (
     CLINICAL_STARTERS,
     ENDING_RATES,
+    ENTERED_OF,
     PROVISIONAL,
     STOPPED_OF,
     Maker,
     Metric,
     ending_rate,
+    lapsed_of,
     monthly_metrics,
     recovered_of,
 )
@@ -182,11 +184,11 @@ class _Writer:
     def blank(self, metric: str) -> Metric:
         return self.make(metric, note=BLANK)
 
-    def share(self, metric: str, name: str, of: str) -> Metric:
+    def share(self, metric: str, name: str, of: str, note: str = "") -> Metric:
         c = self.known(name, of)
         if c is None or c[of] == 0:
             return self.blank(metric)
-        return self.make.share(metric, min(c[name], c[of]), c[of])
+        return self.make.share(metric, min(c[name], c[of]), c[of], note)
 
     def bounded(
         self, metric: str, good: bool, names: tuple[str, str, str], note: str = ""
@@ -257,6 +259,14 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
         rate = ending_rate(ending, min(c[ending], known), known, c["ended"])
         metrics.append(w.make.bounded(metric, rate))
     metrics += [
+        w.share(
+            "stopped_lapsed",
+            "lapsed",
+            "could lapse",
+            lapsed_of(int(policies.get("return_reopens_days"))),
+        ),
+        w.count("sessions_held", "attended"),
+        w.share("sessions_entered_rate", "entered", "day has come", ENTERED_OF),
         w.bounded("no_show_rate", False, ("no_shows", "expected", "due")),
         w.bounded("cancelled_rate", False, ("late_cancels", "expected", "due")),
         w.bounded("both_measures_rate", True, ("both_measures", "attended", "sat or not entered")),

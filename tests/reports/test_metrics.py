@@ -18,6 +18,8 @@ from measures_app import measures
 from measures_app.strata import age_band
 from reports_app.editions import make_report
 from reports_app.explain import label_of
+from reports_app.extract import extract
+from reports_app.metrics import monthly_metrics
 from reports_app.models import EpisodeSummary
 from reports_app.nightly import run_night
 from reports_app.periods import Month
@@ -36,7 +38,7 @@ CONTRACT = (
     "unchanged", "deteriorated", "ended_planned", "ended_unplanned", "ended_by_clinic",
     "no_show_rate", "cancelled_rate", "both_measures_rate", "ended_circumstances",
     "stopped_improved", "stopped_unimproved", "waiting_median_days", "waiting_p90_days",
-    "waiting_now",
+    "waiting_now", "sessions_held", "sessions_entered_rate", "stopped_lapsed",
 )  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def test_a_month_without_anything_has_every_metric_and_no_rate(month: Month12) -
     assert [n for n in CONTRACT if n not in {m.metric for m in metrics}] == []
     counts = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_group",
               "collateral_raters", "referrals_received", "referrals_left",
-              "waiting_now"}  # fmt: skip
+              "waiting_now", "sessions_held"}  # fmt: skip
     assert all(m.value == 0 for m in metrics if m.metric in counts)
     assert all(m.value is None for m in metrics if m.metric not in counts)
 
@@ -207,6 +209,7 @@ def test_the_clinics_own_cancellations_are_nobodys_no_show(month: Month12) -> No
             assert now.numerator == (was[name].numerator or 0) + more
             assert now.denominator == (was[name].denominator or 0) + 4
             assert "apart: 1 cancelled by the clinic" in now.note
+        assert month.metric("sessions_entered_rate").value == 1.0
         both = month.metric("both_measures_rate")
         assert both.numerator == (was["both_measures_rate"].numerator or 0) + 1
         assert both.denominator == (was["both_measures_rate"].denominator or 0) + 1
@@ -319,3 +322,18 @@ def test_stopping_is_split_by_outcome_and_said_by_both_definitions(month: Month1
     unimproved = month.metric("stopped_unimproved")
     assert (unimproved.numerator, unimproved.denominator) == (3, 8)
     assert (unimproved.best, unimproved.worst) == (3 / 10, 5 / 10)
+
+
+def test_lapsing_asks_nobody(month: Month12) -> None:
+    """Of ten with sessions, deaths and assessments apart, one was closed after 61 days."""
+    with taken_back():
+        rows = EpisodeSummary.objects.filter(episode__in=[e.pk for e in month.episodes])
+        before = month.metric("stopped_lapsed")
+        assert (before.numerator, before.denominator) == (0, 10)
+        for place, days in ((0, 60), (1, 61), (10, 90)):
+            row = rows.get(episode=month.episodes[place])
+            row.last_session_on = row.closed_on - timedelta(days=days)
+            row.save()
+        after = next(m for m in monthly_metrics(extract(month.month)) if m.metric == before.metric)
+        assert (after.numerator, after.denominator) == (1, 10), "61 days; 60 are within"
+        assert after.note.startswith("ended more than 60 days after the last session")
