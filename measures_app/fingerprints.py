@@ -1,8 +1,8 @@
 """One number an episode that changes with anything its derived rows are made from.
 
 The database hashes what an episode has (scores that count, sessions, assignments, its own row)
-and combines the hashes without regard to order. So a night sees what changed, whoever changed
-it and by whichever way, without reading it.
+and combines the hashes without regard to order. Of the episodes that `touched_episodes` notes, a
+night so sees which changed, without reading them. What is added here needs its note there.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ SELECT id, bit_xor(made_of) FROM (
     FROM sessions_app_assignment l WHERE {of_assignment} AND l.from_on <= %(day)s
     UNION ALL
     SELECT e.id, hash_record_extended(ROW(4, e.programme_id, e.site_id, e.purpose, e.problem,
-        e.funder, e.opened_on, e.care_began_on, e.sessions_before, e.origin, e.ending,
-        CASE WHEN e.closed_on <= %(day)s THEN e.closed_on END, e.closed_recorded_at < %(night)s,
+        e.funder, e.opened_on, e.opened_on <= %(day)s, e.care_began_on, e.sessions_before, e.origin,
+        e.ending, e.closed_on, e.closed_on <= %(day)s, e.closed_recorded_at < %(night)s,
         c.gender, c.birth_year), 0)
     FROM sessions_app_episode e JOIN sessions_app_client c ON c.id = e.client_id
     WHERE {of_episode}

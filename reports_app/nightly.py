@@ -1,33 +1,27 @@
 """The night: fit, read, flag, summarise. One code for the command and the Celery timetable.
 
 Models are fitted measure by measure; then blocks of episodes are brought up to date, each in one
-transaction of its own; then the clinic's months. Only what changed is read again: an episode
-whose inputs and models are those of its stored rows is left alone, but for the passing of days.
+transaction of its own; then the clinic's months. Only what changed is read again (`changes`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from datetime import time as clock
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Min
+from django.db.models import Max, Min
 
 from measures_app import expected, fitting, flagging, histories, series, steps, stopping
-from measures_app.fingerprints import fingerprints
-from measures_app.fitting import CODE_VERSION, ModelKey
-from measures_app.histories import EpisodeFacts
-from measures_app.models import ExpectedChangeModel, Flag, Measure, NightlyRun, Step, Trajectory
-from measures_app.reference_models import References, freeze_references, references_on
+from measures_app.models import Measure, NightlyRun, Step, Trajectory
+from measures_app.reference_models import freeze_references, references_on
 from measures_app.series import Ids, within
-from reports_app import figures, summaries
+from reports_app import changes, figures, summaries
 from reports_app.models import EpisodeSummary
 from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, system
@@ -87,105 +81,40 @@ def _stopping(run: NightlyRun, block: str) -> dict[str, Any]:
     return {"stopping": told, "seconds": watch.seconds}
 
 
-@dataclass
-class _Changes:
-    """What of a block is to be read again, and why."""
-
-    made_from: dict[int, str]  # every episode there is, by what it would be made from now
-    changed: list[int] = field(default_factory=list)
-    later: set[int] = field(default_factory=set)  # read already as of a later day
-    scores: dict[int, int] = field(default_factory=dict)
-
-    def scope(self, block: Ids) -> Ids:
-        """The changed episodes: as the block itself, where that is all of them."""
-        return block if len(self.changed) == len(self.made_from) else self.changed
-
-
-def _context(models: Mapping[ModelKey, ExpectedChangeModel], references: References) -> str:
-    """A word for the models and the code: with another one, everything is read again."""
-    used = sorted((key, row.checksum) for key, row in models.items())
-    made_of = repr((used, references.checksums(), CODE_VERSION))
-    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
-
-
-def _look_for_changes(block: Ids, as_of: date, context: str, *, force: bool) -> _Changes:
-    ids = block if isinstance(block, range) else list(block or ())
-    found = _Changes(
-        {
-            episode: f"{number & 0xFFFFFFFFFFFFFFFF:016x}:{context}"
-            for episode, number in fingerprints(as_of, ids).items()
-        }
-    )
-    stored = EpisodeSummary.objects.filter(within("episode_id", block))
-    there = {
-        row[0]: row[1:]
-        for row in stored.values_list("episode", "made_from", "as_of", "trajectories", "scores")
-    }
-    drawn = dict(
-        Trajectory.objects.filter(within("episode_id", block))
-        .order_by()
-        .values_list("episode")
-        .annotate(n=Count("pk"))
-    )
-    for episode, made_from in found.made_from.items():
-        before, day, trajectories, scores = there.get(episode, ("", as_of, 0, 0))
-        found.scores[episode] = scores
-        if day > as_of:
-            found.later.add(episode)
-        elif force or before != made_from or drawn.get(episode, 0) != trajectories:
-            found.changed.append(episode)
-    return found
-
-
-def _quiet(open_now: dict[int, EpisodeFacts], changes: _Changes) -> dict[int, EpisodeFacts]:
-    """Open episodes in which only days have passed since they were last looked at.
-
-    Not those where a decision keeps a rule silent (until a day), nor imported ones (listed after
-    a time): they are looked at whole.
-    """
-    changed = set(changes.changed)
-    decided = set(
-        Flag.objects.filter(episode__in=list(open_now), state=Flag.State.DECIDED).values_list(
-            "episode", flat=True
-        )
-    )
-    return {
-        pk: facts
-        for pk, facts in open_now.items()
-        if pk not in changed and pk not in decided and not facts.is_imported
-    }
-
-
-def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[str, Any]:
+def bring_up_to_date(
+    block: Ids, as_of: date, *, force: bool = False, live: bool = True
+) -> dict[str, Any]:
     """Read a block's episodes again where something changed: trajectories, flags, summaries.
 
-    The caller holds the block's lock. `force` reads them whether or not anything changed.
+    The caller holds the block's lock. `force` reads a few whether or not anything changed; a run
+    that isn't `live` leaves the notes of what changed to one that is.
     """
     watch = Stopwatch()
     bulk.prefer_indexes()
     with watch.part("reading"):
         models, references = fitting.all_in_use(as_of), references_on(as_of)
-        context = _context(models, references)
-        changes = _look_for_changes(block, as_of, context, force=force)
+        word = changes.context(models, references)
+        found = changes.look_for(block, as_of, word, force=force, live=live)
         open_now = {
             pk: facts
             for pk, facts in histories.open_episodes(as_of, block).items()
-            if pk not in changes.later
+            if pk not in found.later
         }
         histories.add_attendance(open_now, as_of)
         stopping.add_chances(open_now, stopping.latest(as_of), as_of)
-        quiet = _quiet(open_now, changes)
+        changes.add_open(found, open_now, as_of)
+        quiet = changes.quiet(open_now, found)
         loud = {pk: facts for pk, facts in open_now.items() if pk not in quiet}
-        scope = changes.scope(block)
-        wanted = scope if isinstance(scope, range) else sorted({*changes.changed, *loud})
+        scope = found.scope(block)
+        wanted = scope if isinstance(scope, range) else sorted({*found.changed, *loud})
         visits = series.attended(as_of, wanted)
-        found = series.as_series(series.scores(as_of=as_of, episode_ids=wanted, visits=visits))
+        courses = series.as_series(series.scores(as_of=as_of, episode_ids=wanted, visits=visits))
         readings = expected.read_series(
-            found, models, in_care=set(open_now), as_of=as_of, visits=visits
+            courses, models, in_care=set(open_now), as_of=as_of, visits=visits
         )
         histories.add_series(loud, readings, as_of)
     with watch.part("trajectories"):
-        changed = set(changes.changed)
+        changed = set(found.changed)
         fresh = [reading for reading in readings if reading.series.episode_id in changed]
         written = expected.store_trajectories(fresh, as_of, scope)
         total = Trajectory.objects.filter(within("episode_id", block)).count()
@@ -196,17 +125,17 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
             block,
             models=models,
             quiet=quiet,
-            scores=changes.scores,
-            leave=changes.later,
+            scores=found.scores,
+            leave=found.later,
         )
     with watch.part("summaries"):
         theirs = visits if scope is wanted else visits[visits["episode_id"].isin(changed)]
         summaries.rebuild(
-            fresh, as_of, scope, changes.made_from, references=references, visits=theirs
+            fresh, as_of, scope, found.made_from, references=references, visits=theirs
         )
     return {
-        "episodes": len(changes.made_from),
-        "changed": len(changes.changed),
+        "episodes": found.episodes,
+        "changed": len(found.changed),
         "trajectories": total,
         "trajectories_written": written,
         "flags": report.as_dict(),
@@ -218,7 +147,7 @@ def bring_up_to_date(block: Ids, as_of: date, *, force: bool = False) -> dict[st
 def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
     which = steps.block_of(int(block))
     steps.lock_block(which)
-    return bring_up_to_date(which, run.as_of)
+    return bring_up_to_date(which, run.as_of, live=run.live)
 
 
 def _months(run: NightlyRun, block: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from measures_app.models.definitions import (
 )
 from measures_app.models.flags import Flag, FlagEvent, FlagRuleSet, FollowUp, WeeklyLine
 from measures_app.models.imports import ImportDraft
-from measures_app.models.night import NightlyRun, Step
+from measures_app.models.night import NightlyRun, Step, TouchedEpisode
 from measures_app.models.plans import MeasurePlan
 from measures_app.models.rule_talk import OwnCheckpoint, RuleProposal
 
@@ -33,6 +33,7 @@ __all__ = [
     "RuleProposal",
     "Step",
     "StoppingModel",
+    "TouchedEpisode",
     "Trajectory",
     "WeeklyLine",
     "Wording",

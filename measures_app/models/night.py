@@ -61,3 +61,19 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.block} {self.state}"
+
+
+class TouchedEpisode(models.Model):
+    """A note that something an episode's derived rows are made from was written: by triggers.
+
+    See `touched_episodes`. Anything may read differently from the day `from_on`, and by `until_on`
+    all of it is known. Rows may repeat, and nobody waits for anybody to write one; an episode that
+    is gone may still be named, so this is no foreign key.
+    """
+
+    episode_id = models.BigIntegerField(db_index=True)
+    from_on = models.DateField()
+    until_on = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.episode_id} from {self.from_on}"
