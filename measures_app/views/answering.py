@@ -37,6 +37,7 @@ class Answering:
 
     `done(late, status)` draws that page; `late` says that the answers were in already. What
     the person reads there first, after an answer that can't wait, is `crisis_text_for`.
+    `left()` draws the page for who would rather not answer, where the device isn't their own.
     """
 
     link: EntryLink
@@ -47,6 +48,7 @@ class Answering:
     in_the_room: bool  # somebody of the clinic is with them
     done: Callable[[bool, int], HttpResponse]
     way_back: str = ""  # address of the page that gives a handed-over device back
+    left: Callable[[], HttpResponse] | None = None
 
 
 def asked_by(
@@ -140,7 +142,7 @@ def _declined(request: HttpRequest, way: Answering, holder: Actor) -> HttpRespon
         shown = consent.to_show(way.person)
         if shown is not None:
             _say(way, holder, shown, Consent.Answer.DECLINED)
-    return render(request, "entry/declined.html")
+    return way.left() if way.left else render(request, "entry/declined.html")
 
 
 def _was_sent(key: str, body: dict[str, Any], holder: Actor) -> bool:

@@ -119,11 +119,14 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         crisis = crisis_text_for(session, person, asked)
         return _end(request, pk, person, late=late, status=status, session=session, crisis=crisis)
 
+    def left() -> HttpResponse:
+        return render(request, "entry/declined.html", {"pin": PinForm(), "link": pk})
+
     if held["done"] and request.method != "POST":
         return done(False, 200)
     provenance = Administration.Provenance.CLINIC_TABLET
     way_back = reverse("hand_over_back", args=[pk])
-    way = Answering(link, session, person, asked, provenance, True, done, way_back)
+    way = Answering(link, session, person, asked, provenance, True, done, way_back, left)
     with speaking_as(links.holder_of(pk)):
         return answer(request, way)
 

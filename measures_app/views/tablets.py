@@ -149,8 +149,12 @@ def page(request: HttpRequest) -> HttpResponse:
             context = {"kept": True, "late": late, "crisis": crisis}
             return render(request, "entry/tablet_over.html", context, status=status)
 
+    def left() -> HttpResponse:
+        actions.clear_tablet(tablet=tablet, by=links.holder_of(link.pk))
+        return render(request, "entry/tablet_over.html", {"left": True})
+
     provenance = Administration.Provenance.CLINIC_TABLET
-    way = Answering(link, session, person, asked, provenance, False, done)
+    way = Answering(link, session, person, asked, provenance, False, done, left=left)
     if request.method == "POST" or asked.due:
         return answer(request, way)
     return done(False, 200)

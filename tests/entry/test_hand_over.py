@@ -21,7 +21,7 @@ from tests.cast import BY, Clinic
 
 Sign = Callable[[str], Browser]
 PIN = "4711"
-FORM, SENT = 17, 39  # queries at most
+FORM, SENT = 17, 32  # queries at most
 
 
 @pytest.fixture
@@ -62,6 +62,19 @@ def test_a_clients_form_and_its_sending_with_the_picture_keep_their_budgets(
         assert _send(tablet).status_code == 200
     assert len(asked) <= FORM
     assert len(kept) - len(asked) <= SENT  # sending opens the form first
+
+
+def test_who_would_rather_not_gives_the_device_back_all_the_same(tablet: Browser) -> None:
+    """The page that said so had no way back to the clinician."""
+    form = tablet.get(tablet.door).context["form"]
+    left = tablet.post(tablet.door, {"key": str(form["key"].value()), "decline": "1"})
+    assert left.context["pin"]
+    words = left.content.decode()
+    assert "Please give the device back." in words
+    assert f'href="{tablet.door}"' in words  # to the questions, for a change of mind
+    assert tablet.get(tablet.door).context["form"]
+    assert tablet.post(f"{tablet.door}return/", {"pin": PIN}).status_code == 302
+    assert tablet.get("/today/").status_code == 200
 
 
 def test_the_handed_over_device_opens_its_form_and_nothing_else(

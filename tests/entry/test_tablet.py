@@ -73,6 +73,20 @@ def test_it_waits_shows_the_form_thanks_and_waits_again(
         assert Administration.objects.get().provenance == "clinic_tablet"
 
 
+def test_who_would_rather_not_leaves_the_tablet_waiting_for_the_next(
+    clinic: Clinic, device: Browser, booked: Session, browser_of: Sign
+) -> None:
+    start(clinic, browser_of("fred"), booked)
+    form = device.get("/tablet/").context["form"]
+    sent = {"key": str(form["key"].value()), "decline": "1"}
+    left = device.post("/tablet/", sent).content.decode()
+    assert "Nothing was sent" in left
+    assert "Please give the device back." in left
+    assert "as soon as the front desk begins" in device.get("/tablet/").content.decode()
+    with acting_as(BY):
+        assert not Administration.objects.filter(session=booked).exists()
+
+
 def test_the_device_opens_nothing_but_its_form(
     clinic: Clinic, booked: Session, device: Browser
 ) -> None:
