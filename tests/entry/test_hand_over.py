@@ -118,7 +118,10 @@ def test_answers_from_the_tablet_end_in_the_picture_and_the_pin_brings_alice_bac
     assert "Thank you" in tablet.get(tablet.door).content.decode()
     back = tablet.post(f"{tablet.door}return/", {"pin": PIN})
     assert back["Location"] == f"/sessions/{booked.pk}/picture/"
-    assert tablet.get(back["Location"]).status_code == 200
+    seen = tablet.get(back["Location"])
+    assert seen.status_code == 200
+    # The alliance is asked at the session's end: the page leads there.
+    assert f'href="/sessions/{booked.pk}/">To the end of the session' in seen.content.decode()
     assert tablet.get(tablet.door).status_code == 404
 
 
