@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Case, Count, IntegerField, Value, When
 
 from measures_app import prognosis, series, strata
-from measures_app.kept import kept
+from measures_app.counts import Counts, of_scores
 from measures_app.models import (
     Administration,
     ExpectedChangeModel,
@@ -33,9 +32,8 @@ from measures_app.psychometrics import growth
 from measures_app.psychometrics.alliance import AllianceLimits, alliance_limits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.prior import Prior
-from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling, known
+from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling
 from measures_app.strata import ModelKey
-from sessions_app import bulk
 from sessions_app.prepared import Prepared
 
 CODE_VERSION = "growth-8"
@@ -156,31 +154,14 @@ def limits_of(row: ExpectedChangeModel) -> AllianceLimits:
     )
 
 
-def _reports(measure: Measure, as_of: date) -> dict[tuple[str, str], FitReport]:
-    """What there is of a measure, by relation and variant; counted by the database."""
-    roots = kept().roots
+def _reports(measure: Measure, counts: Counts) -> dict[tuple[str, str], FitReport]:
+    """What there is of a measure, by relation and variant."""
     versions = {v.pk: v for v in measure.versions.defer("definition", "source_text")}
-    if not versions:
-        return {}
-    root = Case(
-        *(When(version=pk, then=Value(roots[pk])) for pk in versions),
-        output_field=IntegerField(),
-    )
-    rows = (
-        Administration.objects.filter(known(as_of), measure=measure, total__isnull=False)
-        .order_by()
-        .annotate(root=root)
-        .values_list("respondent__relation", "root", "client")
-        .annotate(scores=Count("pk"))
-    )
-    columns = {"respondent__relation": "relation", "root": "root", "client": "client"}
-    # A row a client: to count different ones the database would sort all scores.
-    of_clients = bulk.read_frame(rows, {**columns, "scores": "scores"})
-    counted = of_clients.groupby(["relation", "root"])["scores"].agg(["size", "sum"])
     found = {}
-    for (relation, first), clients, scores in counted.astype("int64").itertuples():
-        variant = variant_of(versions[first]) if first in versions else ""
-        found[relation, variant] = FitReport(measure.code, relation, variant, clients, scores)
+    for root, relation, clients, scores in counts:
+        if root in versions:
+            variant = variant_of(versions[root])
+            found[relation, variant] = FitReport(measure.code, relation, variant, clients, scores)
     return dict(sorted(found.items()))
 
 
@@ -338,9 +319,12 @@ def _fit_limits(measure: Measure, report: FitReport, rows: pd.DataFrame, as_of: 
     report.refitted = True
 
 
-def fit_measure(measure: Measure, as_of: date) -> list[FitReport]:
-    """Fit a measure's models as of a day, one for each relation; unchanged data changes none."""
-    reports = _reports(measure, as_of)
+def fit_measure(measure: Measure, as_of: date, counts: Counts | None = None) -> list[FitReport]:
+    """Fit a measure's models as of a day, one for each relation; unchanged data changes none.
+
+    `counts` are `of_scores`, where the caller has them.
+    """
+    reports = _reports(measure, of_scores(as_of, measure) if counts is None else counts)
     change = measure.purpose in CHANGE_PURPOSES
     kinds = strata.in_force(as_of) if change else ()
     due = []

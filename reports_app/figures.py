@@ -7,6 +7,7 @@ and commands say what holds at the moment; pages what was last kept, and since w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import date, timedelta
 from functools import cache
@@ -137,22 +138,31 @@ def _scopes() -> list[Scope]:
     return [CLINIC, *(Scope(programme) for programme in Programme.objects.order_by("pk"))]
 
 
-def _count(today: date) -> set[date]:
-    """Months of which something changed, counted again; and what isn't of a period, anew."""
-    kept.wait_for_readers()
-    months = session_months.refreshed()
-    KeptFigures.objects.filter(of__in=COUNTED).delete()
-    by_programme = trend.count_months()
-    for scope in _scopes():
-        counts = still_looking.of_clinic(scope.programme)
-        keep(LOOKING, scope, {f.name: getattr(counts, f.name) for f in fields(counts)})
-        place = scope.programme.pk if scope.programme else None
-        keep(MONTHS, scope, by_programme.get(place, {}))
-    keep(FUNDERS, CLINIC, named_funders())
-    keep(ATTRIBUTES, CLINIC, groups.attribute_names())
-    keep(SPREAD, CLINIC, counted_spread().as_json())
-    keep(WORKLOAD, CLINIC, counted_workload(today).as_json())
-    return months
+def _make_counted(name: str, today: date) -> None:
+    """What isn't of a period, counted anew; the rows of scopes that are gone go with it."""
+    found: dict[str, tuple[Scope, Any]] = {}
+    if name in (LOOKING, MONTHS):
+        by_programme = trend.count_months() if name == MONTHS else {}
+        for scope in _scopes():
+            place = scope.programme.pk if scope.programme else None
+            content = by_programme.get(place, {}) if name == MONTHS else _looking(scope)
+            found[scope.key] = scope, content
+    else:
+        made: dict[str, Callable[[], Any]] = {
+            FUNDERS: named_funders,
+            ATTRIBUTES: groups.attribute_names,
+            SPREAD: lambda: counted_spread().as_json(),
+            WORKLOAD: lambda: counted_workload(today).as_json(),
+        }
+        found[CLINIC.key] = CLINIC, made[name]()
+    KeptFigures.objects.filter(of=name).exclude(scope__in=list(found)).delete()
+    for scope, content in found.values():
+        keep(name, scope, content)
+
+
+def _looking(scope: Scope) -> dict[str, int]:
+    counts = still_looking.of_clinic(scope.programme)
+    return {f.name: getattr(counts, f.name) for f in fields(counts)}
 
 
 def opened_first(today: date) -> list[str]:
@@ -165,7 +175,10 @@ def opened_first(today: date) -> list[str]:
 
 
 def make_one(name: str, today: date) -> None:
-    """Figures that pages open first, by their name, where they aren't kept."""
+    """What the night makes, by its name: figures that pages open first, where they aren't kept."""
+    if name in COUNTED:
+        _make_counted(name, today)
+        return
     if name == BY_GROUP:
         group_figures.make_opened_first(Month(today.replace(day=1)))
         return
@@ -191,21 +204,27 @@ def make_opened_first(today: date) -> None:
         make_one(name, today)
 
 
-def refresh(today: date) -> int:
-    """Count what changed and let go of its figures; months counted.
+def count_sessions() -> int:
+    """Count again the months whose sessions changed; how many those were."""
+    kept.wait_for_readers()
+    return session_months.count()
 
-    In the night's transaction, after the summaries and before `make_opened_first`.
-    """
-    months = _count(today)
+
+def let_go(today: date) -> None:
+    """Drop the figures of what changed: in the night, after the summaries."""
+    kept.wait_for_readers()
+    months = session_months.counted()
     # Whoever waits has waited a day longer, with nothing changed: to the last day of a month.
     moved = {day.replace(day=1) for day in (today, today - timedelta(days=1))}
     kept.of_months(months | moved).delete()
-    return len(months)
 
 
 def refresh_by_day(today: date) -> int:
     """Count what changed; its figures stay for readers until `make_again` has made each."""
-    months = _count(today)
+    count_sessions()
+    months = session_months.counted()
+    for name in COUNTED:
+        _make_counted(name, today)
     kept.of_months(months).update(stale=True)
     return len(months)
 

@@ -30,6 +30,8 @@ COLUMNS = [
     "started_clinical", "outcome_class", "ending", "mid_care", "attended", "client__attributes",
     "episode__referral__source",
 ]  # fmt: skip
+# What a summary doesn't hold is read only where a table is made by it.
+BESIDE = {"client__attributes": "attribute", "episode__referral__source": "source"}
 DIMENSIONS: dict[str, Any] = {
     "programme": _("programme"),
     "site": _("site"),
@@ -135,7 +137,9 @@ def tables(period: Period, by: str, limit: int, scope: Scope = CLINIC) -> list[T
     found = EpisodeSummary.objects.filter(
         closed_on__gte=period.start, closed_on__lte=period.end, mid_care=False, **scope.of()
     ).exclude(ending__in=OUTSIDE_OUTCOME)
-    rows = pd.DataFrame.from_records(found.order_by().values_list(*COLUMNS), columns=COLUMNS)
+    kind = by.partition(":")[0]
+    columns = [name for name in COLUMNS if BESIDE.get(name, kind) == kind]
+    rows = pd.DataFrame.from_records(found.order_by().values_list(*columns), columns=columns)
     if rows.empty:
         return []
     rows["group"] = _labels(rows, by)

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from datetime import time as clock
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, Min
 
 from measures_app import expected, fitting, flagging, histories, series, steps, stopping
+from measures_app.counts import Counts, of_scores
 from measures_app.models import Measure, NightlyRun, Step, Trajectory
 from measures_app.reference_models import freeze_references, references_on
 from measures_app.series import Ids, within
@@ -53,23 +55,33 @@ def plan(as_of: date) -> list[steps.Part]:
     with acting_as(system("night")):
         measures = fitting.fitted_measures()
         ends = Episode.objects.aggregate(first=Min("pk"), last=Max("pk"))
-    parts = [steps.Part("models", measure.code, 0) for measure in measures]
-    parts.append(steps.Part("stopping", "", 0))
+    parts = [steps.Part(name, "", 0) for name in ("counts", "sessions", "stopping")]
+    parts += [steps.Part("models", measure.code, 1) for measure in measures]
     if ends["first"] is not None:
         first = steps.block_of(ends["first"]).start
         parts += [
-            steps.Part("episodes", str(start), 1)
+            steps.Part("episodes", str(start), 2)
             for start in range(first, ends["last"] + 1, steps.BLOCK)
         ]
-    figures_made = [steps.Part("figures", name, 3) for name in figures.opened_first(as_of)]
-    return [*parts, steps.Part("months", "", 2), *figures_made]
+    parts.append(steps.Part("months", "", 3))
+    made = [*figures.opened_first(as_of), *figures.COUNTED]
+    return [*parts, *(steps.Part("figures", name, 4) for name in made)]
 
 
-def _models(run: NightlyRun, block: str) -> dict[str, Any]:
+def _counts(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("models"):
+        counts = of_scores(run.as_of)
+    return {"counts": counts, "seconds": watch.seconds}
+
+
+def _models(run: NightlyRun, block: str, counts: Counts | None = None) -> dict[str, Any]:
+    if counts is None:
+        counts = run.steps.get(name="counts").result["counts"]
     watch = Stopwatch()
     with watch.part("models"):
         measure = Measure.objects.get(code=block)
-        reports = fitting.fit_measure(measure, run.as_of)
+        reports = fitting.fit_measure(measure, run.as_of, counts)
         freeze_references(reports, measure, run.as_of)
     return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
 
@@ -150,11 +162,18 @@ def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
     return bring_up_to_date(which, run.as_of, live=run.live)
 
 
+def _sessions(run: NightlyRun, block: str) -> dict[str, Any]:
+    watch = Stopwatch()
+    with watch.part("summaries"):
+        months = figures.count_sessions()
+    return {"months": months, "seconds": watch.seconds}
+
+
 def _months(run: NightlyRun, block: str) -> dict[str, Any]:
     watch = Stopwatch()
     with watch.part("summaries"):
-        counted = figures.refresh(run.as_of)
-    return {"months": counted, "seconds": watch.seconds}
+        figures.let_go(run.as_of)
+    return {"seconds": watch.seconds}
 
 
 def _figures(run: NightlyRun, block: str) -> dict[str, Any]:
@@ -165,6 +184,8 @@ def _figures(run: NightlyRun, block: str) -> dict[str, Any]:
 
 
 WORKS: dict[str, steps.Work] = {
+    "counts": _counts,
+    "sessions": _sessions,
     "models": _models,
     "stopping": _stopping,
     "episodes": _episodes,
@@ -222,12 +243,13 @@ def gather(run: NightlyRun, done: list[Step]) -> dict[str, Any]:
 def _rehearse(as_of: date) -> dict[str, Any]:
     """A date before the last completed night: computed and reported, nothing kept."""
     run = NightlyRun(as_of=as_of, live=False)
-    parts = [part for part in plan(as_of) if part.name not in ("months", "figures")]
+    parts = [part for part in plan(as_of) if part.name in ("models", "stopping", "episodes")]
     with acting_as(system("night")), transaction.atomic():
         # What stands was made of later days: here it is as if it weren't there.
         for model in (EpisodeSummary, Trajectory):
             model.objects.all()._raw_delete(model.objects.db)
-        results = [WORKS[part.name](run, part.block) for part in parts]
+        works = WORKS | {"models": partial(_models, counts=of_scores(as_of))}
+        results = [works[part.name](run, part.block) for part in parts]
         result = _gathered(run, results)
         transaction.set_rollback(True)
     return result

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import date
 
 from django.db import connection
 
-from reports_app.models import SessionMonth
+from reports_app.models import SessionMonth, TouchedMonth
 
 # A session is its meeting's first clinician's; a meeting's minutes are those of everyone who
 # worked in it, once however many clients sat there: workload counts meetings.
@@ -65,39 +66,42 @@ SOME = MONTHS.format(
 )
 
 
-def rebuild() -> set[date]:
-    """Replace all months; returns those that were noted as changed."""
-    sessions, episodes = _touched()
+def rebuild() -> None:
+    """Replace all months."""
     SessionMonth.objects.all()._raw_delete(SessionMonth.objects.db)
     with connection.cursor() as cursor:
         cursor.execute(ALL)
-    return sessions | episodes
 
 
-def refresh() -> int:
-    """Count again the months in which anything changed; returns how many months those were.
+def count() -> int:
+    """Count again the months whose sessions changed; all, where none is counted yet. How many.
 
-    All of them are, where none is counted yet.
+    They stay noted, as months whose figures are to be made again: `counted` takes those notes.
+    What is noted from here on is for whoever counts next.
     """
-    return len(refreshed())
-
-
-def refreshed() -> set[date]:
-    """The same; returns the months of which anything changed, sessions or endings."""
-    if not SessionMonth.objects.exists():
-        noted = rebuild()
-        return noted | set(SessionMonth.objects.values_list("month", flat=True).distinct())
-    sessions, episodes = _touched()
-    _count_again(sessions)
-    return sessions | episodes
-
-
-def _touched() -> tuple[set[date], set[date]]:
-    """Take the months noted so far: what is noted from here on is the next night's."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM reports_app_touchedmonth RETURNING month, sessions")
-        noted = set(cursor.fetchall())
-    return {m for m, sessions in noted if sessions}, {m for m, sessions in noted if not sessions}
+        cursor.execute(
+            "DELETE FROM reports_app_touchedmonth WHERE sessions RETURNING month, entered"
+        )
+        noted: Counter[date] = Counter()
+        for month, entered in cursor.fetchall():
+            noted[month] += entered
+    if SessionMonth.objects.exists():
+        _count_again(noted)
+    else:
+        rebuild()
+        noted.update(dict.fromkeys(SessionMonth.objects.values_list("month", flat=True), 0))
+    TouchedMonth.objects.bulk_create(
+        TouchedMonth(month=month, sessions=False, entered=n) for month, n in noted.items()
+    )
+    return len(noted)
+
+
+def counted() -> set[date]:
+    """Take the notes of months whose sessions are counted, or whose episodes read differently."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM reports_app_touchedmonth WHERE NOT sessions RETURNING month")
+        return {month for (month,) in cursor.fetchall()}
 
 
 def _count_again(months: Collection[date]) -> None:

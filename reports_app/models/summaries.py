@@ -125,8 +125,8 @@ class TouchedMonth(models.Model):
 
     Whoever changes a session, its meeting or a score, and by whichever way, leaves a row in the
     same transaction. Rows may repeat: nobody waits for anybody to write one. Where `sessions` is
-    false, only episodes that began or ended in the month read differently. `entered` sessions took
-    place, and nobody had said so before.
+    false, its sessions are counted already, or only episodes that began or ended in the month read
+    differently. `entered` sessions took place, and nobody had said so before.
     """
 
     month = models.DateField()

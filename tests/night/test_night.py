@@ -357,9 +357,8 @@ def test_others_are_called_in_at_each_position(at_work: Clinic, today: date):
     a_small_clinic(at_work)
     called: list[int] = []
     run_night(today, lambda run, due: called.append(due))
-    assert len(called) == 4  # models, episodes, months, and what pages open first
-    assert called[0] > 1 == called[1] == called[2]
-    assert called[3] > 1
+    assert len(called) == 5  # counts, models, episodes, months, and what pages open first
+    assert min(called[0], called[1], called[4]) > 1 == called[2] == called[3]
 
 
 def test_a_helper_takes_steps_until_the_night_is_over(at_work: Clinic, today: date):

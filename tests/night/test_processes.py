@@ -139,6 +139,8 @@ def test_a_killed_night_is_finished_by_the_next(as_before: None, committed_datab
     (run,) = NightlyRun.objects.all()
     assert run.state == "done"
     assert {step.name: step.attempts for step in run.steps.all()} == {
+        "counts": 1,
+        "sessions": 1,
         "models": 1,
         "stopping": 1,
         "episodes": 2,

@@ -282,6 +282,10 @@ def test_a_note_waits_for_its_day_and_for_a_night_that_ends(world: World):
     world.passed = 2
     assert world.night() == 1
     assert not TouchedEpisode.objects.exists()
+    correct(world, world.stories[0], 1)  # known today: a night of yesterday that comes late
+    world.passed = 3  # neither sees it nor takes it from the next
+    correct(world, world.stories[1], 1)
+    assert (world.night(late=1), world.night()) == (1, 1)
     stay_away(world, world.stories[0], 0)
     be_killed(world, world.stories[0], 0)
     assert world.night() == 1

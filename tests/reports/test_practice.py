@@ -162,7 +162,7 @@ def test_the_effect_is_drawn_towards_the_clinics_and_signed_for_the_better(ended
             bobs.filter(pk=row.pk).update(last_score=30.0, outcome_class="recovered")
         bobs.update(first_score=15.0)
         bobs.filter(pk=bobs.first().pk).update(first_score=25.0)
-        figures.refresh(clinic_time.today())
+        figures.refresh_by_day(clinic_time.today())
         effect = practice.own_effect(bob, practice.ended_rows(bob))
     assert effect.n == 16
     raw = (11 * 10 - 5 * 4) / 16 / 2.5  # SD of fifteen 15s and a 25
