@@ -25,6 +25,7 @@ from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.hazards import PATH_COVARIATES, HazardModel, fit_hazards
 from measures_app.psychometrics.norms import direction
 from measures_app.psychometrics.outlook import Outlook, boundaries, look_ahead, read_ends
+from measures_app.psychometrics.pace import NO_PACE, Pace, fit_pace, pace_of
 from measures_app.psychometrics.paths import simulate_ends, standing
 from measures_app.psychometrics.patterns import split_intake
 from measures_app.psychometrics.prior import Prior
@@ -43,6 +44,9 @@ EVENT = {
 }
 BESIDE = ("alliance", "alliance_change", "no_shows")  # known at a session beside the scores
 COVARIATES = (*PATH_COVARIATES, *BESIDE)
+PACE = "pace"  # log of the mean days between sessions so far
+NOW = (*BESIDE, PACE)
+PACE_DIGITS = 6  # the same alone and among all, whatever works it out
 FOLDS = 5
 LOOKS = (2, 3, 4, 6, 8)
 MOST_COURSES = 5000  # of the newest ones, for the recalibration: two numbers need no more
@@ -85,12 +89,12 @@ class Courses:
 
     def fingerprint(self) -> bytes:
         """Changes with whatever the hazards are learnt from."""
-        columns = ["series", "t", "event", *BESIDE]
+        columns = ["series", "t", "event", *NOW]
         return b"".join(self.visits[name].to_numpy(float).tobytes() for name in columns)
 
 
 def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> pd.DataFrame:
-    """`visits` (episode_id, t, held_on) with alliance, its change and no-shows so far."""
+    """`visits` (episode_id, t, held_on) with alliance, its change, no-shows and pace so far."""
     away = Session.objects.filter(
         series.within("episode_id", ids), status=Session.Status.NO_SHOW, held_on__lte=as_of
     )
@@ -114,13 +118,23 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     by_episode = found.groupby("episode_id", sort=False)
     for name in ("alliance", "alliance_change"):
         found[name] = by_episode[name].ffill()
+    began = by_episode["held_on"].transform("first")
+    days = [column.to_numpy().astype("datetime64[D]").astype(float) for column in
+            (began, found["held_on"])]  # fmt: skip
+    found[PACE] = paced(days[1] - days[0], found["t"].to_numpy(float))
+    return found
+
+
+def paced(days: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Pace at session t, so many days after the first; NaN at the first."""
+    found: np.ndarray = np.round(pace_of(days, t - 1), PACE_DIGITS)
     return found
 
 
 def beside_now(
     episode_ids: Sequence[int], as_of: date, visits: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """By episode: the newest alliance score, its change, and no-shows up to the last session.
+    """By episode: the newest alliance score, its change, no-shows and pace up to the last session.
 
     `visits`: of these episodes and perhaps of others, where they were read already. Of one
     episode that was read already `single.Course.beside` says the same.
@@ -131,7 +145,7 @@ def beside_now(
         visits = visits[visits["episode_id"].isin(episode_ids)]
     found = beside_the_scores(visits, as_of, episode_ids)
     newest = found.drop_duplicates("episode_id", keep="last")
-    return newest.set_index("episode_id")[list(BESIDE)]
+    return newest.set_index("episode_id")[list(NOW)]
 
 
 def courses_of(rows: pd.DataFrame, as_of: date) -> Courses:
@@ -217,6 +231,7 @@ class _Looks:
     not_improved: tuple[np.ndarray, np.ndarray]
     deteriorated: tuple[np.ndarray, np.ndarray]
     last: tuple[np.ndarray, np.ndarray, np.ndarray]  # the paths', the challenger's, and what came
+    pace: tuple[np.ndarray, np.ndarray]  # and the session looked at
 
 
 def _look(
@@ -237,6 +252,9 @@ def _look(
     first, last = (ends.loc[coming, name].to_numpy(float) for name in ("first", "last"))
     at = chosen.visits["t"].to_numpy() == session
     known = _known(model, chosen)[at][:, [COVARIATES.index(name) for name in hazard.covariates]]
+    pace = chosen.visits[PACE].to_numpy(float)[at]
+    if len(pace) != len(first):
+        pace = np.full(len(first), np.nan)
     seen = simulate_ends(
         model,
         hazard,
@@ -256,6 +274,7 @@ def _look(
         (said.p_not_improved[can], not_improved[can]),
         (said.p_deteriorated[worse_can], worse[worse_can]),
         (said.mean, challengers.combined(said.mean, client, t, score, low, high), last),
+        (pace, np.full(len(first), float(session))),
     )
 
 
@@ -276,8 +295,8 @@ def _newest(courses: Courses) -> Courses:
 
 def _held_out(
     courses: Courses, criteria: ChangeCriteria, step: float, prior: Prior | None
-) -> tuple[Recalibration, Recalibration, float]:
-    """Corrections of "not improved" and "deteriorated", and the challenger's weight.
+) -> tuple[Recalibration, Recalibration, float, Pace]:
+    """Corrections of "not improved" and "deteriorated", the challenger's weight, and pace.
 
     From clients left out of the models in turn.
     """
@@ -285,7 +304,7 @@ def _held_out(
     ended = int(courses.ended.sum())
     identity = Recalibration()
     if ended < FEWEST_CLIENTS:
-        return identity, identity, 0.0
+        return identity, identity, 0.0, NO_PACE
     fold = np.array([zlib.crc32(str(pk).encode()) % FOLDS for pk in courses.episodes.tolist()])
     looks: list[_Looks] = []
     for held in range(FOLDS):
@@ -303,7 +322,9 @@ def _held_out(
 
     ours, theirs, came = (np.concatenate([look.last[part] for look in looks]) for part in (0, 1, 2))
     weight = stacking_weight(ours, theirs, came, ended)
-    return one("not_improved"), one("deteriorated"), weight
+    pace, session = (np.concatenate([look.pace[part] for look in looks]) for part in (0, 1))
+    learnt = fit_pace(pace, session, came - ours, ended)
+    return one("not_improved"), one("deteriorated"), weight, learnt
 
 
 def learn(
@@ -327,7 +348,7 @@ def learn(
         return {"ended": ended}
     wide = with_spread(model, *courses.arrays())
     hazard = hazards_of(wide, courses)
-    not_improved, deteriorated, weight = _held_out(courses, criteria, step, prior)
+    not_improved, deteriorated, weight, pace = _held_out(courses, criteria, step, prior)
     ends = courses.some(courses.ended)
     stack = fit_stack(*ends.arrays(), weight=weight, clients=int(not_improved.clients))
     return {
@@ -338,6 +359,7 @@ def learn(
         "not_improved": dataclasses.asdict(not_improved),
         "deteriorated": dataclasses.asdict(deteriorated),
         "stack": stack.to_dict(),
+        "pace": dataclasses.asdict(pace),
     }
 
 
@@ -391,15 +413,15 @@ def outlook(
     courses : sequence of (episode, t, scores)
         With two scores at least.
     beside : DataFrame
-        By episode: the newest alliance, alliance_change and no_shows.
+        By episode: the newest alliance, alliance_change, no_shows and pace.
     criteria : ChangeCriteria
     """
     ending = row.parameters["ending"]
     hazard = HazardModel.from_dict(ending["hazard"])
     episodes = [episode for episode, _t, _scores in courses]
     known = None
+    table = beside.reindex(episodes)
     if hazard.covariates:
-        table = beside.reindex(episodes)
         known = np.column_stack(
             [
                 np.full(len(episodes), np.nan)
@@ -409,6 +431,8 @@ def outlook(
             ]
         )
     rows = _rows_of(courses)
+    pace = Pace.from_dict(ending["pace"]) if "pace" in ending else NO_PACE
+    shift = pace.shift(table[PACE].to_numpy(float), np.array([t[-1] for _e, t, _s in courses]))
     found = look_ahead(
         dataclasses.replace(model, spread=ending["spread"]),
         hazard,
@@ -417,13 +441,14 @@ def outlook(
         step=ending["step"],
         keys=np.array(episodes, dtype=np.int64),
         known=known,
+        shift=shift,
         not_improved=Recalibration(**ending["not_improved"]),
         deteriorated=Recalibration(**ending["deteriorated"]),
         paths=PATHS,
     )
     stack = Stack.from_dict(ending["stack"])
     low, high = _scale(criteria)
-    weighed = stack.combined(found.mean, *rows, low, high)
+    weighed = stack.combined(found.mean, *rows, low, high, shift)
     return Foretold(
         dataclasses.replace(found, mean=weighed),
         found.mean,

@@ -14,11 +14,12 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from measures_app.kept import Kept, kept
 from measures_app.models import Administration, Measure
-from measures_app.prognosis import BESIDE
+from measures_app.prognosis import NOW, paced
 from measures_app.series import (
     CHANGE_PURPOSES,
     LATE_START,
@@ -65,12 +66,15 @@ class Course:
         held = [alliance[t] for t in sorted(alliance) if t <= len(self.days)]
         changes = [change for _score, change in held if change == change]
         away = [day for (day,) in _AWAY_NOW.rows([self.episode_id]) if day <= as_of]
+        ahead = (self.days[-1] - self.days[0]).days if self.days else 0
+        pace = paced(np.array([float(ahead)]), np.array([float(len(self.days))]))
         row = (
             held[-1][0] if held else float("nan"),
             changes[-1] if changes else float("nan"),
             float(sum(day < self.days[-1] for day in away)) if self.days else float("nan"),
+            float(pace[0]),
         )
-        return pd.DataFrame([row], index=[self.episode_id], columns=list(BESIDE))
+        return pd.DataFrame([row], index=[self.episode_id], columns=list(NOW))
 
 
 def course_of(episode: Episode, as_of: date | None = None) -> Course:

@@ -30,6 +30,7 @@ from .change import BoolArray, ChangeCriteria, direction
 from .growth import GrowthModel, NotEnoughData, fit
 from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
 from .outlook import IDENTITY, boundaries, read_ends
+from .pace import NO_PACE, Pace, fit_pace, pace_of
 from .paths import Ends, simulate_ends, standing
 from .patterns import FloatArray, IntArray, split_intake
 from .reml import STARTS
@@ -116,6 +117,8 @@ class _Look:
     mean: FloatArray
     challenger_mean: FloatArray
     last: FloatArray
+    pace: FloatArray
+    session: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class _Learnt:
     growth: Recalibration = IDENTITY
     challenger: Recalibration = IDENTITY
     weight: float = 0.0
+    pace: Pace = NO_PACE
 
 
 def endings_of(
@@ -171,6 +175,8 @@ class Backtest:
         2 or more.
     deal : int
         See `fold_of`.
+    moment : ndarray or None, shape (rows,)
+        Time of each row in any unit, where it is known: then pace counts (`Pace`).
     """
 
     def __init__(
@@ -184,10 +190,11 @@ class Backtest:
         step: float,
         folds: int = 10,
         deal: int = 0,
+        moment: FloatArray | None = None,
     ) -> None:
         if folds < 2:
             raise ValueError("a back-test needs two folds at least")
-        self.client, self.t, self.score = client, t, score
+        self.client, self.t, self.score, self.moment = client, t, score, moment
         self.criteria, self.step, self.folds = criteria, step, folds
         self.fold = fold_of(labels, folds, deal)
         self.paths = min(max(DRAWS // max(len(labels), 1), FEWEST_PATHS), MOST_PATHS) // 2 * 2
@@ -239,6 +246,7 @@ class Backtest:
         session: int,
         paths: int,
         rows: BoolArray | None = None,
+        shift: FloatArray | None = None,
     ) -> Ends:
         """Ends of care of clients who come again, given some rows, or the intake alone."""
         if rows is None:
@@ -251,6 +259,7 @@ class Backtest:
             fitted.hazard,
             standing(fitted.growth, *told, now=np.full(len(who), float(session))),
             keys=self.keys[who],
+            shift=shift,
             paths=paths,
             low=-np.inf if self.criteria.lowest is None else self.criteria.lowest,
             high=np.inf if self.criteria.highest is None else self.criteria.highest,
@@ -320,6 +329,7 @@ class Backtest:
                 stacking_weight(
                     told.mean[both], told.challenger_mean[both], told.last[both], ended[f]
                 ),
+                fit_pace(told.pace, told.session, told.last - told.mean, ended[f]),
             )
         return found
 
@@ -337,7 +347,18 @@ class Backtest:
             said.mean,
             point,
             self.last[who],
+            self.pace(who, rows),
+            np.full(len(who), float(session)),
         )
+
+    def pace(self, who: IntArray, rows: BoolArray) -> FloatArray:
+        """Pace so far of clients, from their rows; NaN where times aren't known."""
+        if self.moment is None or not len(who):
+            return np.full(len(who), np.nan)
+        client, t, moment = self.client[rows], self.t[rows], self.moment[rows]
+        begins = np.r_[True, client[1:] != client[:-1]]
+        ends = np.r_[begins[1:], True]
+        return pace_of(moment[ends] - moment[begins], t[ends] - t[begins])
 
     def _challenge(
         self, members: BoolArray, who: IntArray, rows: BoolArray, session: int
@@ -363,7 +384,8 @@ class Backtest:
         session: int,
     ) -> None:
         who, rows = self.seen_at(self.fold == fold, session)
-        seen = self.ends(fitted, who, session, self.paths, rows)
+        shift = learnt.pace.shift(self.pace(who, rows), np.full(len(who), float(session)))
+        seen = self.ends(fitted, who, session, self.paths, rows, shift)
         unseen = self.ends(fitted, who, session, self.paths)
         raw = read_ends(seen, self.first[who], self.criteria, self.step)
         static = read_ends(unseen, self.first[who], self.criteria, self.step)
@@ -373,7 +395,8 @@ class Backtest:
         table.static_mean[who], table.static_raw[who] = static.mean, static.p_not_improved
         point, chance = self._challenge(self.fold != fold, who, rows, session)
         table.challenger_mean[who] = point
-        apart = np.where(np.isfinite(point), point - raw.mean, 0.0)
+        theirs = np.clip(point + shift, self.criteria.lowest, self.criteria.highest)
+        apart = np.where(np.isfinite(point), theirs - raw.mean, 0.0)
         table.mean[who] = raw.mean + learnt.weight * apart
         table.challenger_raw[who] = chance
         table.challenger_p[who] = learnt.challenger.apply(chance)

@@ -83,6 +83,8 @@ def run_backtest(args: argparse.Namespace) -> int:
                 data.score,
                 criteria,
                 step=step_of(data.score),
+                # Ranks know nothing of time; a session's own number is its time already.
+                moment=data.moment if args.t == "rank" else None,
                 folds=args.folds,
                 deal=deal,
             ).run()

@@ -77,6 +77,7 @@ def read_courses(args: argparse.Namespace) -> tuple[LongData, int]:
             clients=tuple(data.clients[name] for name in names),
             codes=codes.astype(np.int64),
             t=data.t[keep],
+            moment=data.moment[keep],
             score=data.score[keep],
         ),
         int((data.t[starts] > 2).sum()),

@@ -11,7 +11,7 @@ import csv
 import io
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -69,6 +69,8 @@ class LongData:
         Index into `clients`; never decreasing.
     t : ndarray of float64, shape (rows,)
         Rank of the session within its client from 1, or the session number itself.
+    moment : ndarray of float64, shape (rows,)
+        What the session column says: a number, or days. NaN where there is no such column.
     score : ndarray of float64, shape (rows,)
         In the measure's units; never NaN.
     ties : int
@@ -80,6 +82,7 @@ class LongData:
     clients: tuple[str, ...]
     codes: IntArray
     t: FloatArray
+    moment: FloatArray
     score: FloatArray
     ties: int
     missing: int
@@ -181,7 +184,10 @@ def read_long(
         raise FileProblem(path, "there is no row with a score", column=score)
     if where_session is None and t == "value":
         raise FileProblem(path, "is not in the header", row=1, column=session)
-    return _sorted(labels, places, scores, t, missing)
+    found = _sorted(labels, places, scores, t, missing)
+    if where_session is None:
+        return replace(found, moment=np.full(len(scores), np.nan))
+    return found
 
 
 def _sorted(
@@ -203,6 +209,7 @@ def _sorted(
         clients=clients,
         codes=codes,
         t=ranks if t == "rank" else place,
+        moment=place,
         score=np.array(scores, dtype=np.float64)[order],
         ties=ties,
         missing=missing,

@@ -147,6 +147,7 @@ def look_ahead(
     step: float,
     keys: npt.ArrayLike | None = None,
     known: npt.ArrayLike | None = None,
+    shift: FloatArray | None = None,
     not_improved: Recalibration = IDENTITY,
     deteriorated: Recalibration = IDENTITY,
     seed: int = 0,
@@ -171,6 +172,8 @@ def look_ahead(
         Lasting number of each client; the draws depend on it and the seed alone.
     known : array_like or None, shape (clients, covariates)
         What the hazard asks for beside the scores, now.
+    shift : ndarray or None, shape (clients,)
+        Points that their pace adds to the last score (`Pace.shift`).
     not_improved, deteriorated : Recalibration
     seed, paths : int
         At least 100 paths.
@@ -186,6 +189,7 @@ def look_ahead(
         standing(model, client, t, score),
         keys=keys,
         offsets=None if known is None else hazard.offsets(known),
+        shift=shift,
         seed=seed,
         paths=paths,
         low=-np.inf if criteria.lowest is None else criteria.lowest,

@@ -190,6 +190,7 @@ def simulate_ends(
     *,
     keys: npt.ArrayLike | None = None,
     offsets: FloatArray | None = None,
+    shift: FloatArray | None = None,
     seed: int = 0,
     paths: int = PATHS,
     horizon: int = HORIZON,
@@ -208,6 +209,8 @@ def simulate_ends(
         Number of each client that lasts (an episode's): draws are seeded with it.
     offsets : ndarray or None, shape (clients, causes)
         See `HazardModel.offsets`: what is known of each client and stays on its paths.
+    shift : ndarray or None, shape (clients,)
+        Points that the last score of every path is moved by (`Pace.shift`).
     seed : int
     paths : int
         Even; the second half mirrors the first.
@@ -234,6 +237,8 @@ def simulate_ends(
             block = members[begin : begin + size]
             extra = None if offsets is None else offsets[block]
             score[block], last[block] = walk.ends(now, seeds, extra, block)
+    if shift is not None:
+        score += shift.astype(np.float32)[:, None]
     np.clip(score, np.float32(low), np.float32(high), out=score)
     return Ends(score, last)
 

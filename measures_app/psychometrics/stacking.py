@@ -104,6 +104,7 @@ class Stack:
         score: FloatArray,
         low: float = -np.inf,
         high: float = np.inf,
+        shift: FloatArray | None = None,
     ) -> FloatArray:
         """Forecasts of the last score, weighed together.
 
@@ -114,6 +115,8 @@ class Stack:
             All scores so far, as for `growth.fit`.
         low, high : float
             Ends of the scale.
+        shift : ndarray or None, shape (clients,)
+            Points of pace that are in ours (`Pace.shift`): the challenger's are moved too.
 
         Returns
         -------
@@ -123,6 +126,8 @@ class Stack:
         if not (self.weight and len(client)):
             return ours.copy()
         theirs = self.challenge(client, t, score, low, high)
+        if shift is not None:
+            theirs = np.clip(theirs + shift, low, high)
         found: FloatArray = np.where(np.isnan(theirs), ours, ours + self.weight * (theirs - ours))
         return found
 

@@ -182,13 +182,13 @@ def test_the_challenger_finds_a_line():
 
 
 def test_the_trial_is_predicted_as_well_as_the_best_method_tried():
-    # Bounds are the reference's numbers with what other folds and other draws move.
+    # Bounds are the best numbers that were asked for, of ten folds; here five learn from fewer.
     path = reference_file("data", "enrichd_cbt_bdi_odd.csv")
     data = read_long(path, client="ID", session="time", score="BDI")
-    test = Backtest(data.clients, data.codes, data.t, data.score, CRITERIA, step=1.0)
-    test.folds, test.fold = 5, fold_of(data.clients, 5)
+    rows = data.codes, data.t, data.score
+    test = Backtest(data.clients, *rows, CRITERIA, step=1.0, folds=5, moment=data.moment)
     for row, rmse, auc in zip(
-        test.run((3, 6, 8)), (5.74, 4.99, 4.65), (0.70, 0.745, 0.775), strict=True
+        test.run((3, 6, 8)), (5.71, 4.96, 4.62), (0.721, 0.757, 0.793), strict=True
     ):
         growth, n = row["growth"], row["n"]
         assert growth["rmse"] < rmse

@@ -59,6 +59,9 @@ def test_a_stack_weighs_each_session_with_its_own_challenger():
     own = fit_challenger(features_of(client[seen], score[seen]), score[t == 6])
     point = np.clip(own.predict(features_of(client[seen], score[seen])), 0, 63)
     assert found == pytest.approx(0.6 * ours + 0.4 * point)
+    # Points of pace that are in ours move the challenger's too, within the scale.
+    moved = stack.combined(ours, client[seen], t[seen], score[seen], 0, 63, np.full(120, 50.0))
+    assert moved == pytest.approx(0.6 * ours + 0.4 * np.clip(point + 50, 0, 63))
     # Where there is no challenger the paths speak alone.
     assert stack.combined(ours, client, t, score).tolist() == ours.tolist()
 
