@@ -231,7 +231,7 @@ class _Looks:
     not_improved: tuple[np.ndarray, np.ndarray]
     deteriorated: tuple[np.ndarray, np.ndarray]
     last: tuple[np.ndarray, np.ndarray, np.ndarray]  # the paths', the challenger's, and what came
-    pace: tuple[np.ndarray, np.ndarray]  # and the session looked at
+    pace: tuple[np.ndarray, np.ndarray, np.ndarray]  # the session looked at, and whose look
 
 
 def _look(
@@ -274,7 +274,7 @@ def _look(
         (said.p_not_improved[can], not_improved[can]),
         (said.p_deteriorated[worse_can], worse[worse_can]),
         (said.mean, challengers.combined(said.mean, client, t, score, low, high), last),
-        (pace, np.full(len(first), float(session))),
+        (pace, np.full(len(first), float(session)), chosen.episodes),
     )
 
 
@@ -322,8 +322,10 @@ def _held_out(
 
     ours, theirs, came = (np.concatenate([look.last[part] for look in looks]) for part in (0, 1, 2))
     weight = stacking_weight(ours, theirs, came, ended)
-    pace, session = (np.concatenate([look.pace[part] for look in looks]) for part in (0, 1))
-    learnt = fit_pace(pace, session, came - ours, ended)
+    pace, session, whose = (
+        np.concatenate([look.pace[part] for look in looks]) for part in (0, 1, 2)
+    )
+    learnt = fit_pace(pace, session, came - ours, whose, ended)
     return one("not_improved"), one("deteriorated"), weight, learnt
 
 

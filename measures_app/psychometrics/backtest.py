@@ -119,6 +119,7 @@ class _Look:
     last: FloatArray
     pace: FloatArray
     session: FloatArray
+    who: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,7 @@ class Backtest:
                 stacking_weight(
                     told.mean[both], told.challenger_mean[both], told.last[both], ended[f]
                 ),
-                fit_pace(told.pace, told.session, told.last - told.mean, ended[f]),
+                fit_pace(told.pace, told.session, told.last - told.mean, told.who, ended[f]),
             )
         return found
 
@@ -349,6 +350,7 @@ class Backtest:
             self.last[who],
             self.pace(who, rows),
             np.full(len(who), float(session)),
+            who,
         )
 
     def pace(self, who: IntArray, rows: BoolArray) -> FloatArray:

@@ -13,6 +13,8 @@ References
 .. [2] Cuijpers, P., Huibers, M., Ebert, D. D., Koole, S. L., & Andersson, G. (2013). How much
    psychotherapy is needed to treat depression? A metaregression analysis. Journal of Affective
    Disorders, 149(1-3), 1-13.
+.. [3] Efron, B., & Morris, C. (1973). Stein's estimation rule and its competitors: an empirical
+   Bayes approach. Journal of the American Statistical Association, 68(341), 117-130.
 """
 
 from __future__ import annotations
@@ -24,9 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .accuracy import FEWEST_CLIENTS
-from .patterns import FloatArray
+from .patterns import FloatArray, IntArray
 
-PRIOR_CLIENTS: Final = 100.0  # for whom pace is taken to say nothing
 FURTHEST: Final = 2.0  # standard deviations that count at most
 
 
@@ -99,28 +100,34 @@ class Pace:
 NO_PACE: Final = Pace()
 
 
-def fit_pace(pace: FloatArray, t: FloatArray, error: FloatArray, clients: int) -> Pace:
+def fit_pace(
+    pace: FloatArray, t: FloatArray, error: FloatArray, client: IntArray, clients: int
+) -> Pace:
     """Learn what pace adds from looks at clients whom the models hadn't seen.
 
     Parameters
     ----------
     pace, t : ndarray, shape (looks,)
-        As `Pace.shift`; a client may have several looks.
+        As `Pace.shift`.
     error : ndarray, shape (looks,)
         The last score that came less its forecast, in the measure's units.
+    client : ndarray of int64, shape (looks,)
+        Whose look it is; a client may have several.
     clients : int
         Different ended clients among them.
 
     Returns
     -------
     Pace
-        Drawn towards no effect as by 100 clients without any; none for fewer than 100 clients
-        and where all are seen at one pace.
+        The least-squares number, drawn towards nothing by how uncertain it is (positive-part
+        James-Stein, with a standard error that is robust to what a client's looks share): none
+        that is smaller than its standard error. None for fewer than 100 clients either, and
+        where all are seen at one pace.
     """
     known = np.isfinite(pace) & np.isfinite(error)
     if clients < FEWEST_CLIENTS or not known.any():
         return NO_PACE
-    own, log_t, left = pace[known], np.log(t[known]), error[known]
+    own, log_t, left = pace[known], np.log(t[known]), error[known] - error[known].mean()
     design = np.column_stack([np.ones(len(own)), log_t])
     (level, slope), *_ = np.linalg.lstsq(design, own, rcond=None)
     apart = own - design @ np.array([level, slope])
@@ -130,5 +137,8 @@ def fit_pace(pace: FloatArray, t: FloatArray, error: FloatArray, clients: int) -
     found = Pace(1.0, (float(level), float(slope)), scale, clients)
     z = found.shift(own, t[known])
     z -= z.mean()
-    points = float(z @ left) / float(z @ z) * clients / (clients + PRIOR_CLIENTS)
-    return Pace(points, found.centre, scale, clients)
+    least_squares = float(z @ left) / float(z @ z)
+    _, whose = np.unique(client[known], return_inverse=True)
+    sums = np.bincount(whose, weights=z * (left - least_squares * z))
+    uncertain = float(sums @ sums) / max(float(z @ left) ** 2, 1e-12)
+    return Pace(max(1 - uncertain, 0.0) * least_squares, found.centre, scale, clients)

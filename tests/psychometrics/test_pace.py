@@ -16,6 +16,7 @@ from measures_app.psychometrics.outlook import look_ahead
 from measures_app.psychometrics.pace import NO_PACE, Pace, fit_pace, pace_of
 
 CRITERIA = ChangeCriteria("lower", 6, rc_inclusive=True, lowest=0, highest=60)
+WHO = np.arange(4000)
 MODEL = GrowthModel(
     clients=812, rows=7000, intake_centre=28.0, beta=(27.0, 0.75, -4.0, -0.15),
     D=((30.0, -7.0), (-7.0, 4.0)), phi=0.6, ar_variance=9.0, noise_variance=6.0,
@@ -32,23 +33,41 @@ def test_pace_is_the_log_of_the_mean_time_between_sessions():
 def test_the_unit_of_time_makes_no_difference():
     random = np.random.default_rng(1)
     days, t = random.uniform(5, 90, 300), random.integers(2, 9, 300).astype(float)
-    error = random.normal(0, 5, 300)
-    in_days, in_weeks = (fit_pace(pace_of(d, t - 1), t, error, 300) for d in (days, days / 7))
+    error = 0.2 * days + random.normal(0, 5, 300)
+    in_days, in_weeks = (
+        fit_pace(pace_of(d, t - 1), t, error, WHO[:300], 300) for d in (days, days / 7)
+    )
     assert in_weeks.points == pytest.approx(in_days.points)
     assert in_weeks.shift(pace_of(days / 7, t - 1), t) == pytest.approx(
         in_days.shift(pace_of(days, t - 1), t)
     )
 
 
-def test_what_pace_adds_is_found_and_drawn_a_little_towards_nothing():
+def looks(effect: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pace, session and error of looks at clients of whom each has four."""
     random = np.random.default_rng(2)
-    t = random.choice([2.0, 3, 6, 8], 4000)
-    usual = 2.0 - 0.2 * np.log(t)
-    z = random.normal(0, 0.5, 4000)
-    found = fit_pace(usual + z, t, 3.0 * z + random.normal(0, 4, 4000), clients=1000)
-    assert found.points / found.scale == pytest.approx(3.0 * 1000 / 1100, rel=0.1)
+    t = np.tile([2.0, 3, 6, 8], n // 4)
+    z = np.repeat(random.normal(0, 0.5, n // 4), 4)
+    error = effect * z + np.repeat(random.normal(0, 3, n // 4), 4) + random.normal(0, 3, n)
+    return 2.0 - 0.2 * np.log(t) + z, t, error
+
+
+def test_what_pace_adds_is_found():
+    pace, t, error = looks(3.0)
+    found = fit_pace(pace, t, error, WHO // 4, clients=1000)
+    assert found.points / found.scale == pytest.approx(3.0, rel=0.12)
     assert found.centre == pytest.approx((2.0, -0.2), abs=0.05)
-    assert found.shift(usual, t) == pytest.approx(np.zeros(4000), abs=0.15)
+    assert found.shift(2.0 - 0.2 * np.log(t), t) == pytest.approx(np.zeros(4000), abs=0.15)
+
+
+def test_what_may_be_chance_is_drawn_to_nothing():
+    nothing = [fit_pace(*looks(0.0, n), WHO[:n] // 4, n // 4).points for n in (400, 1600, 4000)]
+    assert max(map(abs, nothing)) < 0.5
+    assert nothing[1:] == [0.0, 0.0]
+    pace, t, error = looks(0.6)
+    # A client's looks share much: read as those of so many clients they would seem more certain.
+    ours, apart = (fit_pace(pace, t, error, who, 1000).points for who in (WHO // 4, WHO))
+    assert 0 < ours < apart < 0.6
 
 
 def test_it_adds_two_deviations_at_most_and_nothing_where_it_is_not_known():
@@ -66,7 +85,7 @@ def test_it_adds_two_deviations_at_most_and_nothing_where_it_is_not_known():
 )
 def test_where_nothing_can_be_learnt_pace_adds_nothing(pace: list[float], clients: int):
     error = np.array([1.0, -1, 2, 0])
-    assert fit_pace(np.array(pace), np.full(4, 3.0), error, clients) == NO_PACE
+    assert fit_pace(np.array(pace), np.full(4, 3.0), error, WHO[:4], clients) == NO_PACE
 
 
 def courses(
