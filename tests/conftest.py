@@ -27,7 +27,7 @@ import django
 import psycopg2
 import pytest
 
-pytest_plugins = ["tests.cast", "tests.stage", "tests.browsers"]
+pytest_plugins = ["tests.cast", "tests.stage", "tests.browsers", "tests.order"]
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("sessions_app", "measures_app", "reports_app")

@@ -48,6 +48,7 @@ STATIC_STEPS = [
 COVERAGE = ["--cov", "--cov-report=", "-p", "tests.traced"]
 # Much of a test's time is waiting for processes. A module stays with one worker.
 SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
+SIDE_BY_SIDE += ["--no-loadscope-reorder"]  # tests/order.py knows better which take longest
 COMPLETE_STEP = Step(
     "coverage of the core and of access",
     _module("coverage", "report", f"--include={COMPLETE}", "--fail-under=100", "--show-missing"),
@@ -109,7 +110,8 @@ def services() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    without = {"WITHOUT_DATABASE"}
+    # Dozens of processes are started: a file is compiled by the first of them, not by each.
+    without = {"WITHOUT_DATABASE", "PYTHONDONTWRITEBYTECODE"}
     return {k: v for k, v in os.environ.items() if k not in without} | {"ENVIRONMENT": "test"}
 
 
