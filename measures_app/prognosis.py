@@ -118,10 +118,11 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     by_episode = found.groupby("episode_id", sort=False)
     for name in ("alliance", "alliance_change"):
         found[name] = by_episode[name].ffill()
-    began = by_episode["held_on"].transform("first")
-    days = [column.to_numpy().astype("datetime64[D]").astype(float) for column in
-            (began, found["held_on"])]  # fmt: skip
-    found[PACE] = paced(days[1] - days[0], found["t"].to_numpy(float))
+    # Days are few and sessions many: each day is turned into a number once.
+    number, days = pd.factorize(found["held_on"])
+    held = pd.Series([day.toordinal() for day in days], dtype=float).to_numpy()[number]
+    began = pd.Series(held).groupby(found["episode_id"].to_numpy(), sort=False).transform("first")
+    found[PACE] = paced(held - began.to_numpy(), found["t"].to_numpy(float))
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from measures_app import actions as measure_actions
-from measures_app.models import Flag, FlagRuleSet, OwnCheckpoint, RuleProposal
+from measures_app.models import Flag, FlagRuleSet, OwnCheckpoint, RuleProposal, WeeklyLine
 from measures_app.rule_sets import current_rule_set, own_checkpoints
 from reports_app import actions as report_actions
 from reports_app.nightly import run_night
@@ -192,6 +192,22 @@ def test_the_queue_says_how_many_wait_and_the_rules_page_why(clinic: Clinic, bro
     assert "1 waits below the line" in page
     page = browser_of("alice").get("/rules/").content.decode()
     assert "from a benefit of 0.450 on" in page
+
+
+def test_the_rules_page_says_where_the_line_lies_this_week_and_why(clinic: Clinic, browser_of: Any):
+    with acting_as(BY):
+        actions.set_policy(key="notice_above", value=0.45, by=BY)
+        row = WeeklyLine(from_on=today(), rule_set=current_rule_set(today()), room=6.0, line=0.48)
+        row.raised, row.ahead = 15, 1.5
+        row.save()
+    page = browser_of("alice").get("/rules/").content.decode()
+    assert f"Since {today().day} {today():%b} it lies at 0.480" in page
+    assert "ahead by then (with a minus sign: behind): 1.5" in page
+    with acting_as(BY):
+        actions.set_policy(key="line_follows_count", value=False, by=BY)
+    page = browser_of("alice").get("/rules/").content.decode()
+    assert "0.480" not in page
+    assert "follows the count" not in page
 
 
 LOOKED_BACK = {
