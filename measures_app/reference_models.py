@@ -17,13 +17,14 @@ from measures_app.series import CHANGE_PURPOSES
 from measures_app.strata import ModelKey
 
 
-def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: date) -> None:
+def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: date) -> int:
     """Keep a growth model for the reporting year, on its first night with a model of own data.
 
-    The reference is the whole clinic's: its parts are compared on it.
+    The reference is the whole clinic's: its parts are compared on it. How many were kept.
     """
+    frozen = 0
     if measure.purpose not in CHANGE_PURPOSES:
-        return
+        return frozen
     for report in reports:
         row = report.model
         if row is None or report.stratum or row.clients < growth.PROVISIONAL:
@@ -45,6 +46,8 @@ def freeze_references(reports: Collection[FitReport], measure: Measure, as_of: d
             checksum=digest(json.dumps(parameters, sort_keys=True, allow_nan=False)),
             reference_year=as_of.year,
         )
+        frozen += 1
+    return frozen
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,6 @@ class References:
         rows = self.by_key.get(key, [])
         before = [row for row in rows if (row.reference_year or 0) <= year]
         return (before or rows[:1] or [None])[-1]
-
-    def checksums(self) -> list[str]:
-        return sorted(row.checksum for rows in self.by_key.values() for row in rows)
 
 
 def references_on(as_of: date) -> References:

@@ -114,6 +114,19 @@ SELECT DISTINCT episode_id FROM seen
 SEE = f"SELECT DISTINCT t.episode_id {NOTED}"
 
 
+ALL_WITH = """
+INSERT INTO measures_app_touchedepisode (episode_id, from_on, until_on)
+SELECT DISTINCT episode_id, %(day)s::date, %(day)s::date FROM measures_app_administration
+WHERE measure_id = %(measure)s AND total IS NOT NULL
+"""
+
+
+def note_all_with(measure_id: int, day: date) -> None:
+    """Note every episode with a score of a measure: from a day on, another model reads it."""
+    with connection.cursor() as cursor:
+        cursor.execute(ALL_WITH, {"measure": measure_id, "day": day})
+
+
 def noted(block: range, as_of: date, *, without: Collection[int] = (), take: bool) -> set[int]:
     """Episodes of a block of which a note speaks that a day lets be known.
 

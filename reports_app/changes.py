@@ -1,8 +1,8 @@
 """Which episodes a night reads again, and why.
 
-Those of which a note was left (`touched_episodes`) and whose inputs are others now; those that
-lack derived rows, or have rows made by other models; open ones that other rules look at now. The
-rest is left alone, but for the passing of days.
+Those of which a note was left (`touched_episodes`) and whose inputs or models are others now;
+those that lack derived rows, or have rows made by other code; open ones that other rules look at
+now. The rest is left alone, but for the passing of days.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection
 
 from measures_app import touched_episodes
-from measures_app.fingerprints import fingerprints
+from measures_app.fingerprints import bit_of, fingerprints
 from measures_app.fitting import CODE_VERSION, ModelKey
 from measures_app.histories import EpisodeFacts
 from measures_app.models import ExpectedChangeModel, Flag
@@ -27,8 +27,7 @@ from measures_app.series import Ids, within
 from reports_app.models import EpisodeSummary
 from sessions_app.models import Episode
 
-WORD = 16  # characters of each hash in a summary's `made_from`: inputs, models, rules
-INPUTS = slice(0, WORD)
+WORD = 16  # characters of a hash
 
 LACKING = """
 SELECT e.id FROM sessions_app_episode e
@@ -39,7 +38,7 @@ LEFT JOIN (
     WHERE episode_id >= %(start)s AND episode_id < %(stop)s GROUP BY episode_id
 ) AS t ON t.episode_id = e.id
 WHERE e.id >= %(start)s AND e.id < %(stop)s AND (
-    s.id IS NULL OR split_part(s.made_from, ':', 2) <> %(context)s
+    s.id IS NULL OR split_part(s.made_from, ':', 1) <> %(code)s
     OR s.trajectories <> COALESCE(t.n, 0))
 """
 
@@ -60,32 +59,52 @@ class Changes:
         return block if len(self.changed) == self.episodes else self.changed
 
 
-def context(models: Mapping[ModelKey, ExpectedChangeModel], references: References) -> str:
-    """A word for the models and the code: with another one, everything is read again."""
-    used = sorted((key, row.checksum) for key, row in models.items())
-    return _word(used, references.checksums(), CODE_VERSION)
+class Models:
+    """A word for the models that an episode is read with: with others, it is read again.
+
+    Those of the measures it has scores of, whoever answers: a small measure's model is fitted
+    every night, and nothing follows from it for those who don't use it.
+    """
+
+    def __init__(
+        self, models: Mapping[ModelKey, ExpectedChangeModel], references: References
+    ) -> None:
+        rows = [*models.items(), *((key, row) for key, r in references.by_key.items() for row in r)]
+        self.used = sorted((bit_of(key[0]), key, row.checksum) for key, row in rows)
+        self.words: dict[int, str] = {}
+
+    def word(self, bits: int) -> str:
+        if bits not in self.words:
+            self.words[bits] = _word([row for row in self.used if row[0] & bits])
+        return self.words[bits]
 
 
 def _word(*made_of: Any) -> str:
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:WORD]
 
 
-def _lacking(block: range, word: str) -> set[int]:
-    """Episodes whose derived rows aren't all there, or are of other models than these."""
+CODE = _word(CODE_VERSION)[:8]
+
+
+def _lacking(block: range) -> set[int]:
+    """Episodes whose derived rows aren't all there, or were made by other code."""
     with connection.cursor() as cursor:
-        cursor.execute(LACKING, {"start": block.start, "stop": block.stop, "context": word})
+        cursor.execute(LACKING, {"start": block.start, "stop": block.stop, "code": CODE})
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def _made_of(ids: Collection[int], as_of: date, word: str) -> dict[int, str]:
-    """By episode, what its rows would be made from now: its inputs and the models."""
+def _made_of(ids: Collection[int], as_of: date, models: Models) -> dict[int, str]:
+    """By episode, what its rows would be made from now: the code, its inputs and the models."""
     if not ids:
         return {}
     found = fingerprints(as_of, ids if isinstance(ids, range) else sorted(ids))
-    return {pk: f"{n & 0xFFFFFFFFFFFFFFFF:016x}:{word}" for pk, n in found.items()}
+    return {
+        pk: f"{CODE}:{number & 0xFFFFFFFFFFFFFFFF:016x}:{models.word(bits)}"
+        for pk, (number, bits) in found.items()
+    }
 
 
-def look_for(block: Ids, as_of: date, word: str, *, force: bool, live: bool) -> Changes:
+def look_for(block: Ids, as_of: date, models: Models, *, force: bool, live: bool) -> Changes:
     """What changed in a block; in a list of ids, with `force`, all of them.
 
     Notes are taken first, then what they speak of is compared, and only then is anything read:
@@ -95,14 +114,14 @@ def look_for(block: Ids, as_of: date, word: str, *, force: bool, live: bool) -> 
     later = set(summaries.filter(as_of__gt=as_of).values_list("episode", flat=True))
     if not isinstance(block, range):
         ids = list(block or ())
-        found = Changes(_made_of(ids, as_of, word), later=later, episodes=len(ids))
+        found = Changes(_made_of(ids, as_of, models), later=later, episodes=len(ids))
         lacking = set(ids) if force else set()
     else:
         noted = touched_episodes.noted(block, as_of, without=later, take=live)
         episodes = Episode.objects.filter(within("pk", block)).count()
-        lacking = _lacking(block, word)
+        lacking = _lacking(block)
         wanted = block if len(lacking) == episodes else lacking | noted
-        found = Changes(_made_of(wanted, as_of, word), later=later, episodes=episodes)
+        found = Changes(_made_of(wanted, as_of, models), later=later, episodes=episodes)
     rows = summaries.filter(within("episode_id", sorted(found.made_from)))
     for pk, before, scores in rows.values_list("episode", "made_from", "scores"):
         found.stored[pk], found.scores[pk] = before, scores
@@ -132,7 +151,7 @@ def add_open(found: Changes, open_now: Mapping[int, EpisodeFacts], as_of: date) 
             found.made_from[pk] += ruled
         elif pk in found.stored and not found.stored[pk].endswith(ruled):
             # Its inputs aren't looked at here: what changed in them has left a note of its own.
-            found.made_from[pk] = found.stored[pk][: 2 * WORD + 1] + ruled
+            found.made_from[pk] = ":".join(found.stored[pk].split(":")[:3]) + ruled
             changed.add(pk)
     found.changed = sorted(changed)
 

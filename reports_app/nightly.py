@@ -18,7 +18,16 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min
 
-from measures_app import expected, fitting, flagging, histories, series, steps, stopping
+from measures_app import (
+    expected,
+    fitting,
+    flagging,
+    histories,
+    series,
+    steps,
+    stopping,
+    touched_episodes,
+)
 from measures_app.counts import Counts, of_scores
 from measures_app.models import Measure, NightlyRun, Step, Trajectory
 from measures_app.reference_models import freeze_references, references_on
@@ -82,7 +91,9 @@ def _models(run: NightlyRun, block: str, counts: Counts | None = None) -> dict[s
     with watch.part("models"):
         measure = Measure.objects.get(code=block)
         reports = fitting.fit_measure(measure, run.as_of, counts)
-        freeze_references(reports, measure, run.as_of)
+        frozen = freeze_references(reports, measure, run.as_of)
+        if frozen or any(report.refitted for report in reports):
+            touched_episodes.note_all_with(measure.pk, run.as_of)
     return {"measures": [report.as_dict() for report in reports], "seconds": watch.seconds}
 
 
@@ -105,8 +116,8 @@ def bring_up_to_date(
     bulk.prefer_indexes()
     with watch.part("reading"):
         models, references = fitting.all_in_use(as_of), references_on(as_of)
-        word = changes.context(models, references)
-        found = changes.look_for(block, as_of, word, force=force, live=live)
+        used = changes.Models(models, references)
+        found = changes.look_for(block, as_of, used, force=force, live=live)
         open_now = {
             pk: facts
             for pk, facts in histories.open_episodes(as_of, block).items()

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from measures_app import actions as measure_actions
-from measures_app import fitting, steps
-from measures_app.models import Flag, TouchedEpisode, Trajectory
+from measures_app import fitting, measures, steps, touched_episodes
+from measures_app.models import ExpectedChangeModel, Flag, TouchedEpisode, Trajectory
 from reports_app import nightly
 from reports_app.models import EpisodeSummary
 from sessions_app import actions, clinic_time
@@ -289,3 +289,19 @@ def test_a_note_waits_for_its_day_and_for_a_night_that_ends(world: World):
     stay_away(world, world.stories[0], 0)
     be_killed(world, world.stories[0], 0)
     assert world.night() == 1
+
+
+def test_a_new_model_is_read_by_those_who_have_scores_of_its_measure(world: World):
+    measure = measures.get_measure("alliance-adult")  # the first course alone has it
+    ExpectedChangeModel.objects.create(
+        measure=measure,
+        label="own data (n = 300)",
+        cutoff_on=clinic_time.today(),
+        clients=300,
+        rows=300,
+        code_version=fitting.CODE_VERSION,
+        checksum="another",
+        parameters={"limits": {"pairs": 300, "low": 20.0, "last": [0, 40], "next_low": [10, 30]}},
+    )
+    touched_episodes.note_all_with(measure.pk, clinic_time.today())
+    assert (world.night(), world.night()) == (1, 0)
