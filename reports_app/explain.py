@@ -175,6 +175,15 @@ _ABOUT = {
         gettext_lazy("Effect size against the expected response"),
         gettext_lazy("Mean of last score minus the score expected from this start, over the SD."),
     ),
+    "relative_effect_size": (
+        gettext_lazy("Effect size beside the reference's"),
+        gettext_lazy(
+            "Of those who started on the clinical side: the mean change of the year's reference "
+            "clients, and how much further these came than was expected from their starts, in SDs "
+            "of the reference's first scores. It reads like a raw effect size and doesn't reward "
+            "those who see people who start badly."
+        ),
+    ),
     "reached_expected": (
         gettext_lazy("Reached the expected score"),
         gettext_lazy("Last score at least as good as expected from this start at that session."),
@@ -225,7 +234,7 @@ SECTIONS = (
         (
             "mean_first_outcome", "reliably_improved", "reliably_improved_clinical_starters",
             "recovered", "improved", "unchanged", "deteriorated", "effect_size",
-            "severity_adjusted_effect_size", "reached_expected",
+            "severity_adjusted_effect_size", "relative_effect_size", "reached_expected",
         ),
     ),
     (

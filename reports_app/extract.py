@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,11 +13,12 @@ from measures_app.strata import AGE_BANDS, age_band
 from reports_app.in_care import Care, in_care
 from reports_app.models import EpisodeSummary, SessionMonth
 from reports_app.periods import Period
+from reports_app.reference_change import OUTSIDE_OUTCOME, References
+from reports_app.reference_change import read as read_references
 from reports_app.waiting import Waits, waits
 from sessions_app import clinic_time
 from sessions_app.models import Programme, Respondent, Session
 
-OUTSIDE_OUTCOME = ("died", "assessment_only")
 SUMMARY_COLUMNS = [
     "episode_id", "client_id", "programme__name", "purpose", "gender", "age_at_opening",
     "opened_on", "closed_on", "ending", "attended", "no_shows", "first_session_on",
@@ -109,6 +110,7 @@ class Extract:
     collateral_raters: int
     waits: Waits
     in_care: Care
+    references: References = field(default_factory=dict)  # what reporting years are held against
 
 
 def _within(period: Period, field: str) -> dict[str, Any]:
@@ -242,6 +244,7 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
         collateral_raters=others["n"],
         waits=waits(period, scope),
         in_care=in_care(period, scope.of()),
+        references=read_references(),
     )
 
 

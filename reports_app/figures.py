@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from measures_app import measures
-from reports_app import group_figures, groups, kept, session_months, still_looking, trend
+from reports_app import (
+    group_figures,
+    groups,
+    kept,
+    reference_change,
+    session_months,
+    still_looking,
+    trend,
+)
 from reports_app.extract import CLINIC, Extract, Scope, extract, named_funders
 from reports_app.kept import Content, Since, keep
 from reports_app.metrics import Metric, monthly_metrics
@@ -33,10 +41,12 @@ from sessions_app.models import Programme
 
 LOOKING, FUNDERS, MONTHS, SPREAD = "still looking", "funders", "months", "spread"
 WORKLOAD, ATTRIBUTES = "workload", "attributes"
-COUNTED = (LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES)  # each night anew
+COUNTED = (  # each night anew
+    LOOKING, FUNDERS, MONTHS, SPREAD, WORKLOAD, ATTRIBUTES, reference_change.NAME,
+)  # fmt: skip
 BY_GROUP = "by group"
 OPENED_FIRST = 3  # the running month and those before, made by the night for every programme
-FORM = 3  # of what is kept: rows that an older version wrote are counted again
+FORM = 4  # of what is kept: rows that an older version wrote are counted again
 NAMED = ("month", "scope")  # a programme may be renamed: said when read
 
 
@@ -153,6 +163,7 @@ def _make_counted(name: str, today: date) -> None:
             ATTRIBUTES: groups.attribute_names,
             SPREAD: lambda: counted_spread().as_json(),
             WORKLOAD: lambda: counted_workload(today).as_json(),
+            reference_change.NAME: lambda: reference_change.as_json(reference_change.count()),
         }
         found[CLINIC.key] = CLINIC, made[name]()
     KeptFigures.objects.filter(of=name).exclude(scope__in=list(found)).delete()

@@ -15,8 +15,14 @@ import numpy as np
 import pandas as pd
 
 from measures_app import measures
-from measures_app.models import Measure
-from measures_app.psychometrics.effect import effect_against_expected, effect_size
+from measures_app.models import Measure, NormRow
+from measures_app.psychometrics.effect import (
+    effect_against_expected,
+    effect_size,
+    effect_with_reference_change,
+    regression_to_the_mean,
+)
+from measures_app.psychometrics.norms import direction
 from measures_app.psychometrics.rates import (
     BoundedRate,
     deterioration_rate,
@@ -25,12 +31,14 @@ from measures_app.psychometrics.rates import (
     wilson,
 )
 from measures_app.strata import age_band
-from reports_app.extract import OUTSIDE_OUTCOME, Extract
+from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract
+from reports_app.reference_change import References
 from reports_app.waiting import of_all, waiting_metrics
 from sessions_app import policies
 
 NO_REFERENCE = "no reference year yet: by the night's own model, which hides a gain that all share"
 FEWEST_PAIRS = 3
+NO_REFERENCES: References = {}
 CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 
 
@@ -240,6 +248,7 @@ def class_counts(rows: pd.DataFrame) -> dict[str, int]:
         "clinical_measured": int((clinical & has_outcome).sum()),
         "clinical_better": int((clinical & better).sum()),
         "judged": int(judged.sum()),
+        "clinical_foreseen": int((judged & clinical).sum()),
         "reached": int(rows.loc[judged, "reached_expected"].astype(bool).sum()),
         "stopped": int(stopped.sum()),
         "stopped_measured": int((stopped & has_outcome).sum()),
@@ -327,8 +336,30 @@ def _held_to(rows: pd.DataFrame) -> str:
     return "; ".join(named)
 
 
+def _drift(
+    make: Maker, firsts: pd.Series[Any], starters: Any, spread: float, better: str,
+    retest: float | None,
+) -> str:  # fmt: skip
+    """How much of a selected scope's effect its start alone would bring, in words.
+
+    Of everyone together it can't be estimated without people who were not treated.
+    """
+    if make.scope == CLINIC.name:
+        return ""
+    if retest is None:
+        return "; regression to the mean: not known, the measure has no retest reliability"
+    found = regression_to_the_mean(
+        float(starters.mean()), float(firsts.mean()), spread, retest, better  # type: ignore[arg-type]  # one of the two words
+    )  # fmt: skip
+    return f"; of it {found:+.3f} by regression to the mean (retest {retest:g})"
+
+
 def _effects(
-    make: Maker, rows: pd.DataFrame, better: str, everyone: pd.Series[Any]
+    make: Maker,
+    rows: pd.DataFrame,
+    better: str,
+    everyone: pd.Series[Any],
+    retest: float | None = None,
 ) -> Iterator[Metric]:
     """Effect sizes of some episodes over the SD of everyone's first scores in the month.
 
@@ -349,9 +380,10 @@ def _effects(
             )
         return
     size = effect_size(first, last, better, starters=starters)  # type: ignore[arg-type]  # better is one of the two words
+    drift = _drift(make, rows["first_score"], starters, spread, better, retest)
     yield make(
         "effect_size", size.g, low=size.low, high=size.high, denominator=size.n,
-        coverage=coverage, note=f"g; plain d = {size.d:.3f}",
+        coverage=coverage, note=f"g; plain d = {size.d:.3f}{drift}",
     )  # fmt: skip
     known = pairs.dropna(subset=["expected_last"])
     if len(known) < FEWEST_PAIRS:
@@ -366,6 +398,40 @@ def _effects(
         "severity_adjusted_effect_size", adjusted.value, low=adjusted.low, high=adjusted.high,
         denominator=adjusted.n, coverage=len(known) / len(rows),
         note=f"(last - expected from intake) / SD; {_held_to(known)}",
+    )  # fmt: skip
+
+
+def _with_reference(make: Maker, rows: pd.DataFrame, better: str, references: References) -> Metric:
+    """What those who started on the clinical side changed, were the reference's start theirs.
+
+    On the scale of a raw effect size: the reference's mean change and what these gained beyond it.
+    """
+    name = "relative_effect_size"
+    clinical = rows[rows["started_clinical"].eq(True) & (rows["outcome_class"] != "")]
+    known = clinical.dropna(subset=["expected_last"])
+    years = known["reference__reference_year"].dropna().unique()
+    found = references.get((make.measure, int(years[0]))) if len(years) == 1 else None
+    if (
+        len(known) < FEWEST_PAIRS
+        or found is None
+        or known["reference__reference_year"].isna().any()
+    ):
+        note = (
+            "fewer than the clinical-side starters it takes" if len(known) < FEWEST_PAIRS
+            else "of more than one reporting year" if len(years) > 1 else "no reference year yet"
+        )  # fmt: skip
+        return make(name, denominator=len(known), note=note)
+    sign = direction(better)  # type: ignore[arg-type]  # better is one of the two words
+    size = effect_with_reference_change(
+        known["first_score"].to_numpy(float), known["last_score"].to_numpy(float),
+        known["expected_last"].to_numpy(float), reference_change=sign * found.change,
+        sd=found.sd, cutoff=sign * np.inf, better=better,  # type: ignore[arg-type]  # as above
+    )  # fmt: skip
+    return make(
+        name, size.value, low=size.low, high=size.high, denominator=size.n,
+        coverage=len(known) / int(rows["started_clinical"].eq(True).sum()),
+        note=f"(the reference's mean change + last - expected) / SD; {CLINICAL_STARTERS}; "
+        f"{_held_to(known)}",
     )  # fmt: skip
 
 
@@ -392,13 +458,17 @@ def _outcomes(
     *,
     borrowed: bool = False,
     classes: bool = True,
+    references: References = NO_REFERENCES,
+    retest: float | None = None,
 ) -> Iterator[Metric]:
     since_mid_care = rows["mid_care"].astype(bool)
     apart = int(since_mid_care.sum())
     rows = rows[~since_mid_care]
     note = f"{apart} measured since mid-care, apart" if apart else ""
     yield make.mean("mean_first_outcome", rows["first_score"], len(rows), note)
-    yield from _effects(make, rows, better, rows["first_score"] if starters is None else starters)
+    everyone = rows["first_score"] if starters is None else starters
+    yield from _effects(make, rows, better, everyone, retest)
+    yield _with_reference(make, rows, better, references)
     yield _reached(make, rows)
     if classes:
         yield from _classes(make, class_counts(rows), borrowed=borrowed)
@@ -432,12 +502,18 @@ def monthly_metrics(data: Extract, *, classes: bool = True) -> list[Metric]:
         return metrics
     directions = dict(Measure.objects.values_list("code", "versions__better"))
     borrowed = measures.borrowed()
+    # The least of a measure's norm rows: it claims the most for chance.
+    norms = NormRow.objects.exclude(reliability=None).order_by("-reliability")
+    retests = dict(norms.values_list("measure__code", "reliability"))
     by_measure = outcome.groupby(main_measures(outcome), sort=True)
     for code, rows in by_measure:
         firsts = data.starters.loc[data.starters["measure__code"] == code, "first_score"]
         maker = Maker(month, scope, str(code))
         better = directions.get(code) or "higher"
-        found = _outcomes(maker, rows, better, firsts, borrowed=code in borrowed, classes=classes)
+        found = _outcomes(
+            maker, rows, better, firsts, borrowed=code in borrowed, classes=classes,
+            references=data.references, retest=retests.get(str(code)),
+        )  # fmt: skip
         metrics.extend(found)
     return metrics
 

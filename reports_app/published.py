@@ -51,9 +51,10 @@ MEANS = {
     "mean_first_outcome": ("scored",),
     "effect_size": ("measured",),
     "severity_adjusted_effect_size": ("judged",),
+    "relative_effect_size": ("clinical_foreseen",),
 }
 WAITS = ("waiting_median_days", "waiting_p90_days")
-HELD = ("reached_expected", "severity_adjusted_effect_size")
+HELD = ("reached_expected", "severity_adjusted_effect_size", "relative_effect_size")
 
 
 @dataclass(frozen=True)
@@ -284,6 +285,7 @@ def published_metrics(made: Publication, period: Period, scope: Scope) -> list[M
             w.mean("mean_first_outcome"),
             w.mean("effect_size"),
             w.mean("severity_adjusted_effect_size"),
+            w.mean("relative_effect_size"),
             w.bounded("reached_expected", True, ("reached", "judged", "ended"),
                       w.note("reached_expected")),
             w.recovered(code in borrowed),

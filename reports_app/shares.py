@@ -16,6 +16,7 @@ from reports_app import extract as single
 from reports_app.extract import CLINIC, COUNTED, Extract, Scope
 from reports_app.in_care import in_care
 from reports_app.periods import Period
+from reports_app.reference_change import read as read_references
 from reports_app.waiting import waits
 
 PLACES = ["programme_id", "funder"]
@@ -62,6 +63,7 @@ class _Rows:
         self.said = self._said(of_episodes)
         self.people = self.said[self.said["attended"] > 0]
         self.raters = _frame(single.others_in(period), of_episodes, "respondent_id")
+        self.references = read_references()
         self.waits = waits(period, CLINIC)
         self.care = in_care(period, {}, PLACES)
         self.by_programme = single.said_by_programme(period)
@@ -88,6 +90,7 @@ class _Rows:
             collateral_raters=self.raters[_of(self.raters, scope)]["respondent_id"].nunique(),
             waits=self.waits.where(_of(self.waits.table, scope)),
             in_care=self.care.where(_of(self.care.table, scope)),
+            references=self.references,
         )
 
     def _by_age(self, scope: Scope) -> dict[str, int]:

@@ -26,7 +26,8 @@ COUNTS = {"episodes_opened", "episodes_ended", "people_served", "clients_by_age_
           "collateral_raters", "sessions_held", "referrals_received", "referrals_left",
           "waiting_now"}  # fmt: skip
 PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_days", "effect_size",
-         "severity_adjusted_effect_size", "first_offer_median_days", "waiting_median_days",
+         "severity_adjusted_effect_size", "relative_effect_size", "first_offer_median_days",
+         "waiting_median_days",
          "waiting_p90_days", "waiting_now_median_days", "care_all_median_days",
          "waiting_all_median_days", "offer_all_median_days"}  # fmt: skip
 

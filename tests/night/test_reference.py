@@ -11,6 +11,7 @@ import pytest
 from measures_app import fitting
 from measures_app.models import ExpectedChangeModel, Measure, Trajectory
 from measures_app.reference_models import References
+from reports_app import kept, reference_change
 from reports_app.extract import extract
 from reports_app.metrics import NO_REFERENCE, monthly_metrics
 from reports_app.models import EpisodeSummary
@@ -81,6 +82,15 @@ def test_a_uniform_gain_is_seen_against_the_years_reference(better_now: list[int
     first = np.array(EpisodeSummary.objects.filter(episode__in=better_now)
                      .values_list("first_score", flat=True))  # fmt: skip
     assert adjusted.value == pytest.approx(held.mean() / first.std(ddof=1), rel=1e-6)
+
+    # And beside what the reference's own clinical starters had changed, as the night counted them.
+    reference = reference_change.read()["outcome-adult", today.year]
+    assert reference_change.as_json(reference_change.count()) == kept.counted(reference_change.NAME)
+    own = EpisodeSummary.objects.filter(episode__in=better_now, started_clinical=True)
+    beyond = np.array([row.last_score - row.expected_last for row in own])
+    relative = told["relative_effect_size"]
+    assert relative.denominator == len(beyond) >= reference_change.FEWEST
+    assert relative.value == pytest.approx((reference.change + beyond.mean()) / reference.sd)
 
 
 def test_another_year_keeps_its_own_and_leaves_the_last_one_as_it_was(better_now: list[int]):
