@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from reports_app.comparison import Comparison
 from reports_app.explain import label_of, percent
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.models import ContractTarget, MonthlyEntry
 from reports_app.periods import Month, Months, Period
 from sessions_app import clinic_time

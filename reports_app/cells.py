@@ -12,15 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from measures_app.psychometrics.suppression import Sum, publish, rounded
+from reports_app.classes import class_counts, fate_known
 from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract
-from reports_app.metrics import (
-    ENDING_RATES,
-    OUTCOME_COLUMNS,
-    class_counts,
-    fate_known,
-    lapses,
-    main_measures,
-)
+from reports_app.metrics import ENDING_RATES, OUTCOME_COLUMNS, lapses, main_measures
 
 # name of a sum -> its parts, within a scope; then within a scope and measure. How complete the data
 # are is no secret: how many have no score or no known ending is told by each rate's coverage.

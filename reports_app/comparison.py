@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports_app.classes import PROVISIONAL
 from reports_app.figures import shown
-from reports_app.metrics import PROVISIONAL, Metric
+from reports_app.metric import Metric
 from reports_app.periods import Period
 from reports_app.small import few_of
 from sessions_app import policies

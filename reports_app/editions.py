@@ -23,7 +23,7 @@ from reports_app.explain import EXPLAINED, LABELS, SECTIONS
 from reports_app.extract import CLINIC, Scope
 from reports_app.kept import Since
 from reports_app.lengths import TITLES
-from reports_app.metrics import COLUMNS, Metric
+from reports_app.metric import COLUMNS, Metric
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
 from reports_app.published import Publication, publication, published_metrics

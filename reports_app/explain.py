@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from reports_app.classes import PROVISIONAL
 from reports_app.lengths import between_days, day_words
-from reports_app.metrics import PROVISIONAL, Metric
+from reports_app.metric import Metric
 
 # metric -> (name on screen and paper, what it means)
 _ABOUT = {

@@ -27,7 +27,8 @@ from reports_app import (
 )
 from reports_app.extract import CLINIC, Extract, Scope, extract, named_funders
 from reports_app.kept import Content, Since, keep
-from reports_app.metrics import Metric, monthly_metrics
+from reports_app.metric import Metric
+from reports_app.metrics import monthly_metrics
 from reports_app.models import KeptFigures
 from reports_app.periods import Month, Period, months_back, named_period
 from reports_app.shares import shared_out

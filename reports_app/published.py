@@ -14,20 +14,10 @@ from typing import Any
 from measures_app import measures
 from measures_app.psychometrics.rates import deterioration_rate, improvement_rate
 from reports_app.cells import Cells, Key, fill, hide
+from reports_app.classes import CLINICAL_STARTERS, PROVISIONAL, STOPPED_OF, recovered_of
 from reports_app.extract import CLINIC, Extract, Scope
-from reports_app.metrics import (
-    CLINICAL_STARTERS,
-    ENDING_RATES,
-    ENTERED_OF,
-    PROVISIONAL,
-    STOPPED_OF,
-    Maker,
-    Metric,
-    ending_rate,
-    lapsed_of,
-    monthly_metrics,
-    recovered_of,
-)
+from reports_app.metric import Maker, Metric
+from reports_app.metrics import ENDING_RATES, ENTERED_OF, ending_rate, lapsed_of, monthly_metrics
 from reports_app.models import EpisodeSummary
 from reports_app.periods import Period
 from reports_app.shares import shared_out

@@ -19,7 +19,7 @@ from measures_app import measures
 from measures_app.charts import IntervalRow, interval_svg
 from measures_app.psychometrics.suppression import Sum, publish
 from reports_app.explain import SECTIONS, label_of, sentence_of
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.published import BLANK
 from reports_app.waiting import OF_ALL
 

@@ -23,7 +23,7 @@ from sessions_app.models import Referral
 
 if TYPE_CHECKING:
     from reports_app.extract import Scope
-    from reports_app.metrics import Maker, Metric
+    from reports_app.metric import Maker, Metric
 
 COLUMNS = {
     "pk": "referral",

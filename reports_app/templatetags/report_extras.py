@@ -17,7 +17,7 @@ from measures_app.psychometrics.decisions import Estimate
 from measures_app.psychometrics.rates import BoundedRate
 from reports_app.explain import LABELS, label_of, percent
 from reports_app.lengths import Length, day_words
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.published import BLANK
 from reports_app.small import ShownMetric
 

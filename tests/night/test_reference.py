@@ -12,8 +12,9 @@ from measures_app import fitting
 from measures_app.models import ExpectedChangeModel, Measure, Trajectory
 from measures_app.reference_models import References
 from reports_app import kept, reference_change
+from reports_app.effects import NO_REFERENCE
 from reports_app.extract import extract
-from reports_app.metrics import NO_REFERENCE, monthly_metrics
+from reports_app.metrics import monthly_metrics
 from reports_app.models import EpisodeSummary
 from reports_app.nightly import run_night
 from reports_app.periods import Month

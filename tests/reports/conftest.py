@@ -18,7 +18,7 @@ from measures_app import actions as measure_actions
 from measures_app import measures
 from reports_app.editions import Report, make_report
 from reports_app.extract import Scope
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.nightly import run_night
 from reports_app.periods import Month
 from sessions_app import actions, clinic_time

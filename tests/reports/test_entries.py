@@ -10,7 +10,7 @@ from reports_app import actions as report_actions
 from reports_app.board import entered, targets
 from reports_app.editions import report_context, to_pdf
 from reports_app.extract import Scope
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.models import ContractTarget, MonthlyEntry
 from reports_app.paper import missing
 from reports_app.periods import Range

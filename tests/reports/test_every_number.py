@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from reports_app.metrics import CLASSES
+from reports_app.classes import CLASSES
 from tests.reports.conftest import Month12, signed_in
 
 PAGES = (

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from reports_app.editions import defused, make_report, number_text, to_csv, to_format, to_xlsx
 from reports_app.extract import Scope
-from reports_app.metrics import COLUMNS, Metric
+from reports_app.metric import COLUMNS, Metric
 from reports_app.paper import missing
 from reports_app.small import few_of
 from reports_app.templatetags.report_extras import metric_interval, metric_n, metric_value

@@ -14,7 +14,8 @@ from measures_app import measures
 from measures_app.models import Administration
 from reports_app import figures, still_looking, trend
 from reports_app.extract import CLINIC, Scope, extract
-from reports_app.metrics import Metric, monthly_metrics
+from reports_app.metric import Metric
+from reports_app.metrics import monthly_metrics
 from reports_app.models import KeptFigures, TouchedMonth
 from reports_app.nightly import refresh_episode
 from reports_app.tasks import refresh_months

@@ -10,7 +10,7 @@ from typing import Any
 import pypdf
 import pytest
 
-from reports_app.metrics import COLUMNS, Metric
+from reports_app.metric import COLUMNS, Metric
 from reports_app.paper import missing
 from reports_app.small import few_of
 from reports_app.templatetags.report_extras import metric_interval, metric_value

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reports_app.extract import CLINIC
-from reports_app.metrics import Metric, monthly_metrics
+from reports_app.metric import Metric
+from reports_app.metrics import monthly_metrics
 from reports_app.published import (
     BLANK,
     Publication,

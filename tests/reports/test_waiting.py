@@ -12,7 +12,7 @@ from reports_app.editions import make_published, make_report
 from reports_app.extract import Scope
 from reports_app.figures import metrics_of
 from reports_app.flow import flow as flow_of
-from reports_app.metrics import Metric
+from reports_app.metric import Metric
 from reports_app.models import TouchedMonth
 from reports_app.nightly import refresh_episode, run_night
 from reports_app.periods import Month
