@@ -54,13 +54,19 @@ def count() -> dict[tuple[str, int], Reference]:
     return found
 
 
-def as_json(references: References) -> list[Any]:
-    return [[*key, *astuple(reference)] for key, reference in references.items()]
+def _years() -> list[int]:
+    frozen = ExpectedChangeModel.objects.exclude(reference_year=None).order_by("reference_year")
+    return list(frozen.values_list("reference_year", flat=True).distinct())
+
+
+def as_json(references: References) -> dict[str, Any]:
+    rows = [[*key, *astuple(reference)] for key, reference in references.items()]
+    return {"years": _years(), "rows": rows}
 
 
 def read() -> References:
-    """As the night counted them; counted where no night has."""
+    """As the night counted them; counted where none has since the newest year's models."""
     kept = KeptFigures.objects.filter(of=NAME, scope="").values_list("content", flat=True).first()
-    if kept is None:
+    if kept is None or kept["years"] != _years():
         return count()
-    return {(code, year): Reference(change, sd, n) for code, year, change, sd, n in kept}
+    return {(code, year): Reference(change, sd, n) for code, year, change, sd, n in kept["rows"]}

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from measures_app import measures
 from measures_app.charts import TrendPoint
 from measures_app.psychometrics.decisions import Estimate
 from measures_app.psychometrics.rates import BoundedRate
@@ -59,6 +60,11 @@ def _written(metric: Metric, value: float | None) -> str:
 def metric_label(metric: Metric) -> str:
     label = label_of(metric)
     return f"{label}: {metric.note}" if metric.metric == "clients_by_age_group" else label
+
+
+@register.filter
+def measure_title(code: str) -> str:
+    return measures.titles().get(code, code)
 
 
 @register.filter

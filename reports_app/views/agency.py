@@ -5,6 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from measures_app.charts import interval_charts, trend_svg
@@ -12,7 +13,7 @@ from reports_app import actions, figures
 from reports_app.comparison import comparison
 from reports_app.editions import CONTENT_TYPES, FORMATS, page_context, report_context, shown_report
 from reports_app.extract import Scope
-from reports_app.models import ReportEdition, ReportRun
+from reports_app.models import ContractTarget, ReportEdition, ReportRun
 from reports_app.paper import PaperUnavailable, missing
 from reports_app.periods import Month, Months, Period, PeriodProblem, months_back, parse_period
 from reports_app.plots import trend_plot
@@ -20,7 +21,7 @@ from reports_app.small import rates_svg
 from reports_app.trend import trends
 from sessions_app import audit, clinic_time, policies, presence, progress, rights
 from sessions_app.context import acting_as, system
-from sessions_app.models import Programme
+from sessions_app.models import Episode, Programme
 
 LISTED_MONTHS = 24
 
@@ -43,7 +44,14 @@ def chosen_scope(request: HttpRequest) -> Scope:
         programme = Programme.objects.filter(name=name).first()
         if programme is None:
             raise Http404
-    return Scope(programme, request.GET.get("funder") or None)
+    funder = request.GET.get("funder") or None
+    if funder is not None:
+        with acting_as(system("report")):
+            # Who has a contract, or pays for somebody: else any words would be a scope.
+            named = (rows.objects.filter(funder=funder) for rows in (ContractTarget, Episode))
+            if not any(rows.exists() for rows in named):
+                raise Http404
+    return Scope(programme, funder)
 
 
 def _address(**wanted: str) -> str:
@@ -104,20 +112,22 @@ def reports(request: HttpRequest) -> HttpResponse:
 @rights.needs("export_reports")
 def month(request: HttpRequest, month: str) -> HttpResponse:
     """The period on one page, with its files and what it compares to."""
-    asked = request.GET.get("period", "").strip() or _asked_range(request)
-    if asked:
-        try:
+    try:
+        asked = request.GET.get("period", "").strip() or _asked_range(request)
+        if asked:
             return redirect(
                 reverse("report", args=[str(parse_period(asked))])
                 + _address(**_kept_in_address(chosen_scope(request)))
             )
-        except PeriodProblem as problem:
-            return _month_page(request, period_or_404(month), str(problem), 400)
+    except PeriodProblem as problem:
+        return _month_page(request, period_or_404(month), str(problem), 400)
     return _month_page(request, period_or_404(month))
 
 
 def _asked_range(request: HttpRequest) -> str:
     days = [request.GET.get(name, "").strip() for name in ("from", "to")]
+    if any(days) and not all(days):
+        raise PeriodProblem(str(_("A range has two days: say from when and to when.")))
     return "..".join(days) if any(days) else ""
 
 

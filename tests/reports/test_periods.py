@@ -92,6 +92,11 @@ def test_the_page_takes_a_range_and_says_what_is_wrong_with_one(month: Month12) 
     assert wrong.status_code == 400
     assert "ends before it begins" in wrong.content.decode()
     assert 'value="2025-03-02"' in wrong.content.decode()  # what was typed is kept
+    half = browser.get(page, {"from": str(month.month.start)})
+    assert half.status_code == 400
+    assert "say from when and to when" in half.content.decode()
+    assert f'value="{month.month.start}"' in half.content.decode(), "what was typed is kept"
+    assert browser.get(page, {"funder": "Nobody ever paid"}).status_code == 404
     assert browser.get("/reports/soon/").status_code == 404
 
 
