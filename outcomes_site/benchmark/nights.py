@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from measures_app.models import Administration, Measure
+from outcomes_site.benchmark.memory import Memory
 from outcomes_site.benchmark.parts import SEED, command, settle
 from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, system
@@ -34,7 +35,8 @@ def run(clients: int, say: Callable[[str], object]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``nights`` (a row each: what, sessions, seconds, the parts' seconds, episodes, changed)
+        ``nights`` (a row each: what, sessions, seconds, the parts' seconds, episodes, changed,
+        and the most memory that night and database held at once, see `memory`)
         and ``ratios``: ``ten_times`` (of a whole night with ten times the clients; at most 11 is
         asked) and ``news_is_one_in`` (how many nights after 1 % new sessions a whole night is
         worth; at least 6).
@@ -62,7 +64,8 @@ def run(clients: int, say: Callable[[str], object]) -> dict[str, Any]:
 def _night(what: str, say: Callable[[str], object]) -> dict[str, Any]:
     settle()
     say(f"Running a night: {what} ...")
-    seconds, night = command("run_nightly")
+    with Memory() as memory:
+        seconds, night = command("run_nightly")
     with acting_as(system("benchmark")):
         sessions = Session.objects.count()
     connection.close()
@@ -73,6 +76,7 @@ def _night(what: str, say: Callable[[str], object]) -> dict[str, Any]:
         "steps": night["seconds"],
         "episodes": night["episodes"],
         "changed": night["changed"],
+        "memory_mb": memory.as_dict(),
     }
 
 
@@ -166,6 +170,12 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"  night   {night['seconds']:8.1f} s, {night['sessions']} sessions: {night['what']} "
             f"({night['changed']} of {night['episodes']} episodes read; {steps})"
         )
+        held = night["memory_mb"]
+        if held["peak"] is not None:
+            said.append(
+                f"          {held['peak']:8d} MB at most at once: {held['night']} the night's "
+                f"processes, {held['database']} the database's (asked: 2000)"
+            )
     ratios = found["ratios"]
     said.append(f"  ten times the clients take {ratios['ten_times']:.1f} times as long (asked: 11)")
     said.append(

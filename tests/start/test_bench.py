@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
-from outcomes_site.benchmark import doors, papers
+from outcomes_site.benchmark import doors, memory, papers
 from outcomes_site.benchmark.respondents import Respondents
 from outcomes_site.local.processes import CHECKOUT
 from reports_app import paper
@@ -37,6 +37,22 @@ def test_it_is_bounded(wrong: dict[str, int]) -> None:
     with pytest.raises(CommandError, match="lies between") as refused:
         call_command("bench", **wrong)
     assert refused.value.returncode == 2
+
+
+def test_a_nights_memory_is_its_processes_and_the_databases(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "EVERY_SECONDS", 0.02)
+    with memory.Memory() as held:
+        child = "held = b'1' * 90_000_000; import time; time.sleep(0.3)"
+        subprocess.run([sys.executable, "-c", child], check=True)
+    if held.server is None:
+        pytest.skip("the database runs elsewhere, or as somebody whose processes aren't shown")
+    assert held.night is not None
+    assert held.database is not None
+    assert 80 <= held.night < 200
+    assert held.database > 0
+    assert held.peak == held.night + held.database
 
 
 def test_every_page_it_measures_opens_for_its_role(clinic: Clinic) -> None:
