@@ -107,12 +107,13 @@ def read_series(
     as_of: date | None = None,
     beside: BesideOf | None = None,
     visits: pd.DataFrame | None = None,
+    alliance: pd.DataFrame | None = None,
 ) -> list[Reading]:
     """Read many series with their models; expected responses in one batch per model.
 
     `in_care` are the episodes whose scores to come are forecast (None: all of them), as known on
     the day `as_of` (None: today). `beside`: of one episode that was read already.
-    `visits` (`series.attended`): theirs, where they were.
+    `visits` (`series.attended`) and `alliance` (`series.scores`): theirs, where they were.
     """
     readings: list[Reading] = []
     groups: dict[ModelKey, list[Reading]] = {}
@@ -126,7 +127,7 @@ def read_series(
         readings.append(reading)
         if model is not None:
             groups.setdefault(key, []).append(reading)
-    care = _InCare(readings, in_care, visits) if beside is None else beside
+    care = _InCare(readings, in_care, visits, alliance) if beside is None else beside
     for key, members in groups.items():
         fitted = growth_of(models[key])
         _expect(members, fitted)
@@ -147,15 +148,17 @@ class _InCare:
         readings: list[Reading],
         in_care: Collection[int] | None,
         visits: pd.DataFrame | None,
+        alliance: pd.DataFrame | None,
     ) -> None:
-        self.readings, self.in_care, self.visits = readings, in_care, visits
+        self.readings, self.in_care = readings, in_care
+        self.visits, self.alliance = visits, alliance
         self.found: pd.DataFrame | None = None
 
     def __call__(self, as_of: date) -> pd.DataFrame:
         if self.found is None:
             there = {r.series.episode_id for r in self.readings}
             ids = sorted(there if self.in_care is None else there.intersection(self.in_care))
-            self.found = prognosis.beside_now(ids, as_of, self.visits)
+            self.found = prognosis.beside_now(ids, as_of, self.visits, self.alliance)
         return self.found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+import pandas as pd
+
 from measures_app.expected import Reading
 from measures_app.models import Measure, StoppingModel
 from measures_app.psychometrics.alliance import AllianceLimits
@@ -118,14 +120,24 @@ def add_attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
         _leads(facts, as_of)
 
 
-def add_series(facts: dict[int, EpisodeFacts], readings: Iterable[Reading], as_of: date) -> None:
-    """The outcome series as read, and the alliance series, each under its episode."""
+def add_series(
+    facts: dict[int, EpisodeFacts],
+    readings: Iterable[Reading],
+    as_of: date,
+    alliance: pd.DataFrame | None = None,
+) -> None:
+    """The outcome series as read, and the alliance series, each under its episode.
+
+    `alliance`: the scores of these episodes and perhaps of others, where they were read already.
+    """
     if not facts:
         return
     for reading in readings:
         if reading.series.episode_id in facts:
             facts[reading.series.episode_id].readings.append(reading)
-    for series in as_series(scores([Measure.Purpose.ALLIANCE], as_of, list(facts))):
+    if alliance is None:
+        alliance = scores([Measure.Purpose.ALLIANCE], as_of, list(facts))
+    for series in as_series(alliance[alliance["episode_id"].isin(list(facts))]):
         facts[series.episode_id].alliance.append(series)
 
 

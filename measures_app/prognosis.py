@@ -93,8 +93,13 @@ class Courses:
         return b"".join(self.visits[name].to_numpy(float).tobytes() for name in columns)
 
 
-def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> pd.DataFrame:
-    """`visits` (episode_id, t, held_on) with alliance, its change, no-shows and pace so far."""
+def beside_the_scores(
+    visits: pd.DataFrame, as_of: date, ids: Sequence[int], alliance: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """`visits` (episode_id, t, held_on) with alliance, its change, no-shows and pace so far.
+
+    `alliance`: the alliance scores of these episodes, where they were read already.
+    """
     away = Session.objects.filter(
         series.within("episode_id", ids), status=Session.Status.NO_SHOW, held_on__lte=as_of
     )
@@ -106,7 +111,8 @@ def beside_the_scores(visits: pd.DataFrame, as_of: date, ids: Sequence[int]) -> 
     ).sort_values(["episode_id", "held_on"], kind="stable")
     marked["no_shows"] = marked.groupby("episode_id", sort=False)["no_shows"].cumsum()
     found = marked[marked["t"].notna()].astype({"t": "int64"})
-    alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
+    if alliance is None:
+        alliance = series.scores([Measure.Purpose.ALLIANCE], as_of, ids, visits=visits)
     alliance = alliance[alliance["relation"] == "self"]
     alliance = alliance.assign(t=alliance["t"] + alliance["before"])
     alliance = alliance.drop_duplicates(["episode_id", "t"], keep="last")
@@ -133,18 +139,23 @@ def paced(days: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def beside_now(
-    episode_ids: Sequence[int], as_of: date, visits: pd.DataFrame | None = None
+    episode_ids: Sequence[int],
+    as_of: date,
+    visits: pd.DataFrame | None = None,
+    alliance: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """By episode: the newest alliance score, its change, no-shows and pace up to the last session.
 
-    `visits`: of these episodes and perhaps of others, where they were read already. Of one
-    episode that was read already `single.Course.beside` says the same.
+    `visits` and `alliance`: of these episodes and perhaps of others, where they were read
+    already. Of one episode that was read already `single.Course.beside` says the same.
     """
     if visits is None:
         visits = series.attended(as_of, episode_ids)
     else:
         visits = visits[visits["episode_id"].isin(episode_ids)]
-    found = beside_the_scores(visits, as_of, episode_ids)
+    if alliance is not None:
+        alliance = alliance[alliance["episode_id"].isin(episode_ids)]
+    found = beside_the_scores(visits, as_of, episode_ids, alliance)
     newest = found.drop_duplicates("episode_id", keep="last")
     return newest.set_index("episode_id")[list(NOW)]
 

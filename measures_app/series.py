@@ -196,6 +196,13 @@ def scores(
     return frame.reset_index(drop=True)
 
 
+def by_purpose(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of change measures and those of the alliance, of a frame with both."""
+    purposes = {pk: measure.purpose for pk, measure in kept().measures.items()}
+    alliance = frame["measure_id"].map(purposes) == Measure.Purpose.ALLIANCE
+    return frame[~alliance], frame[alliance]
+
+
 def _number(frame: pd.DataFrame, visits: pd.DataFrame) -> pd.Series[Any]:
     """t of each score: its session's number, else the sessions attended up to its day.
 

@@ -131,11 +131,19 @@ def bring_up_to_date(
         scope = found.scope(block)
         wanted = scope if isinstance(scope, range) else sorted({*found.changed, *loud})
         visits = series.attended(as_of, wanted)
-        courses = series.as_series(series.scores(as_of=as_of, episode_ids=wanted, visits=visits))
-        readings = expected.read_series(
-            courses, models, in_care=set(open_now), as_of=as_of, visits=visits
+        purposes = [*series.CHANGE_PURPOSES, Measure.Purpose.ALLIANCE]
+        scores, alliance = series.by_purpose(
+            series.scores(purposes, as_of, episode_ids=wanted, visits=visits)
         )
-        histories.add_series(loud, readings, as_of)
+        readings = expected.read_series(
+            series.as_series(scores),
+            models,
+            in_care=set(open_now),
+            as_of=as_of,
+            visits=visits,
+            alliance=alliance,
+        )
+        histories.add_series(loud, readings, as_of, alliance)
     with watch.part("trajectories"):
         changed = set(found.changed)
         fresh = [reading for reading in readings if reading.series.episode_id in changed]
