@@ -9,7 +9,7 @@ newer evidence that is worse. The same facts give the same flags, in any order, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -257,8 +257,9 @@ def _wanted(
     constants: Constants,
     models: Models,
     report: FlagReport,
+    waiting: Collection[int],
 ) -> dict[FlagKey, Spoken]:
-    waiting, own = unconfirmed_clinicians(as_of), own_checkpoints(as_of)
+    own = own_checkpoints(as_of)
     wanted: dict[FlagKey, Spoken] = {}
     for known in facts:
         if is_stale_import(known, as_of):
@@ -293,6 +294,7 @@ def refresh_flags(
     quiet: Mapping[int, EpisodeFacts] | None = None,
     scores: Mapping[int, int] | None = None,
     leave: Iterable[int] = (),
+    unconfirmed: Collection[int] | None = None,
 ) -> FlagReport:
     """Bring the flags of these episodes (None: of all) to what the facts say.
 
@@ -307,11 +309,16 @@ def refresh_flags(
         `scores` says how many scores the longest series of each has.
     leave : iterable of int
         Episodes whose flags are of a later day than this: not touched.
+    unconfirmed : collection of int
+        `histories.unconfirmed_clinicians`, where the caller has them.
     """
     rule_set = current_rule_set(as_of)
     constants, quiet, left = constants_of(rule_set), quiet or {}, set(leave)
     report = FlagReport()
-    wanted = _wanted(facts.values(), quiet, scores or {}, as_of, constants, models or {}, report)
+    waiting = unconfirmed_clinicians(as_of) if unconfirmed is None else unconfirmed
+    wanted = _wanted(
+        facts.values(), quiet, scores or {}, as_of, constants, models or {}, report, waiting
+    )
     # Locked, so that a decision taken this moment isn't overwritten; decisions are read after.
     live = (
         Flag.objects.standing()

@@ -60,7 +60,7 @@ def open_episodes(as_of: date, episode_ids: Ids = None) -> dict[int, EpisodeFact
 
 
 def _attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
-    rows = Session.objects.filter(episode__in=list(facts), held_on__lte=as_of).order_by(
+    rows = Session.objects.filter(within("episode_id", facts), held_on__lte=as_of).order_by(
         "held_on", "pk"
     )
     for episode, status, day, kind in rows.values_list(
@@ -81,7 +81,7 @@ def _attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
 
 def _leads(facts: dict[int, EpisodeFacts], as_of: date) -> None:
     rows = Assignment.objects.filter(
-        episode__in=list(facts), part=Assignment.Part.LEAD, from_on__lte=as_of
+        within("episode_id", facts), part=Assignment.Part.LEAD, from_on__lte=as_of
     ).order_by("episode", "from_on", "pk")
     for episode, clinician, from_on in rows.values_list("episode", "clinician", "from_on"):
         known = facts[episode]
@@ -94,7 +94,7 @@ def _leads(facts: dict[int, EpisodeFacts], as_of: date) -> None:
 def _seen_since_transfer(facts: dict[int, EpisodeFacts], as_of: date) -> None:
     """Seen by anybody after the day of the transfer, or on that day by the new clinician."""
     rows = Session.objects.filter(
-        episode__in=list(facts), status=Session.Status.ATTENDED, held_on__lte=as_of
+        within("episode_id", facts), status=Session.Status.ATTENDED, held_on__lte=as_of
     ).values_list("episode", "held_on", "meeting__clinicians")
     for episode, held_on, clinician in rows if facts else ():
         known = facts[episode]

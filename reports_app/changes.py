@@ -179,7 +179,7 @@ def quiet(open_now: Mapping[int, EpisodeFacts], found: Changes) -> dict[int, Epi
     """
     changed = set(found.changed)
     decided = set(
-        Flag.objects.filter(episode__in=list(open_now), state=Flag.State.DECIDED).values_list(
+        Flag.objects.filter(within("episode_id", open_now), state=Flag.State.DECIDED).values_list(
             "episode", flat=True
         )
     )

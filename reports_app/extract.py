@@ -17,7 +17,7 @@ from reports_app.reference_change import OUTSIDE_OUTCOME, References
 from reports_app.reference_change import read as read_references
 from reports_app.waiting import Waits, waits
 from sessions_app import clinic_time
-from sessions_app.models import Programme, Respondent, Session
+from sessions_app.models import Client, Programme, Respondent, Session
 
 SUMMARY_COLUMNS = [
     "episode_id", "client_id", "programme__name", "purpose", "gender", "age_at_opening",
@@ -189,9 +189,9 @@ def complete_by(period: Period, by: str, scope: Scope = CLINIC) -> dict[Any, int
 def _served_by_age(period: Period, attended: QuerySet[Session]) -> dict[str, int]:
     """People, unduplicated, by age group in the period's first year of birth reckoning."""
     counts = {name: 0 for name, _, _ in AGE_BANDS} | {"not recorded": 0}
-    people = attended.values("client__birth_year").annotate(n=Count("client", distinct=True))
-    for row in people.order_by("client__birth_year"):
-        year = row["client__birth_year"]
+    people = Client.objects.filter(pk__in=attended.values("client")).order_by()
+    for row in people.values("birth_year").annotate(n=Count("pk")):
+        year = row["birth_year"]
         counts[age_band(None if year is None else period.start.year - year)] += row["n"]
     return counts
 

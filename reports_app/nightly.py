@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from datetime import time as clock
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -105,12 +105,18 @@ def _stopping(run: NightlyRun, block: str) -> dict[str, Any]:
 
 
 def bring_up_to_date(
-    block: Ids, as_of: date, *, force: bool = False, live: bool = True
+    block: Ids,
+    as_of: date,
+    *,
+    force: bool = False,
+    live: bool = True,
+    unconfirmed: Collection[int] | None = None,
 ) -> dict[str, Any]:
     """Read a block's episodes again where something changed: trajectories, flags, summaries.
 
     The caller holds the block's lock. `force` reads a few whether or not anything changed; a run
-    that isn't `live` leaves the notes of what changed to one that is.
+    that isn't `live` leaves the notes of what changed to one that is. `unconfirmed` clinicians are
+    the clinic's, where the caller has asked for them already.
     """
     watch = Stopwatch()
     bulk.prefer_indexes()
@@ -158,6 +164,7 @@ def bring_up_to_date(
             quiet=quiet,
             scores=found.scores,
             leave=found.later,
+            unconfirmed=unconfirmed,
         )
     with watch.part("summaries"):
         theirs = visits if scope is wanted else visits[visits["episode_id"].isin(changed)]
@@ -178,7 +185,14 @@ def bring_up_to_date(
 def _episodes(run: NightlyRun, block: str) -> dict[str, Any]:
     which = steps.block_of(int(block))
     steps.lock_block(which)
-    return bring_up_to_date(which, run.as_of, live=run.live)
+    unconfirmed = _unconfirmed(run.pk, run.started_at, run.as_of)
+    return bring_up_to_date(which, run.as_of, live=run.live, unconfirmed=unconfirmed)
+
+
+@lru_cache(maxsize=1)
+def _unconfirmed(_run: int | None, _began: datetime | None, as_of: date) -> frozenset[int]:
+    """Of the whole clinic, asked once a night in each process: it is the same for every block."""
+    return frozenset(histories.unconfirmed_clinicians(as_of))
 
 
 def _sessions(run: NightlyRun, block: str) -> dict[str, Any]:
@@ -267,6 +281,7 @@ def _rehearse(as_of: date) -> dict[str, Any]:
         # What stands was made of later days: here it is as if it weren't there.
         for model in (EpisodeSummary, Trajectory):
             model.objects.all()._raw_delete(model.objects.db)
+        _unconfirmed.cache_clear()
         works = WORKS | {"models": partial(_models, counts=of_scores(as_of))}
         results = [works[part.name](run, part.block) for part in parts]
         result = _gathered(run, results)

@@ -18,7 +18,7 @@ from sessions_app import clinic_time, yielding
 from sessions_app.context import acting_as, system
 
 BAD_INPUT = 2
-WORTH_A_HELPER = 8  # steps due at once
+WORTH_A_HELPER = 2  # blocks of episodes: a smaller clinic's night is over before one has started
 
 
 class Command(BaseCommand):
@@ -53,8 +53,9 @@ class Command(BaseCommand):
         helpers: list[subprocess.Popen[bytes]] = []
 
         def call(run: NightlyRun, due: int) -> None:
-            """Helpers stay to the end, so they are called once; a few steps aren't worth one."""
-            while due >= WORTH_A_HELPER and len(helpers) < options["processes"] - 1:
+            """Helpers stay to the end, so they are called once, when the night begins."""
+            blocks = run.steps.filter(name="episodes").count()
+            while blocks >= WORTH_A_HELPER and len(helpers) < options["processes"] - 1:
                 helpers.append(self._helper(run))
 
         try:
