@@ -38,7 +38,7 @@ PAGES = {
         "/review/", "/review/{ana}/", "/review/{boris}/", "/clients/{ana}/transfer/",
         "/caseload/hand-over/", "/caseload/hand-over/?clinician={alice}",
     ],
-    "dora": ["/agency/"],
+    "dora": ["/agency/", "/agency/funnel/"],
     "fred": ["/tablets/", "/schedule/", "/clients/new/"],
     "adam": ["/people/", "/settings/", "/settings/alerts/",
              "/settings/statement/", "/settings/retention/", "/emergency/", "/audit/", "/import/",
