@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,28 @@ def _say(line: str) -> None:
 
 
 def _run(step: Step, environment: dict[str, str]) -> bool:
-    _say(f"\n=== {step.name}")
-    began = time.monotonic()
-    done = subprocess.run(step.command, cwd=ROOT, env=environment, check=False)
-    verdict = "ok" if done.returncode == 0 else f"NOT OK (exit status {done.returncode})"
-    _say(f"--- {step.name}: {verdict}, {time.monotonic() - began:.1f} s")
-    return done.returncode == 0
+    return _run_all([step], environment)[step.name]
+
+
+def _run_all(steps: Sequence[Step], environment: dict[str, str]) -> dict[str, bool]:
+    """Run steps two at a time; what each says is passed on in their order. Verdicts by name."""
+
+    def run(step: Step) -> tuple[subprocess.CompletedProcess[bytes], float]:
+        began = time.monotonic()
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(step.command, cwd=ROOT, env=environment, check=False, **both)
+        return done, time.monotonic() - began
+
+    results = {}
+    with ThreadPoolExecutor(2) as pool:
+        for step, (done, took) in zip(steps, pool.map(run, steps), strict=True):
+            _say(f"\n=== {step.name}")
+            sys.stdout.buffer.write(done.stdout)
+            sys.stdout.buffer.flush()
+            verdict = "ok" if done.returncode == 0 else f"NOT OK (exit status {done.returncode})"
+            _say(f"--- {step.name}: {verdict}, {took:.1f} s")
+            results[step.name] = done.returncode == 0
+    return results
 
 
 def _run_pytest(arguments: Sequence[str], environment: dict[str, str]) -> tuple[bool, str]:
@@ -120,9 +137,7 @@ def run(arguments: Sequence[str]) -> int:
     lifecycle.stop_on_signals()
     results: dict[str, bool] = {}
     if not arguments:
-        without_database = _environment()
-        for step in STATIC_STEPS:
-            results[step.name] = _run(step, without_database)
+        results |= _run_all(STATIC_STEPS, _environment())
     with services():
         wanted = [*arguments] if arguments else [*COVERAGE, *SIDE_BY_SIDE]
         results["tests"], summary = _run_pytest(wanted, _environment())
