@@ -8,7 +8,7 @@ A rate is made of the rounded counts, by the same formulas as the exact one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from measures_app import measures
@@ -54,6 +54,7 @@ class Publication:
     counts: dict[Key, float | None]
     means: dict[Key, tuple[float | None, ...]]  # (value, low, high), of waits (worst, best) too
     notes: dict[Key, str]  # what an expected score was held to
+    names: dict[str, str] = field(default_factory=dict)  # what a scope (its key) was called then
 
     def kept(self) -> dict[str, Any]:
         """As JSON, for the next edition to be held against."""
@@ -61,16 +62,27 @@ class Publication:
             "counts": [[*key, value] for key, value in self.counts.items()],
             "means": [[*key, list(values)] for key, values in self.means.items()],
             "notes": [[*key, note] for key, note in self.notes.items()],
+            "names": self.names,
         }
 
     @classmethod
     def from_kept(cls, kept: Mapping[str, Any]) -> Publication | None:
+        """As it was, under the names of today: who renames a programme forgets nothing of it."""
         if not kept:
             return None
+        now = {}
+        for key, name in kept.get("names", {}).items():
+            scope = Scope.from_key(key)
+            now[name] = name if scope is None else scope.name
+
+        def cell(row: list[Any]) -> Key:
+            return now.get(row[0], row[0]), row[1], row[2]
+
         return cls(
-            {(row[0], row[1], row[2]): row[3] for row in kept["counts"]},
-            {(row[0], row[1], row[2]): tuple(row[3]) for row in kept["means"]},
-            {(row[0], row[1], row[2]): row[3] for row in kept["notes"]},
+            {cell(row): row[3] for row in kept["counts"]},
+            {cell(row): tuple(row[3]) for row in kept["means"]},
+            {cell(row): row[3] for row in kept["notes"]},
+            {key: now[name] for key, name in kept.get("names", {}).items()},
         )
 
 
@@ -121,7 +133,10 @@ def publication_of(
         None if before is None else before.counts,
         [part.counts for part in parts],
     )
-    return Publication(counts, dict(_means(exact, counts, before)), notes)
+    # A funder is what it is called; a programme may be called something else tomorrow.
+    named = (data.scope for scopes in shares for data in scopes)
+    names = {s.key: s.name for s in named if s.programme is not None and s.programme.pk}
+    return Publication(counts, dict(_means(exact, counts, before)), notes, names)
 
 
 def _means(

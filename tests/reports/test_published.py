@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports_app.extract import CLINIC
+from reports_app.extract import CLINIC, Scope
 from reports_app.metric import Metric
 from reports_app.metrics import monthly_metrics
 from reports_app.published import (
@@ -19,6 +19,7 @@ from reports_app.published import (
 )
 from reports_app.small import few_of, sentences
 from reports_app.waiting import OF_ALL
+from sessions_app.models import Programme
 from tests.reports.published_clinic import BASE, FUNDERS, LIMIT, PERIOD, PROGRAMMES, a_clinic
 
 OF_ALL_WHO = {"waiting_all_median_days": ("waits", "waiting"),
@@ -162,3 +163,19 @@ def test_stopping_without_improvement_is_of_the_counts_that_are_shown(db: Any) -
         counts = [made.counts[m.scope, m.measure, name] for name in named]
         assert (m.numerator, m.denominator) == (counts[0], counts[1])
         assert m.best == pytest.approx((counts[0] or 0) / (counts[2] or 1))
+
+
+def test_who_renames_a_programme_forgets_nothing_of_it(db: Any) -> None:
+    """Else the next edition would be held against nothing, and the two could be subtracted."""
+    programme = Programme.objects.create(name="Adults")
+    clinic, shares = a_clinic(6)
+    shares[0][0] = replace(shares[0][0], scope=Scope(programme))
+    first = publication_of(clinic, shares)
+    Programme.objects.filter(pk=programme.pk).update(name="Grown-ups")
+    kept = Publication.from_kept(first.kept())
+    assert kept is not None
+    assert {k[1:]: v for k, v in first.counts.items() if k[0] == "Adults"} == {
+        k[1:]: v for k, v in kept.counts.items() if k[0] == "Grown-ups"
+    }
+    assert not [key for key in (*kept.counts, *kept.means) if key[0] == "Adults"]
+    assert kept.counts["clinic", "", "opened"] == first.counts["clinic", "", "opened"]
