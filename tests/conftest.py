@@ -284,7 +284,7 @@ def start_worker(
         process = processes.start(command, log=log, environment=environment)
         worker = Worker(process, log)
         started.append(worker)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not ready.exists():
             if process.poll() is not None or time.monotonic() > end:
                 pytest.fail(f"The worker didn't start:\n{log.read_text()}")

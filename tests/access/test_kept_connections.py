@@ -98,7 +98,7 @@ def test_a_unit_that_breaks_leaves_no_rights_behind(kept: Clinic) -> None:
 
 
 def test_two_threads_act_as_two_people_at_once(kept: Clinic) -> None:
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2, timeout=60)
     counted: dict[str, int] = {}
 
     def work(who: str) -> None:

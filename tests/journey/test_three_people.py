@@ -28,7 +28,7 @@ from tests.cast import BY, PASSWORD, Clinic, build
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 
-PATIENCE = 60
+PATIENCE = 120
 RELIABLE, CUTOFF = 6.6, 25.0  # of the bundled adult measure, provisional
 # First and last score of clients whose care ended today; one has no second score.
 ENDED = [

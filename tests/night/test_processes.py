@@ -91,7 +91,7 @@ def episodes_are_held_up() -> Iterator[None]:
 
 
 def wait_for(what: Callable[[], bool], why: Callable[[], str] = str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not what():
         assert time.monotonic() < end, why()
         time.sleep(0.05)

@@ -37,7 +37,7 @@ print(json.dumps({
 def _said(**how: Any) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", SAYS], cwd=settings.BASE_DIR, capture_output=True, text=True,
-        check=True, timeout=60, **how,
+        check=True, timeout=120, **how,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "outcomes_site.settings"},
     )  # fmt: skip
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

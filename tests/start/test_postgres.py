@@ -48,7 +48,7 @@ def answer(url: str, question: str = "SELECT 1"):
         return cursor.fetchone()[0]
 
 
-def wait_until(true, patience: float = 30):
+def wait_until(true, patience: float = 120):
     end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, "it never happened"

@@ -53,7 +53,7 @@ def manage(*arguments: str, folder: Path | None = None) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -85,7 +85,7 @@ class Up:
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(by)
-        status = self.process.wait(60)
+        status = self.process.wait(120)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
@@ -145,7 +145,7 @@ def get(url: str) -> tuple[int, str]:
             return refused.code, refused.read().decode()
 
 
-def wait_until(true, patience: float = 60):
+def wait_until(true, patience: float = 120):
     end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, "it never happened"
