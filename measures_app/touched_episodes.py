@@ -19,9 +19,9 @@ ALWAYS: Final = "DATE '0001-01-01'"  # whatever day is looked at
 
 
 def _known_by(stamp: str) -> str:
-    """The day a moment lies in, wherever the clinic is: from the one before to the one after."""
+    """The day a moment lies in, wherever the clinic is: one of three."""
     day = f"({stamp} AT TIME ZONE 'UTC')::date"
-    return f"({day} - 1), ({day} + 1)"
+    return f"({day} - 1), ({day}), ({day} + 1)"
 
 
 # (episode, day) of each table's rows, from `changed`: the rows before and after.
