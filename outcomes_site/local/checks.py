@@ -45,8 +45,8 @@ STATIC_STEPS = [
     Step("migrations", _manage("makemigrations", "--check", "--dry-run")),
     Step("system checks", _manage("check", "--fail-level", "WARNING")),
 ]
-# While the tests run that complete them; `test --cov` measures the whole, and takes longer.
-COVERAGE = ["--cov", "--cov-report=", "-p", "tests.traced"]
+# Branch by branch while the tests run that complete them; the whole by lines, while all do.
+COVERAGE = ["--cov", "--cov-report=", "-p", "tests.traced", "-p", "tests.shown"]
 # Much of a test's time is waiting for processes. A module stays with one worker.
 SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
 SIDE_BY_SIDE += ["--no-loadscope-reorder"]  # tests/order.py knows better which take longest
