@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from .logistic import expit_of, logit, ridge_logistic
 from .patterns import FloatArray
+from .ranks import average_ranks
 
 FEWEST_CLIENTS: Final = 100
 TOWARDS_IDENTITY: Final = 10.0
@@ -44,7 +44,7 @@ def area_under_curve(score: npt.ArrayLike, event: npt.ArrayLike) -> float | None
     m, n = int(happened.sum()), int((~happened).sum())
     if m == 0 or n == 0:
         return None
-    ranks = rankdata(np.asarray(score, dtype=np.float64))
+    ranks = average_ranks(np.asarray(score, dtype=np.float64))
     return float((ranks[happened].sum() - m * (m + 1) / 2) / (m * n))
 
 
@@ -66,9 +66,9 @@ def area_under_curve_se(score: npt.ArrayLike, event: npt.ArrayLike) -> float | N
     if m < 2 or n < 2:
         return None
     # Of each person, the share of the other kind whom they stand in the right order with.
-    ranks = rankdata(said)
-    with_event = (ranks[happened] - rankdata(said[happened])) / n
-    without = 1 - (ranks[~happened] - rankdata(said[~happened])) / m
+    ranks = average_ranks(said)
+    with_event = (ranks[happened] - average_ranks(said[happened])) / n
+    without = 1 - (ranks[~happened] - average_ranks(said[~happened])) / m
     return float(np.sqrt(with_event.var(ddof=1) / m + without.var(ddof=1) / n))
 
 

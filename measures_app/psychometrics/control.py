@@ -17,7 +17,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom, norm
+from scipy.special import ndtr
+
+from .ranks import binomial_quantile
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -27,7 +29,7 @@ RUN: Final = 8
 HOLLOW_DAYS: Final = 60
 # Mean distance of two neighbouring standard normal draws.
 _MOVING_RANGE: Final = 2 / math.sqrt(math.pi)
-_TAIL: Final = float(norm.sf(3.0))
+_TAIL: Final = float(ndtr(-3.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,12 @@ def rate_chart(
     sigma = np.sqrt(centre * (1 - centre) / safe)
     chart = _chart(value, centre, sigma, base, age_days)
     few = np.minimum(clients * centre, clients * (1 - centre)) < 5
-    low = np.where(few, binom.ppf(_TAIL, clients, centre) / safe, np.maximum(chart.low, 0.0))
-    high = np.where(few, binom.isf(_TAIL, clients, centre) / safe, np.minimum(chart.high, 1.0))
+    low = np.where(
+        few, binomial_quantile(_TAIL, clients, centre) / safe, np.maximum(chart.low, 0.0)
+    )
+    high = np.where(
+        few, binomial_quantile(1 - _TAIL, clients, centre) / safe, np.minimum(chart.high, 1.0)
+    )
     return _with_limits(chart, low, high)
 
 

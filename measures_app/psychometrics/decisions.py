@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from measures_app.psychometrics.norms import Better, direction
 from measures_app.psychometrics.rates import wilson
@@ -119,7 +119,7 @@ class WhatFollowed:
 def _mean(values: np.ndarray) -> Estimate:
     """Mean with its 95 % interval by Student's t."""
     mean, spread = float(values.mean()), float(values.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * spread / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * spread / math.sqrt(len(values))
     return Estimate(mean, mean - half, mean + half)
 
 

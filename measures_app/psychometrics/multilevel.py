@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from .norms import TWO_SIDED_95
 
@@ -332,4 +332,4 @@ def funnel_limits(
     episodes = np.asarray(n, dtype=np.float64)
     share = within / np.where(episodes > 0, episodes, np.nan)
     spread = np.sqrt(np.where(np.isnan(share), np.inf, share) + between)
-    return np.asarray(float(norm.ppf(0.5 + level / 2)) * spread, dtype=np.float64)
+    return np.asarray(float(ndtri(0.5 + level / 2)) * spread, dtype=np.float64)

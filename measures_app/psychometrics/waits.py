@@ -18,7 +18,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+
+from .ranks import binomial_quantile
 
 ALPHA: Final = 0.05
 
@@ -97,8 +98,8 @@ def wait_quantile(seen: npt.ArrayLike, waiting: npt.ArrayLike, share: float) -> 
     n = len(over)
     ordered = np.sort(over)
     # Ranks whose order statistics hold the quantile with 95 %: 0 or n + 1 bound nothing.
-    lower = int(binom.ppf(ALPHA / 2, n, share)) if n else 0
-    upper = int(binom.ppf(1 - ALPHA / 2, n, share)) + 1 if n else 1
+    lower = int(binomial_quantile(ALPHA / 2, n, share)) if n else 0
+    upper = int(binomial_quantile(1 - ALPHA / 2, n, share)) + 1 if n else 1
     return WaitQuantile(
         value=_quantile(over, share),
         low=float(ordered[lower - 1]) if lower >= 1 else math.nan,

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 FEWEST_GROUPS: Final = 5
 
@@ -72,5 +72,5 @@ def within_slope(
     slope = float((w * dx * dy).sum()) / square
     scores = np.bincount(codes, weights=w * dx * (dy - slope * dx))[differs]
     spread = math.sqrt(groups / (groups - 1) * float((scores**2).sum())) / square
-    half = float(student.ppf(0.975, groups - 1)) * spread
+    half = float(stdtrit(groups - 1, 0.975)) * spread
     return WithinSlope(slope, slope - half, slope + half, len(xs), groups)

@@ -73,6 +73,14 @@ def test_all_ones_episodes_planned_once_are_those_of_ones_scope(clinic: Clinic) 
             assert sorted(access.all_episodes_seen(user)) == sorted(whole), name
 
 
+def test_grants_are_those_of_the_people_asked_for(clinic: Clinic) -> None:
+    """However many are asked for: what is planned once and what is asked anew say the same."""
+    with acting_as(BY):
+        for name, user in clinic.users.items():
+            today = {grant.pk for grant in rights.grants_of(user)}
+            assert today <= {grant.pk for grant in rights._grants([user.pk])}, name
+
+
 def test_whoever_holds_a_link_may_answer_and_nothing_else() -> None:
     link = Actor("link", "one")
     everything = {right for carried in rights.RIGHTS.values() for right in carried}
