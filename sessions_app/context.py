@@ -160,29 +160,33 @@ def acting_as(by: Any) -> Iterator[Actor]:
 
 
 @contextmanager
-def speaking_as(by: Any) -> Iterator[Actor]:
+def speaking_as(by: Any, *, then: Any = None) -> Iterator[Actor]:
     """A nested unit without a savepoint of its own: what goes wrong in it ends the outer one.
 
     For parts of a request whose failure is the request's; a fifth of a form's time went into
-    marking places to which nothing ever returned.
+    marking places to which nothing ever returned. `then`: who acts in the rest of the outer unit,
+    in place of whoever did before; nobody, until a link said whose form it is.
     """
     if not connection.in_atomic_block:
         with acting_as(by) as actor:
             yield actor
         return
     actor, outer = actor_of(by), _current.get()
-    if actor == outer:
+    if actor == outer and then is None:
         yield actor
         return
-    token = _current.set(actor)
+    token, after = _current.set(actor), outer
     _tell_postgres(actor)
     try:
         yield actor
+        after = outer if then is None else actor_of(then)
     finally:
         _current.reset(token)
+        if after != outer:
+            _current.set(after)  # until the outer unit ends, which puts back what was before it
         if not connection.needs_rollback:
             with suppress(InternalError):  # a statement failed: nothing more can be said
-                _tell_postgres(outer)
+                _tell_postgres(after)
 
 
 def streamed(by: Any, rows: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

@@ -18,7 +18,14 @@ from measures_app.due import due_at
 from measures_app.respondents import Asked, RespondentForm, asked_of, link_with_session
 from sessions_app import clinic_time, consent, links, safety
 from sessions_app.actions import record_consent
-from sessions_app.context import Actor, acting_as, speaking_as, system
+from sessions_app.context import (
+    ANONYMOUS,
+    Actor,
+    acting_as,
+    current_actor,
+    speaking_as,
+    system,
+)
 from sessions_app.models import Consent, EntryLink, Respondent, Session
 from sessions_app.submissions import KeyReused, once, replayed
 
@@ -56,9 +63,11 @@ def asked_by(
 ) -> tuple[EntryLink, Session, Respondent, Asked] | None:
     """What a link's respondent is asked, while it is open; None once it is closed or too old.
 
-    Read in one unit of work as the system, because age decides the variant.
+    Read in one unit of work as the system, because age decides the variant. Whoever holds the
+    link acts in the rest of the request, where nobody did.
     """
-    with speaking_as(READER):
+    then = links.holder_of(link_id) if current_actor() == ANONYMOUS else None
+    with speaking_as(READER, then=then):
         link = link_with_session(link_id)
         if not links.is_open(link):
             return None

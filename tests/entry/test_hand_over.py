@@ -61,6 +61,9 @@ def test_a_clients_form_and_its_sending_with_the_picture_keep_their_budgets(
     with CaptureQueriesContext(connection) as kept:
         assert _send(tablet).status_code == 200
     assert len(asked) <= FORM
+    # Nobody, the system that finds the link, its holder for all that follows; and whoever was
+    # before the request, as a test's transaction goes on after it.
+    assert sum("set_config" in query["sql"] for query in asked.captured_queries) <= 4
     assert len(kept) - len(asked) <= SENT  # sending opens the form first
 
 
