@@ -13,6 +13,7 @@ import pandas as pd
 from django.db.models import Max
 
 from measures_app import prognosis, strata
+from measures_app.courses import beside_now
 from measures_app.fitting import CODE_VERSION, ModelKey, all_in_use, growth_of
 from measures_app.models import Administration, ExpectedChangeModel, Trajectory
 from measures_app.psychometrics import growth
@@ -29,7 +30,7 @@ SHORTEST_AXIS = 12
 LONGEST_AXIS = 60
 NAN = float("nan")
 
-BesideOf = Callable[[date], pd.DataFrame]  # `prognosis.beside_now` of what was read already
+BesideOf = Callable[[date], pd.DataFrame]  # `courses.beside_now` of what was read already
 
 
 @dataclass
@@ -158,7 +159,7 @@ class _InCare:
         if self.found is None:
             there = {r.series.episode_id for r in self.readings}
             ids = sorted(there if self.in_care is None else there.intersection(self.in_care))
-            self.found = prognosis.beside_now(ids, as_of, self.visits, self.alliance)
+            self.found = beside_now(ids, as_of, self.visits, self.alliance)
         return self.found
 
 

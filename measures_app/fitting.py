@@ -21,6 +21,7 @@ import pandas as pd
 
 from measures_app import prognosis, series, strata
 from measures_app.counts import Counts, of_scores
+from measures_app.courses import courses_of
 from measures_app.models import (
     Administration,
     ExpectedChangeModel,
@@ -218,7 +219,7 @@ def _fit_growth(
     code = rows.groupby(SERIES, sort=False).ngroup().to_numpy(dtype=np.int64)
     t, score = rows["t"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float)
     criteria, step = _judged_by(rows)
-    courses = prognosis.courses_of(rows, as_of) if len(rows) else None
+    courses = courses_of(rows, as_of) if len(rows) else None
     learnt = courses.fingerprint() if courses else b""
     beside = [*kinds, *([whole.checksum] if whole else [])]
     data = digest(code, t, score, learnt, criteria, CODE_VERSION, *beside)

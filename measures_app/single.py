@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from measures_app.courses import NOW, paced
 from measures_app.kept import Kept, kept
 from measures_app.models import Administration, Measure
-from measures_app.prognosis import NOW, paced
 from measures_app.series import (
     CHANGE_PURPOSES,
     LATE_START,
@@ -51,7 +51,7 @@ class Course:
         return [s for s in self.series if s.measure.purpose in wanted]
 
     def beside(self, as_of: date) -> pd.DataFrame:
-        """What the ending of care is foretold from beside the scores: `prognosis.beside_now`."""
+        """What the ending of care is foretold from beside the scores: `courses.beside_now`."""
         alliance: dict[int, tuple[float, float]] = {}  # by session: score, change to it
         own: dict[int, float] = {}
         for s in self.of([Measure.Purpose.ALLIANCE]):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from measures_app import prognosis
+from measures_app.courses import Courses
 
 
 def test_only_the_newest_courses_are_left_out_in_turn(monkeypatch: Any):
@@ -16,9 +17,7 @@ def test_only_the_newest_courses_are_left_out_in_turn(monkeypatch: Any):
     visits = pd.DataFrame(
         {"series": [0, 0, 1, 2, 2], "t": [1, 2, 1, 1, 2], "event": [0, 1, 0, 0, 2]}
     )
-    courses = prognosis.Courses(
-        scores, visits, np.array([30, 10, 20]), np.array([True, False, True])
-    )
+    courses = Courses(scores, visits, np.array([30, 10, 20]), np.array([True, False, True]))
     newest = prognosis._newest(courses)
     assert newest.episodes.tolist() == [30, 20]
     assert newest.ended.tolist() == [True, True]

@@ -13,6 +13,7 @@ import pytest
 from django.utils.html import strip_tags
 
 from measures_app import expected, fitting, prognosis, series
+from measures_app.courses import beside_now, courses_of
 from measures_app.models import ExpectedChangeModel, Flag, Measure, Trajectory
 from measures_app.simulation import generate
 from measures_app.simulation.store import day_number, store
@@ -132,7 +133,7 @@ def test_what_is_told_as_of_a_day_is_made_of_that_day(a_year: None):
     ids = list(Episode.objects.filter(series.open_on(past)).values_list("pk", flat=True))
     found = series.as_series(series.scores(as_of=past, episode_ids=ids))
     readings = expected.read_series(found, fitting.all_in_use(), as_of=past)
-    known = prognosis.beside_now(ids, past)
+    known = beside_now(ids, past)
     assert all(max(r.series.dates) <= past for r in readings)
     seen = {r.series.episode_id: r.beside for r in readings if r.probabilities}
     for episode, beside in list(seen.items())[:20]:
@@ -156,7 +157,7 @@ def test_an_ending_nobody_knows_is_learnt_as_stopping_and_the_clinics_own_is_not
             on = days(4, last=20 + number)
             story = tell(clinic, [20, 21, 22, 23], on=on, opened_on=on[0])
             actions.close_episode(episode=story.episode, on=on[-1], ending=ending, by=BY)
-        courses = prognosis.courses_of(series.for_modelling(series.scores()), clinic_time.today())
+        courses = courses_of(series.for_modelling(series.scores()), clinic_time.today())
         at_the_end = courses.visits[courses.visits["t"] == 4].set_index("episode_id")["event"]
         found = dict(Episode.objects.exclude(ending="").values_list("ending", "pk"))
         assert {ending: at_the_end[found[ending]] for ending in endings} == {

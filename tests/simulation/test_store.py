@@ -12,7 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from measures_app import measures, prognosis
+from measures_app import measures
+from measures_app.courses import beside_now
 from measures_app.models import Administration, Measure
 from measures_app.series import as_series, scores
 from measures_app.simulation import generate
@@ -107,7 +108,7 @@ def test_what_stands_beside_the_scores_is_alike_alone_and_among_all(loaded):
     with acting_as(BY):
         ids = list(Episode.objects.values_list("pk", flat=True))
         for as_of in (clinic_time.today(), clinic_time.today() - timedelta(days=120)):
-            among = prognosis.beside_now(ids, as_of).reindex(ids)
+            among = beside_now(ids, as_of).reindex(ids)
             each = [
                 course_of(one, as_of).beside(as_of) for one in Episode.objects.in_bulk(ids).values()
             ]
