@@ -262,7 +262,8 @@ def test_a_broken_server_and_its_proxys_page_take_no_answer_away(
         assert _values(phone) == ["6.0"] * 4
         if left == 0:
             phone.unroute("**/m/**")
-        phone.clock.run_for(3000)
+        with phone.expect_response("**/m/**"):
+            phone.clock.run_for(3000)
     phone.get_by_role("heading", name="Thank you").wait_for()
     assert _total(site[1]) == [*before, 24.0]
 
