@@ -39,23 +39,41 @@ def sign_in(context: Any, url: str, user: User) -> None:
     context.add_cookies([cookie])
 
 
+# Tables and drawings that leave their card, folded away or not: beyond an edge nobody looks.
+WIDE = """() => {
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    for (const one of folded) one.open = true;
+    const edge = (e) => Math.round(e.getBoundingClientRect().right);
+    const wide = [...document.querySelectorAll("main :is(table, figure, svg.chart, .plot)")]
+        .filter((e) => e.checkVisibility() && edge(e) > edge(e.closest(".card, main")) + 1)
+        .map((e) => (e.caption ?? e).textContent.trim().slice(0, 60) || e.outerHTML.slice(0, 60));
+    for (const one of folded) one.open = false;
+    return wide;
+}"""
 BEYOND = """[...document.querySelectorAll(".places a")]
     .filter((a) => a.getBoundingClientRect().right > innerWidth).map((a) => a.textContent)"""
 
 
 def broken_rules(page: Any) -> list[str]:
-    """Which rules of WCAG 2.2 AA a page breaks, and where; too wide for its screen is one more.
-
-    So is a place of the navigation that lies beyond the edge, where nobody looks for it.
-    """
+    """Which rules of WCAG 2.2 AA a page breaks, and where; what lies beyond an edge is more."""
     found = [
         f"{page.url} {rule['id']}: {rule['nodes'][0]['html'][:120]}"
         for rule in page.evaluate(f"{AXE_SCRIPT};{BROKEN}")
     ]
+    return found + beyond_edges(page)
+
+
+def beyond_edges(page: Any) -> list[str]:
+    """What nobody sees who doesn't look beside the screen or a card.
+
+    A page too wide, places of the navigation, tables and drawings.
+    """
+    found = []
     width = page.viewport_size["width"]
     if page.evaluate("document.documentElement.scrollWidth") > width:
         found.append(f"{page.url} is wider than {width} px")
     found += [f"{page.url} has {place} beyond its edge" for place in page.evaluate(BEYOND)]
+    found += [f"{page.url} has {what} wider than its card" for what in page.evaluate(WIDE)]
     return found
 
 

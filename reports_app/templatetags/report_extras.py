@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from measures_app import measures
-from measures_app.charts import TrendPoint
+from measures_app.charts import TrendFigure, TrendPoint
 from measures_app.psychometrics.decisions import Estimate
 from measures_app.psychometrics.rates import BoundedRate
 from reports_app.explain import LABELS, label_of, percent
@@ -34,16 +34,26 @@ PLAIN = {"mean_first_outcome", "mean_first_alliance", "mean_sessions", "mean_day
 
 
 FIGURE_ROW = (
-    '<tr><th scope="row" class="number">{}</th><td>{}</td><td class="number">{}</td>'
-    '<td class="number">{}</td><td class="number">{}</td><td class="number">{}</td></tr>'
+    '<tr><th scope="row" class="number" data-label="{}">{}</th><td>{}</td>'
+    + '<td class="number" data-label="{}">{}</td>' * 4
+    + "</tr>"
 )
 
 
 @register.filter
 def figure_rows(rows: list[dict[str, str]]) -> SafeString:
     """A figure's numbers (charts.figure_table), a table row a session."""
-    cells = ("session", "date", "score", "expected", "band", "alliance")
-    return format_html_join("", FIGURE_ROW, ([row[name] for name in cells] for row in rows))
+    session, score, expected = _("Session"), _("Score"), _("Expected")
+    band, alliance = _("80 % band"), _("Alliance")
+    return format_html_join(
+        "",
+        FIGURE_ROW,
+        (
+            (session, row["session"], row["date"], score, row["score"], expected, row["expected"],
+             band, row["band"], alliance, row["alliance"])
+            for row in rows
+        ),
+    )  # fmt: skip
 
 
 def _written(metric: Metric, value: float | None) -> str:
@@ -165,27 +175,32 @@ def _cells(metric: Metric) -> SafeString:
 
 
 @register.simple_tag
-def trend_cells(points: list[TrendPoint]) -> SafeString:
+def trend_cells(points: list[TrendPoint], figures: list[TrendFigure]) -> SafeString:
     """A month's rates, each with what it is of; written once, as a metric's row is."""
-    return _written_cells(tuple(points), get_language() or "")
+    titles = tuple(str(figure.title) for figure in figures)
+    return _written_cells(tuple(points), titles, get_language() or "")
 
 
 @lru_cache(maxsize=1024)
-def _written_cells(points: tuple[TrendPoint, ...], language: str) -> SafeString:
+def _written_cells(
+    points: tuple[TrendPoint, ...], titles: tuple[str, ...], language: str
+) -> SafeString:
     of = _("%(k)d of %(n)d")
     return format_html_join(
         "",
-        '<td class="number">{}{}</td>',
+        '<td class="number{}" data-label="{}">{}{}</td>',
         (
-            ("–", "")
+            (" none", title, "–", "")
             if point.value is None
             else (
+                "",
+                title,
                 percent(point.value),
                 format_html(
                     ' <span class="muted small">{}</span>', of % {"k": point.cases, "n": point.n}
                 ),
             )
-            for point in points
+            for point, title in zip(points, titles, strict=True)
         ),
     )
 

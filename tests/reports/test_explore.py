@@ -11,6 +11,7 @@ from reports_app.nightly import run_night
 from reports_app.periods import Month
 from sessions_app import clinic_time
 from sessions_app.context import acting_as
+from tests.browsers import PHONE, OpenPage, beyond_edges
 from tests.cast import BY, PASSWORD
 from tests.reports.conftest import Month12, end_one
 
@@ -68,3 +69,26 @@ def test_without_script_the_drawing_stands_and_the_table_is_beside_it(
     rows = page.locator("table", has_text="Sessions").locator("tbody tr")
     assert rows.count() >= 12
     context.close()
+
+
+PAGES = {
+    "dora": [
+        "/agency/", "/agency/groups/", "/agency/flow/", "/agency/funnel/", "/reports/{month}/",
+        "/reports/{year}/", "/reports/{month}/entries/", "/exports/", "/review/results/",
+    ],
+    "bob": ["/practice/"],
+    "sofia": ["/team/"],
+}  # fmt: skip
+
+
+def test_on_a_phone_nothing_of_a_report_lies_beyond_its_card(
+    busy: Month12, live_site: str, open_page: OpenPage
+) -> None:
+    month, broken = busy.month, []
+    for who, paths in PAGES.items():
+        page = open_page(live_site, busy.clinic.users[who], **PHONE, color_scheme="dark")
+        for path in paths:
+            page.goto(live_site + path.format(month=month, year=month.start.year))
+            broken += beyond_edges(page)
+        assert page.locator("table").count() or who != "bob"
+    assert broken == []
