@@ -41,7 +41,7 @@ WITHOUT_DATABASE = {
     "help",
     "makemessages",
     "compile_words",
-    "join_styles",
+    "join_files",
     "make_secrets",
     "makemigrations",
     "test",

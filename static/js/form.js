@@ -1,5 +1,4 @@
-// The client's form: its lines, sending it once, and hearing its questions. One file, because each
-// further one is a way back and forth on a slow phone.
+// The client's form: its lines, hearing its questions, and what comes when it was sent.
 "use strict";
 
 // The visual analogue scale: a native range under a drawn line. Empty until it is touched; a tap
@@ -14,7 +13,7 @@ function setUp(box) {
   const high = Number(line.max);
   const step = Number(line.step);
   const digits = (line.step.split(".")[1] ?? "").length;
-  let before = null; // what stood before the finger came down
+  let before = null; // what stood before this finger came down: another may rest elsewhere
 
   const written = (value) => (low + Math.round((value - low) / step) * step).toFixed(digits);
 
@@ -45,16 +44,16 @@ function setUp(box) {
   // does, wherever it has gone by then.
   line.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return; // a menu was meant, no mark
-    before = { kept: kept.value, line: line.value };
+    before = { finger: event.pointerId, kept: kept.value, line: line.value };
   });
   addEventListener("pointerup", (event) => {
-    if (before === null) return;
+    if (before?.finger !== event.pointerId) return;
     before = null;
     mark(placeOf(event));
   });
   // The finger went on to scroll the page: nothing was meant.
-  addEventListener("pointercancel", () => {
-    if (before === null) return;
+  addEventListener("pointercancel", (event) => {
+    if (before?.finger !== event.pointerId) return;
     kept.value = before.kept;
     line.value = before.line;
     before = null;
@@ -109,39 +108,16 @@ function giveVoice(question, name) {
 const hasVoice = "speechSynthesis" in window;
 if (hasVoice) addEventListener("pagehide", () => speechSynthesis.cancel());
 
-// Sending once, whatever the connection does: the same form goes again under the same key. Until
-// an answer of this site has come, the marks stay on the page; a proxy's or a broken server's
-// page is no answer.
-
-const AGAIN = 3000;
 const THANKS = 12000;
 let touched = false;
 let sending = false;
-
 addEventListener("beforeunload", (event) => {
   if (touched) event.preventDefault();
 });
 
-const pause = () =>
-  new Promise((done) => {
-    const timer = setTimeout(done, AGAIN);
-    addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
-  });
-
-async function send(body, state, waiting) {
-  const headers = { "Accept-Language": document.documentElement.lang };
-  for (;;) {
-    try {
-      const answer = await fetch(location.href, { method: "POST", body, headers });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const here = answer.status < 500 && answer.status !== 429; // asked to wait: it goes again
-      if (here && page.querySelector("main h1")) return page;
-    } catch {
-      // no connection, or it broke off on the way
-    }
-    state.textContent = waiting;
-    await pause();
-  }
+function pageOf(_answer, text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  return page.querySelector("main h1") ? page : null;
 }
 
 // The answer is a whole page: thanks, or this form with what is to be looked at.
@@ -173,13 +149,14 @@ function begin() {
   }
   form.addEventListener("marked", () => (touched = true));
   form.addEventListener("change", () => (touched = true));
+  let pressed = null;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (sending) return;
+    pressed = event.submitter;
+    if (sending) return; // it is on its way, and goes again at once if it waits
     sending = true;
-    const body = new URLSearchParams(new FormData(form));
-    if (event.submitter?.name) body.append(event.submitter.name, event.submitter.value);
-    const page = await send(body, form.querySelector("[data-state]"), form.dataset.waiting);
+    const headers = { "Accept-Language": document.documentElement.lang };
+    const page = await send(form, () => pressed, headers, pageOf);
     sending = false;
     show(page);
   });

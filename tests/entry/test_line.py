@@ -14,33 +14,13 @@ from measures_app.models import Administration, Flag
 from measures_app.single import series_of_episode
 from sessions_app import actions, clinic_time, outbox
 from sessions_app.context import acting_as
-from tests.browsers import PHONE, broken_rules
+from tests.browsers import PHONE, broken_rules, values
 from tests.browsers import tap as _tap
 from tests.cast import BY, Clinic
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
-KEPT = "[data-line] input[name]"
 ACCENT = "#0b6e74"  # of a mark, in static/css/tokens.css
-
-
-@pytest.fixture
-def address(site: tuple[str, Clinic]) -> str:
-    """A fresh link of Ana's to a session that is still to come."""
-    url, clinic = site
-    with acting_as(BY):
-        session = actions.book_session(
-            episode=clinic.episodes["ana"],
-            starts_at=clinic_time.now() + timedelta(hours=1),
-            by=BY,
-        )
-        person = clinic.ana.respondents.get(relation="self")
-        _link, token = actions.make_link(session=session, respondent=person, by=clinic.alice)
-    return f"{url}/m/{token}/"
-
-
-def _values(page: Any) -> list[str]:
-    return [kept.input_value() for kept in page.locator(KEPT).all()]
 
 
 def _total(clinic: Clinic) -> list[Any]:
@@ -58,12 +38,12 @@ def test_a_finger_marks_exactly_where_it_taps_and_four_taps_and_a_button_send(
     line = phone.locator("[data-line] input[type=range]").first
     assert line.bounding_box()["height"] >= 48
     # Untouched: nothing is marked, seen or sent, though the range itself stands in the middle.
-    assert _values(phone) == ["", "", "", ""]
+    assert values(phone) == ["", "", "", ""]
     assert line.get_attribute("data-empty") is not None
     assert line.get_attribute("aria-valuetext") == "not marked yet, In myself"
     for index, share in enumerate((0.5, 0.0, 1.0, 0.25)):  # the middle fires no input
         _tap(phone, index, share)
-    assert _values(phone) == ["5.0", "0.0", "10.0", "2.5"]
+    assert values(phone) == ["5.0", "0.0", "10.0", "2.5"]
     assert line.get_attribute("aria-valuetext") == "5.0 of 10, In myself"
     assert line.get_attribute("data-empty") is None
     assert "5.0" not in phone.locator("main").inner_text()  # no number while marking
@@ -119,13 +99,13 @@ def test_keys_alone_mark_the_line_and_an_untouched_one_is_asked_about(
             phone.keyboard.press(key)
         while not lines.nth(index + 1).evaluate("one => one === document.activeElement"):
             phone.keyboard.press("Tab")
-    assert _values(phone) == ["0.0", "5.1", "8.9", ""]
+    assert values(phone) == ["0.0", "5.1", "8.9", ""]
     assert lines.nth(2).get_attribute("aria-valuetext") == "8.9 of 10, In the wider world"
     phone.get_by_role("button", name="Send").press("Enter")
     phone.locator("[data-ask]").wait_for()
     assert "One question has no answer yet" in phone.locator("[data-ask]").inner_text()
     phone.get_by_role("button", name="Leave empty and send").wait_for()
-    assert _values(phone) == ["0.0", "5.1", "8.9", ""]
+    assert values(phone) == ["0.0", "5.1", "8.9", ""]
 
 
 def test_a_finger_that_goes_on_to_scroll_marks_nothing(site: Any, address: str, phone: Any) -> None:
@@ -133,7 +113,7 @@ def test_a_finger_that_goes_on_to_scroll_marks_nothing(site: Any, address: str, 
     line = phone.locator("[data-line] input[type=range]").first
     for kind in ("pointerdown", "input", "pointercancel"):
         line.dispatch_event(kind, {"bubbles": True})
-    assert _values(phone)[0] == ""
+    assert values(phone)[0] == ""
     assert line.get_attribute("data-empty") is not None
 
 
@@ -156,7 +136,7 @@ def test_answers_outlast_a_dropped_connection_and_arrive_once(
     phone.route("**/m/**", lose_the_answer)
     phone.get_by_role("button", name="Send").tap()
     phone.get_by_text("Not sent yet").wait_for()
-    assert _values(phone) == ["6.0"] * 4
+    assert values(phone) == ["6.0"] * 4
     phone.unroute("**/m/**")
     phone.evaluate("dispatchEvent(new Event('online'))")
     phone.get_by_role("heading", name="Thank you").wait_for()
@@ -172,7 +152,7 @@ def test_page_up_and_down_go_by_tenths_of_the_line_and_stop_at_its_ends(
     for key, value in (("PageUp", "6.0"), ("End", "10.0"), ("PageUp", "10.0"), ("PageDown", "9.0"),
                        ("Home", "0.0"), ("PageDown", "0.0"), ("ArrowUp", "0.1")):  # fmt: skip
         line.press(key)
-        assert _values(phone)[0] == value
+        assert values(phone)[0] == value
 
 
 def _heard(page: Any, index: int) -> tuple[str, str]:
@@ -206,7 +186,7 @@ def test_a_mouse_and_a_pen_mark_as_a_finger_does(address: str, open_page: Any, k
     x, y = box["x"] + 4 + (box["width"] - 8) * 0.3, box["y"] + 24
     if kind == "mouse":
         page.mouse.click(x, y, button="right")
-        assert _values(page)[0] == ""  # a menu was meant
+        assert values(page)[0] == ""  # a menu was meant
         page.keyboard.press("Escape")
         page.mouse.click(x, y)
     else:
@@ -214,7 +194,7 @@ def test_a_mouse_and_a_pen_mark_as_a_finger_does(address: str, open_page: Any, k
         for what in ("mousePressed", "mouseReleased"):
             pen.send("Input.dispatchMouseEvent", {"type": what, "x": x, "y": y, "button": "left",
                      "clickCount": 1, "pointerType": "pen"})  # fmt: skip
-    assert _values(page)[0] == "3.0"
+    assert values(page)[0] == "3.0"
 
 
 def test_a_reload_asks_while_something_is_marked_and_not_otherwise(
@@ -234,10 +214,10 @@ def test_a_reload_asks_while_something_is_marked_and_not_otherwise(
     phone.evaluate("setTimeout(() => location.reload(), 0)")
     phone.wait_for_timeout(200)
     assert asked == ["beforeunload"]
-    assert _values(phone)[0] == "7.0"  # they stayed: nothing is lost
+    assert values(phone)[0] == "7.0"  # they stayed: nothing is lost
     phone.reload()
     assert asked == ["beforeunload"] * 2
-    assert _values(phone) == ["", "", "", ""]  # they left: the browser kept nothing of it
+    assert values(phone) == ["", "", "", ""]  # they left: the browser kept nothing of it
 
 
 def test_a_broken_server_and_its_proxys_page_take_no_answer_away(
@@ -259,7 +239,7 @@ def test_a_broken_server_and_its_proxys_page_take_no_answer_away(
     for left in (1, 0):
         phone.get_by_text("Not sent yet").wait_for()
         assert len(broken) == left
-        assert _values(phone) == ["6.0"] * 4
+        assert values(phone) == ["6.0"] * 4
         if left == 0:
             phone.unroute("**/m/**")
         with phone.expect_response("**/m/**"):
@@ -278,12 +258,12 @@ def test_the_network_may_drop_between_the_question_and_its_answer(
         _tap(phone, index, 0.5)
     phone.get_by_role("button", name="Send").tap()
     phone.locator("[data-ask]").wait_for()
-    assert _values(phone) == ["5.0", "5.0", "5.0", ""]
+    assert values(phone) == ["5.0", "5.0", "5.0", ""]
     phone.context.set_offline(True)
     _tap(phone, 3, 0.5)
     phone.get_by_role("button", name="Send", exact=True).tap()
     phone.get_by_text("Not sent yet").wait_for()
-    assert _values(phone) == ["5.0"] * 4
+    assert values(phone) == ["5.0"] * 4
     phone.context.set_offline(False)
     phone.get_by_role("heading", name="Thank you").wait_for()
     assert _total(site[1]) == [*before, 20.0]
@@ -386,7 +366,7 @@ def test_a_tap_beside_the_line_changes_nothing(address: str, phone: Any) -> None
     box = phone.locator("[data-line]").first
     for part in ("label", ".hint", ".vas-ends span >> nth=0", ".vas-ends span >> nth=1"):
         box.locator(part).tap()
-    assert _values(phone) == ["8.0", "", "", ""]
+    assert values(phone) == ["8.0", "", "", ""]
 
 
 def test_from_right_to_left_taps_arrows_and_the_mark_agree(address: str, phone: Any) -> None:
@@ -397,12 +377,12 @@ def test_from_right_to_left_taps_arrows_and_the_mark_agree(address: str, phone: 
     phone.route("**/m/**", turned)
     phone.goto(address)
     _tap(phone, 0, 0.25)
-    assert _values(phone)[0] == "7.5"
+    assert values(phone)[0] == "7.5"
     assert _marked_at(phone, 0) == pytest.approx(0.25, abs=0.03)
     line = phone.locator("[data-line] input[type=range]").first
     for key, value in (("ArrowLeft", "7.6"), ("ArrowRight", "7.5"), ("Home", "0.0")):
         line.press(key)
-        assert _values(phone)[0] == value
+        assert values(phone)[0] == value
     assert _marked_at(phone, 0) == pytest.approx(1.0, abs=0.05)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -410,10 +390,20 @@ def test_from_right_to_left_taps_arrows_and_the_mark_agree(address: str, phone: 
 def test_at_twice_the_size_nothing_is_cut_off_and_a_tap_still_marks_there(
     address: str, phone: Any
 ) -> None:
+    longer = {"Read aloud": "Leer en voz alta", "I'd rather not answer": "Prefiero no responder"}
+
+    def spanish(route: Any) -> None:  # its buttons are the widest
+        answer = route.fetch()
+        page = answer.text()
+        for words, theirs in longer.items():
+            page = page.replace(words, theirs)
+        route.fulfill(response=answer, body=page)
+
+    phone.route("**/m/**", spanish)
     phone.goto(address)
     phone.evaluate("document.documentElement.style.fontSize = '200%'")
     _tap(phone, 0, 0.4)
-    assert _values(phone)[0] == "4.0"
+    assert values(phone)[0] == "4.0"
     assert broken_rules(phone) == []
 
 
@@ -425,7 +415,7 @@ def test_what_comes_back_in_the_form_is_what_was_marked_and_no_preset(
     phone.get_by_role("button", name="Send").tap()
     phone.locator("[data-ask]").wait_for()
     assert "3 questions have no answer yet" in phone.locator("[data-ask]").inner_text()
-    assert _values(phone) == ["", "0.0", "", ""]
+    assert values(phone) == ["", "0.0", "", ""]
     assert [_marked_at(phone, index) is None for index in range(4)] == [True, False, True, True]
 
 

@@ -19,7 +19,7 @@ from measures_app import measures
 from measures_app.models import Administration
 from measures_app.series import as_series, scores
 from measures_app.single import series_of_episode
-from outcomes_site.styles import JOINED, joined
+from outcomes_site.joined import SOURCES, joined, place_of
 from sessions_app import actions, clinic_time, links
 from sessions_app.context import acting_as
 from sessions_app.models import Client, EntryLink, Respondent, Session
@@ -273,5 +273,6 @@ def test_today_says_whether_a_link_was_opened_and_sent(
     assert "sent" in alice.get("/today/").content.decode().split("link:")[1][:40]
 
 
-def test_the_style_sheet_of_the_form_is_that_of_its_sources() -> None:
-    assert JOINED.read_text(encoding="utf-8") == joined(), "run manage.py join_styles"
+@pytest.mark.parametrize("name", SOURCES)
+def test_style_and_script_of_the_form_are_those_of_their_sources(name: str) -> None:
+    assert place_of(name).read_text(encoding="utf-8") == joined(name), "run manage.py join_files"
