@@ -7,10 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from measures_app.models import NightlyRun
+from outcomes_site import schema
 from sessions_app import clinic_time
 
 BROKER_PATIENCE = 2.0  # seconds
@@ -40,8 +40,10 @@ def _broker() -> str:
 
 
 def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    try:
+        waiting = schema.waiting(connection)
+    except schema.HalfMade:
+        return "half made"
     return "ok" if not waiting else f"{len(waiting)} waiting"
 
 

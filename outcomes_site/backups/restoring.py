@@ -17,10 +17,10 @@ from typing import Any
 import psycopg2
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.db.migrations.loader import MigrationLoader
 from psycopg2 import sql
 from psycopg2.extras import execute_values
 
+from outcomes_site import schema
 from outcomes_site.backups import databases, sealed
 from outcomes_site.backups.taking import DUMP, KEY_PLACE, KEYS, MANIFEST, fingerprint
 from outcomes_site.database import OWNER, CannotPrepare, prepare_database
@@ -160,7 +160,7 @@ def _read_into(dsn: str, frames: Iterator[tuple[bytes, bytes]], client_keys: Any
 
 def _known_here(manifest: dict[str, Any]) -> None:
     """A backup of a newer release than this one can't be understood here."""
-    known = set(MigrationLoader(None).disk_migrations)
+    known = schema.known()
     newer = [f"{app}.{name}" for app, name in manifest["migrations"] if (app, name) not in known]
     if newer:
         raise CannotRestore(

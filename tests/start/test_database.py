@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import psycopg2
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from outcomes_site import schema
+from outcomes_site.database import as_owner
+
+Key = tuple[str, str]
 
 
 @pytest.mark.django_db
@@ -36,3 +46,45 @@ def test_a_modules_own_database_is_seen_by_other_connections(committed_database)
         cursor.execute("SELECT count(*) FROM django_migrations")
         assert cursor.fetchone()[0] > 0
     other.close()
+
+
+def _record(*, without: Collection[Key], and_with: Collection[Key] = ()) -> None:
+    """What the database's own record of migrations says, changed."""
+    with as_owner(connection), connection.cursor() as cursor:
+        for app, name in without:
+            cursor.execute(
+                "DELETE FROM django_migrations WHERE app = %s AND name = %s", [app, name]
+            )
+        for app, name in and_with:
+            cursor.execute(
+                "INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())",
+                [app, name],
+            )
+
+
+@pytest.fixture
+def replaced(db: None) -> dict[Key, list[Key]]:
+    """Migrations that stand for former ones, and which those are; the former are on record."""
+    found = {
+        key: migration.replaces
+        for key, migration in MigrationLoader(None).disk_migrations.items()
+        if migration.replaces and key[0].endswith("_app")
+    }
+    _record(without=found, and_with={old for former in found.values() for old in former})
+    return found
+
+
+def test_a_database_that_has_all_former_migrations_has_what_replaces_them(replaced):
+    assert {app for app, _ in replaced} == {"sessions_app", "measures_app", "reports_app"}
+    assert schema.waiting(connection) == []
+    call_command("migrate", verbosity=0)
+    assert set(replaced) <= set(MigrationRecorder(connection).applied_migrations())
+
+
+@pytest.mark.parametrize("app", ["sessions_app", "measures_app", "reports_app"])
+def test_a_database_that_has_some_of_them_is_told_what_to_do(replaced, app, client):
+    former = next(old for (of, _), old in replaced.items() if of == app)
+    _record(without={former[-1]})
+    with pytest.raises(CommandError, match=f"of the {len(former)} former migrations of {app}, "):
+        call_command("migrate", verbosity=0)
+    assert client.get("/readyz").json()["migrations"] == "half made"

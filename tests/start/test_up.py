@@ -196,7 +196,7 @@ def test_a_second_start_says_where_the_first_one_is(up):
 def test_another_command_works_on_the_running_database(up):
     listed = manage("showmigrations", "--plan", folder=up.folder)
     assert listed.returncode == 0, listed.stderr
-    assert "[X]  sessions_app.0001_initial" in listed.stdout
+    assert "[X]  sessions_app.0001_user" in listed.stdout
     assert "[ ]" not in listed.stdout
     assert processes.is_alive(up.state["pids"]["postgres"])
 
@@ -291,7 +291,7 @@ def folder_of_its_own(by_commands: ByCommands) -> Iterator[Path]:
 
 def test_a_command_starts_the_database_for_its_own_duration(by_commands: ByCommands):
     assert by_commands.listed_first.returncode == 0, by_commands.listed_first.stderr
-    assert "[ ]  sessions_app.0001_initial" in by_commands.listed_first.stdout
+    assert "[ ]  sessions_app.0001_user" in by_commands.listed_first.stdout
     assert not by_commands.state_remained
     # A command that works on rows finds its tables made.
     assert by_commands.asked.returncode == 0, by_commands.asked.stderr

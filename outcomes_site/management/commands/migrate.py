@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from outcomes_site import database, reference
+from outcomes_site import database, reference, schema
 
 
 def _dsn(settings_dict: dict[str, Any]) -> str:
@@ -50,6 +50,10 @@ class Command(migrate.Command):
                 database.prepare_database(_dsn(connection.settings_dict))
             except database.CannotPrepare as problem:
                 raise CommandError(str(problem)) from problem
+            try:
+                schema.refuse_half_made(connection)
+            except schema.HalfMade as problem:
+                raise CommandError(str(problem)) from None
             with database.as_owner(connection):
                 super().handle(*args, **options)
         if not (options["app_label"] or options["plan"] or options["check_unapplied"]):

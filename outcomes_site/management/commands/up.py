@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 
-from outcomes_site import first_administrator, reference
+from outcomes_site import first_administrator, reference, schema
 from outcomes_site.local import lifecycle, supervisor
 from outcomes_site.local.folder import Folder
 from sessions_app.context import acting_as, system
@@ -18,10 +17,11 @@ from sessions_app.models import Installation
 
 def _is_migrated() -> bool:
     try:
-        executor = MigrationExecutor(connections["default"])
-        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return not schema.waiting(connections["default"])
     except OperationalError:
         return False  # the roles aren't there yet
+    except schema.HalfMade as problem:
+        raise CommandError(str(problem)) from None
 
 
 class Command(BaseCommand):
