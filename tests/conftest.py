@@ -236,6 +236,15 @@ def live_site(committed_database: CommittedDatabase) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
+def _in_english() -> None:
+    """A page opened by an earlier test left the language of whoever it was for."""
+    from django.conf import settings
+    from django.utils import translation
+
+    translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(autouse=True)
 def _nothing_counted_yet() -> None:
     """How often a door was tried is no test's concern but its own."""
     from django.core.cache import cache
