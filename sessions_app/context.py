@@ -8,7 +8,7 @@ empty page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -40,6 +40,7 @@ _current: ContextVar[Actor | None] = ContextVar("outcomes_actor", default=None)
 _unit: ContextVar[dict[str, tuple[tuple[Any, ...], Any]] | None] = ContextVar(
     "outcomes_unit", default=None
 )
+_untold: ContextVar[bool] = ContextVar("outcomes_untold", default=False)
 _after: ContextVar[list[Callable[[], None]] | None] = ContextVar("outcomes_after", default=None)
 
 
@@ -118,6 +119,7 @@ def forget(name: str) -> None:
 
 
 def _tell_postgres(actor: Actor | None) -> None:
+    _untold.set(False)
     user_id = str(actor.user.pk) if actor and actor.user is not None else ""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -134,9 +136,31 @@ def _tell_postgres(actor: Actor | None) -> None:
         )
 
 
+def _tell_first(execute: Callable[..., Any], *statement: Any) -> Any:
+    """Around each statement of a unit that began untold: the first is preceded by who acts."""
+    if _untold.get():
+        _tell_postgres(_current.get())
+    return execute(*statement)
+
+
 @contextmanager
-def acting_as(by: Any) -> Iterator[Actor]:
-    """Open a unit of work: a transaction in which `by` is who the database sees."""
+def _told_when_asked() -> Iterator[None]:
+    _untold.set(True)
+    try:
+        with connection.execute_wrapper(_tell_first):
+            yield
+    finally:
+        _untold.set(False)
+
+
+@contextmanager
+def acting_as(by: Any, *, at_once: bool = True) -> Iterator[Actor]:
+    """Open a unit of work: a transaction in which `by` is who the database sees.
+
+    Not `at_once`: the database is told before the unit's first statement, and never where the
+    first thing a unit says is that somebody else acts. Until then nobody acts there, which opens
+    nothing.
+    """
     actor = actor_of(by)
     outer = _current.get()
     known = outer == actor and connection.in_atomic_block
@@ -145,9 +169,10 @@ def acting_as(by: Any) -> Iterator[Actor]:
         with transaction.atomic():
             token = _current.set(actor)
             try:
-                if not known:
+                if not known and at_once:
                     _tell_postgres(actor)
-                yield actor
+                with nullcontext() if known or at_once else _told_when_asked():
+                    yield actor
             finally:
                 _current.reset(token)
     finally:
@@ -209,7 +234,9 @@ class ActorMiddleware:
         actor = person(user) if user is not None and user.is_authenticated else ANONYMOUS
         token = _after.set([])
         try:
-            with acting_as(actor), timezone.override(clinic_time.zone()):
+            # Nobody yet: a link will say whose form it is before anything is asked.
+            at_once = actor is not ANONYMOUS
+            with acting_as(actor, at_once=at_once), timezone.override(clinic_time.zone()):
                 response = self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)

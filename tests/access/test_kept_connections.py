@@ -8,9 +8,18 @@ from collections.abc import Iterator
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from sessions_app import actions
-from sessions_app.context import NoActor, acting_as, current_actor, streamed
+from sessions_app.context import (
+    ANONYMOUS,
+    NoActor,
+    acting_as,
+    current_actor,
+    person,
+    speaking_as,
+    streamed,
+)
 from sessions_app.models import Client, Clinician, Programme, Site, User
 from tests.cast import BY, Clinic, build
 from tests.conftest import CommittedDatabase
@@ -153,3 +162,42 @@ def test_an_error_message_names_nothing_of_a_hidden_client(kept: Clinic) -> None
         actions.register_client(by=kept.felix, site=kept.south, external=("card", "4711"))
     assert "external" in refused.value.message_dict
     assert taken.code not in str(refused.value)
+
+
+def who_acts() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('outcomes.actor', true)")
+        return str(cursor.fetchone()[0])
+
+
+def test_a_unit_that_begins_untold_is_told_before_its_first_statement(kept: Clinic) -> None:
+    for _ in range(2):
+        with acting_as(ANONYMOUS, at_once=False):
+            assert who_acts() == "anonymous"
+            with acting_as(BY):
+                assert who_acts() == "system"
+            assert who_acts() == "anonymous"
+        assert nobody_acts()
+        with acting_as(ANONYMOUS, at_once=False):
+            with pytest.raises(ValueError, match="taken back"), transaction.atomic():
+                assert who_acts() == "anonymous"  # in a savepoint that goes
+                raise ValueError("taken back")
+            assert who_acts() == "anonymous"
+        with pytest.raises(DatabaseError), acting_as(ANONYMOUS, at_once=False):
+            Client.objects.raw("SELECT nothing FROM nowhere")[0]
+        with acting_as(ANONYMOUS, at_once=False):
+            assert [*Client.objects.all()] == []
+        with acting_as(ANONYMOUS, at_once=False):
+            pass  # nothing was asked: nobody was ever told
+        assert nobody_acts()
+
+
+def test_what_a_unit_of_nobody_says_first_is_who_acts_in_it(kept: Clinic) -> None:
+    with CaptureQueriesContext(connection) as told, acting_as(ANONYMOUS, at_once=False):
+        with speaking_as(BY, then=kept.alice):
+            assert who_acts() == "system"
+        assert who_acts() == "user"
+        assert current_actor() == person(kept.alice)
+        assert Client.objects.filter(pk=kept.ana.pk).exists()
+    assert sum("set_config" in one["sql"] for one in told) == 2
+    assert nobody_acts()
