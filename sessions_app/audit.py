@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from sessions_app.context import actor_of, current_actor
+
+
+@cache
+def _events() -> Any:
+    from sessions_app.models import AuditEvent
+    from sessions_app.prepared import PreparedInsert
+
+    return PreparedInsert(AuditEvent)
 
 
 def record(
@@ -15,10 +24,8 @@ def record(
 
     `subject` is a random code or public id, never a name; `detail` holds codes and counts.
     """
-    from sessions_app.models import AuditEvent
-
     actor = actor_of(by) if by is not None else current_actor()
-    AuditEvent.objects.create(
+    _events().create(
         actor=str(actor),
         action=action,
         subject_kind=subject_kind,

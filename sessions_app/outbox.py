@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -45,6 +45,14 @@ def handles(kind: str, *, apart: bool = False) -> Callable[[Handler], Handler]:
     return register
 
 
+@cache
+def _rows() -> Any:
+    from sessions_app.models import Outbox
+    from sessions_app.prepared import PreparedInsert
+
+    return PreparedInsert(Outbox)
+
+
 def promise(
     kind: str, payload: dict[str, Any], *, due_at: datetime | None = None, joined: bool = False
 ) -> None:
@@ -53,13 +61,11 @@ def promise(
     `joined`: promised more than once in a unit of work it is one message, as it is carried out
     after all of them are kept (two measures and a session are one change of an episode).
     """
-    from sessions_app.models import Outbox
-
     name = f"{kind} {json.dumps(payload, sort_keys=True)}"
     promised = promised_in_unit() if joined else {}
     if _stands(promised.get(name)):
         return
-    row = Outbox.objects.create(kind=kind, payload=payload, due_at=due_at or clinic_time.now())
+    row = _rows().create(kind=kind, payload=payload, due_at=due_at or clinic_time.now())
     if due_at is None:
         publishing = partial(_publish, row.pk)
         transaction.on_commit(publishing, robust=True)

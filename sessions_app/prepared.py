@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
+from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import IntegerField, Lookup, QuerySet
+from django.db.models import IntegerField, Lookup, Model, QuerySet
 from django.db.models.query import get_related_populators
+from django.db.models.sql import InsertQuery
 from psycopg2.extensions import AsIs
+
+M = TypeVar("M", bound=Model)
 
 FEW = 6
 # What stands in for a value of its place while the SQL is written; no row has these.
@@ -48,6 +52,29 @@ class AnyOf(Lookup):  # type: ignore[type-arg]
         return f"{column} = ANY(%s)", [*values, self.rhs]
 
 
+def _plans_last() -> bool:
+    return not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+
+
+def _plan(name: str, numbered: Callable[[Any], str]) -> None:
+    """Have the connection plan a statement, once: `numbered(cursor)` gives it with $1, $2, …"""
+    line = connection.connection
+    planned = _PLANNED.setdefault(line, set())
+    if name in planned:
+        return
+    with connection.wrap_database_errors, line.cursor() as cursor:
+        cursor.execute(f"PREPARE {name} AS {numbered(cursor)}")
+    planned.add(name)
+
+
+def _places(count: int) -> list[AsIs]:
+    return [AsIs(f"${place}") for place in range(1, count + 1)]
+
+
+def _execution(name: str, count: int) -> str:
+    return f"EXECUTE {name} ({', '.join(['%s'] * count)})" if count else f"EXECUTE {name}"
+
+
 class _Written:
     """One queryset's SQL, and the compiler that knows what its columns are."""
 
@@ -59,15 +86,11 @@ class _Written:
 
     def ask(self, numbers: Collection[Any]) -> Iterable[Any]:
         with connection.cursor() as cursor:
-            if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                cursor.execute(self.sql, self._with([*numbers]))
+            if _plans_last():
+                _plan(self.name, self._numbered)
+                cursor.execute(_execution(self.name, len(numbers)), list(numbers))
             else:
-                self._plan(connection.connection)
-                places = ", ".join(["%s"] * len(numbers))
-                cursor.execute(
-                    f"EXECUTE {self.name} ({places})" if numbers else f"EXECUTE {self.name}",
-                    list(numbers),
-                )
+                cursor.execute(self.sql, self._with([*numbers]))
             found = cursor.fetchall()
         return self.compiler.results_iter([found], tuple_expected=True)
 
@@ -80,15 +103,8 @@ class _Written:
 
         return [of(value) for value in self.values]
 
-    def _plan(self, line: Any) -> None:
-        planned = _PLANNED.setdefault(line, set())
-        if self.name in planned:
-            return
-        places = [AsIs(f"${place}") for place in range(1, len(self.stand_ins) + 1)]
-        with connection.wrap_database_errors, line.cursor() as cursor:
-            sql = cursor.mogrify(self.sql, self._with(places)).decode()
-            cursor.execute(f"PREPARE {self.name} AS {sql}")
-        planned.add(self.name)
+    def _numbered(self, cursor: Any) -> str:
+        return cursor.mogrify(self.sql, self._with(_places(len(self.stand_ins)))).decode()  # type: ignore[no-any-return]
 
     def objects(self, numbers: Collection[Any]) -> list[Any]:
         """Rows as objects with what the queryset joined, as Django's ModelIterable makes them."""
@@ -141,3 +157,46 @@ class Prepared:
         if 0 < len(numbers) <= FEW:
             return self._for(numbers).objects(numbers)
         return list(self._build(numbers))
+
+
+class PreparedInsert(Generic[M]):
+    """New rows of a model, one at a time, by a statement written and planned once.
+
+    Defaults, moments set by themselves and checks of the database are as with `objects.create`;
+    no `save` of the model's own and no signal is called: for models that have neither.
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        self.model = model
+        self.name = f"outcomes_{next(_NAMES)}"
+        self._sql = ""
+
+    @cached_property
+    def _fields(self) -> list[Any]:
+        meta = self.model._meta
+        return [field for field in meta.local_concrete_fields if field is not meta.auto_field]
+
+    def create(self, **values: Any) -> M:
+        row = self.model(**values)
+        query = InsertQuery(self.model)
+        query.insert_values(self._fields, [row])
+        compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+        if not self._sql:  # before values are taken: writing it down sets moments as well
+            compiler.returning_fields = [self.model._meta.pk]
+            ((self._sql, _values),) = compiler.as_sql()
+        given = [
+            compiler.prepare_value(field, compiler.pre_save_val(field, row))
+            for field in self._fields
+        ]
+        with connection.cursor() as cursor:
+            if _plans_last():
+                _plan(self.name, self._numbered)
+                cursor.execute(_execution(self.name, len(given)), given)
+            else:
+                cursor.execute(self._sql, given)
+            row.pk = cursor.fetchone()[0]
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        return row
+
+    def _numbered(self, cursor: Any) -> str:
+        return cursor.mogrify(self._sql, _places(len(self._fields))).decode()  # type: ignore[no-any-return]

@@ -79,8 +79,16 @@ def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]
                 raise KeyReused("This form was sent before with other content.")
             return Outcome(kept.result, True)
         result = perform()
-        Submission.objects.filter(pk=first).update(result=result)
+        _keep_result(first, result)
         return Outcome(result, False)
+
+
+def _keep_result(row: int, result: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {Submission._meta.db_table} SET result = %s WHERE id = %s",
+            [json.dumps(result), row],
+        )
 
 
 def _claimed(key: uuid.UUID | str, actor: str, digest: str) -> int | None:

@@ -16,7 +16,7 @@ from sessions_app import audit, clinic_time, outbox, rights
 from sessions_app.atomic import action
 from sessions_app.context import user_of
 from sessions_app.models import Client, Episode, Respondent, Session
-from sessions_app.prepared import Prepared
+from sessions_app.prepared import Prepared, PreparedInsert
 
 CHANGED = "episode_changed"
 
@@ -105,6 +105,9 @@ _CURRENT = Prepared(
 )
 
 
+_ROWS = PreparedInsert(Administration)
+
+
 def _current_at(session: Session, measure: Measure, respondent: Respondent) -> Any:
     return next(iter(_CURRENT.objects([session.pk, measure.pk, respondent.pk])), None)
 
@@ -162,7 +165,7 @@ def record_administration(
     if earlier is not None:
         earlier.superseded_at = clinic_time.now()
         earlier.save(update_fields=["superseded_at"])
-    row = Administration.objects.create(
+    row = _ROWS.create(
         client=client,
         episode=episode,
         session=session,

@@ -13,6 +13,7 @@ from measures_app.models import Administration
 from sessions_app import actions, clinic_time
 from sessions_app.atomic import action
 from sessions_app.models import Episode, Session
+from sessions_app.prepared import Prepared
 
 
 @action
@@ -100,9 +101,14 @@ def close_with_last_measures(
     return actions.close_episode(episode=episode, on=on, ending=ending, by=by)
 
 
+_HELD = Prepared(
+    lambda pks: Episode.objects.filter(pk__in=pks).select_for_update(of=("self",)).values_list("pk")
+)
+
+
 def _refuse_second(episode: Episode, day: date) -> None:
     """Two tabs, or two people: the episode's row is held, so that one of them is first."""
-    Episode.objects.select_for_update(of=("self",)).get(pk=episode.pk)
+    _HELD.rows([episode.pk])
     there = episode.sessions.filter(held_on=day).select_related("meeting").first()
     if there is not None:
         at = there.meeting.starts_at.astimezone(clinic_time.zone())

@@ -22,7 +22,7 @@ from sessions_app.models import (
     Session,
     Site,
 )
-from sessions_app.prepared import Prepared
+from sessions_app.prepared import Prepared, PreparedInsert
 from sessions_app.signals import attendance_set
 
 BOOKED_AHEAD = timedelta(days=2 * 366)  # beyond it a year was mistyped
@@ -179,14 +179,14 @@ def _place(
     if episode.closed_on is not None and day > episode.closed_on:
         raise ValidationError({"starts_at": "The episode had ended by then."})
     if meeting is None:
-        meeting = Meeting.objects.create(starts_at=starts_at, site=site or episode.site, **new)
+        meeting = _MEETINGS.create(starts_at=starts_at, site=site or episode.site, **new)
         present = [c.pk for c in clinicians] or [
             a.clinician_id for a in _LEADS.objects([episode.pk])
         ]
         MeetingClinician.objects.bulk_create(
             MeetingClinician(meeting=meeting, clinician_id=number) for number in present
         )
-    session: Session = Session.objects.create(
+    return _SESSIONS.create(
         meeting=meeting,
         episode=episode,
         client=episode.client,
@@ -194,9 +194,9 @@ def _place(
         status=status,
         obstacle=obstacle,
     )
-    return session
 
 
+_MEETINGS, _SESSIONS = PreparedInsert(Meeting), PreparedInsert(Session)
 _LEADS = Prepared(
     lambda episodes: Assignment.objects.filter(
         episode__in=episodes, to_on=None, part=Assignment.Part.LEAD

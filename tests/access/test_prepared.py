@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from measures_app.models import Trajectory
 from sessions_app import clinic_time
 from sessions_app.context import acting_as
-from sessions_app.models import Client, Episode, Session
-from sessions_app.prepared import FEW, Prepared
+from sessions_app.models import AuditEvent, Client, Episode, Session
+from sessions_app.prepared import FEW, Prepared, PreparedInsert
 from tests.cast import BY, Clinic
 
 
@@ -107,3 +107,48 @@ def test_what_was_planned_stands_after_a_transaction_taken_back(clinic: Clinic) 
         with pytest.raises(ValueError, match="taken back"):
             taken_back()
         assert [one.pk for one in fresh.objects([clinic.ana.pk])] == [clinic.ana.pk]
+
+
+def test_a_row_put_in_by_a_planned_statement_is_the_row_that_create_makes(clinic: Clinic) -> None:
+    given = {
+        "actor": "system:test",
+        "action": 'it\'s "quoted" % and ñ',
+        "subject": "ABCD-123",
+        "detail": {"count": 1, "of": [None, "x"]},
+    }
+    planned = PreparedInsert(AuditEvent)
+    with acting_as(BY):
+        rows = [
+            planned.create(**given),
+            planned.create(**given),
+            AuditEvent.objects.create(**given),
+        ]
+        kept = [AuditEvent.objects.get(pk=row.pk) for row in rows]
+        assert len({row.pk for row in rows}) == len(rows)
+        for row, there in zip(rows, kept, strict=True):
+            assert {**there.__dict__, "_state": None} == {**row.__dict__, "_state": None}
+            assert row._state.db and not row._state.adding
+            assert {name: getattr(there, name) for name in given} == given
+            assert there.subject_kind == ""
+
+
+def test_a_row_put_in_by_a_planned_statement_keeps_to_scope_and_checks(clinic: Clinic) -> None:
+    episode = clinic.episodes["ana"]
+    new = {
+        "meeting": clinic.sessions["ana"][0].meeting,
+        "episode": episode,
+        "client": episode.client,
+        "held_on": clinic_time.today(),
+    }
+    planned = PreparedInsert(Session)
+    with acting_as(BY), transaction.atomic():
+        assert planned.create(**new | {"meeting": clinic.sessions["emil"][0].meeting}).episode_id
+        transaction.set_rollback(True)
+    with (
+        acting_as(clinic.dora),
+        pytest.raises(DatabaseError, match="row-level security"),
+        transaction.atomic(),
+    ):
+        planned.create(**new)
+    with acting_as(BY), pytest.raises(IntegrityError), transaction.atomic():
+        planned.create(**new | {"status": None})
