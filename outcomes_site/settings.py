@@ -211,7 +211,7 @@ LOGOUT_REDIRECT_URL = "/sign-in/"
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: who is locked out isn't looked at
-    "django.contrib.auth.backends.ModelBackend",
+    "sessions_app.at_each_request.Accounts",
 ]
 
 # Sign-up is closed and addresses are the administrator's: of allauth we use the steps after the
@@ -224,6 +224,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 MFA_ADAPTER = "sessions_app.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+# A phone's clock may be half a minute off, and typing takes its time (RFC 6238, 5.2).
+MFA_TOTP_TOLERANCE = 1
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PRODUCTION  # http on localhost
 MFA_TRUST_ENABLED = True
@@ -277,6 +279,7 @@ BREACHED_PASSWORDS_FILE = environment.path_of_file(
     example="/srv/outcomes/pwned-passwords.txt",
 )
 
+SESSION_ENGINE = "sessions_app.at_each_request"
 SESSION_COOKIE_AGE = 24 * 3600  # the policies by role end it sooner (sessions_app/presence.py)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

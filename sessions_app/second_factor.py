@@ -30,7 +30,7 @@ from sessions_app import audit, policies, rights, sealing
 from sessions_app.context import acting_as
 from sessions_app.keys import DOORS
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "sessions_app.at_each_request.Accounts"
 PLACE = "second factor"  # what a sealed secret is bound to
 ELSEWHERE = "single_sign_on"  # in the session: of whom, and whether its second factor counts
 SHOWN_NOW = "second_factor_shown"  # of the one request that brings somebody back from there

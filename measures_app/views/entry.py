@@ -133,6 +133,8 @@ def _keep(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResp
         kept = once(
             key=given["key"], body=_body(request, episode), by=request.user, perform=perform
         )
+    except KeyReused:
+        return _reused(request, form, episode)
     except ValidationError as problem:
         add_problems(form, problem)
         status = CONFLICT if "another" in form.errors else UNPROCESSABLE
@@ -149,19 +151,23 @@ def _sent_before(request: HttpRequest, form: SessionForm, episode: Episode) -> H
     try:
         kept = replayed(key=key, body=_body(request, episode), by=request.user)
     except KeyReused:
-        # What was typed stays on the page, under a new key: it can be sent as what it is.
-        form.data = form.data.copy()
-        form.data["key"] = str(uuid.uuid4())
-        form.full_clean()
-        form.add_error(
-            None,
-            _(
-                "This form was sent before with other answers, and those are kept. What is "
-                "below now is not: correct the kept scores, or send it as a further session."
-            ),
-        )
-        return _page(request, form, episode, CONFLICT)
+        return _reused(request, form, episode)
     return None if kept is None else redirect("session_picture", kept.result)
+
+
+def _reused(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResponse:
+    """What was typed stays on the page, under a new key: it can be sent as what it is."""
+    form.data = form.data.copy()
+    form.data["key"] = str(uuid.uuid4())
+    form.full_clean()
+    form.add_error(
+        None,
+        _(
+            "This form was sent before with other answers, and those are kept. What is "
+            "below now is not: correct the kept scores, or send it as a further session."
+        ),
+    )
+    return _page(request, form, episode, CONFLICT)
 
 
 def _refuse_taken(form: SessionForm, taken: list[Due], there: list[Administration]) -> None:
@@ -185,19 +191,21 @@ def _enter(request: HttpRequest, episode: Episode, session: Session | None) -> H
     desk = Desk([episode])
     last = request.GET.get("last") == "1"
     due = desk.due_at(episode, day, session, last)
-    # Asked only where the plan has something for the end of care.
-    more = not last and len(desk.due_at(episode, day, session, last=True)) > len(due)
     there = _there(session)
     scored = {(row.measure_id, row.respondent_id) for row in there}
     taken = [d for d in due if (d.measure.pk, d.respondent.pk) in scored]
     if request.method != "POST":
         audit.client_read(episode.client, "session entry")
         open_ones = [d for d in due if d not in taken]
+        # Asked only where the plan has something for the end of care.
+        more = not last and len(desk.due_at(episode, day, session, last=True)) > len(due)
         return _page(request, SessionForm(due=open_ones, session=session), episode, more=more)
     form = SessionForm(request.POST, due=due, session=session)
-    before = _sent_before(request, form, episode)
-    if before is not None:
-        return before
+    if there or not form.is_valid():
+        # Where nothing stands in the way, keeping it finds out.
+        before = _sent_before(request, form, episode)
+        if before is not None:
+            return before
     if form.is_valid():
         _refuse_taken(form, taken, there)
         if there and form.cleaned_data["status"] != Session.Status.ATTENDED:

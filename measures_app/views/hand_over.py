@@ -29,10 +29,10 @@ from measures_app.views.links import chosen, links_page, registered_session_or_4
 from sessions_app import actions, audit, links, presence, rights
 from sessions_app.context import ANONYMOUS, speaking_as
 from sessions_app.models import Respondent, User
+from sessions_app.second_factor import BACKEND
 
 HELD = "hand_over"
 TRIES = 5
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class PinForm(forms.Form):
@@ -94,15 +94,9 @@ def _held_alone(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 
 def _remember(request: HttpRequest, held: dict[str, Any], **changes: Any) -> None:
-    """Kept with the request's own writes; a session that was ended meanwhile stays ended.
-
-    One statement where Django's `save` takes three and may make the row anew.
-    """
-    session = request.session
-    session[HELD] = held | changes
-    stored = StoredSession.objects.filter(pk=session.session_key)
-    stored.update(session_data=session.encode(dict(session.items())))
-    session.modified = False
+    """Kept with the request's own writes; a session that was ended meanwhile stays ended."""
+    request.session[HELD] = held | changes
+    request.session.overwrite()  # type: ignore[attr-defined]  # sessions_app/at_each_request.py
 
 
 def page(request: HttpRequest, pk: int) -> HttpResponse:

@@ -12,7 +12,6 @@ from typing import Any
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import Count
 from django.urls import reverse
 
@@ -20,6 +19,7 @@ from measures_app.due import due_at
 from outcomes_site.benchmark import respondents
 from outcomes_site.benchmark.parts import BenchProblem
 from sessions_app import actions, clinic_time
+from sessions_app.at_each_request import SessionStore
 from sessions_app.context import acting_as, system
 from sessions_app.models import Assignment, Clinician, Episode, Session, User
 from sessions_app.second_factor import BACKEND, MET

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 
 from measures_app.due import Due
@@ -15,6 +14,7 @@ from measures_app.forms import plain
 from measures_app.views.answering import asked_by
 from measures_app.views.hand_over import HELD
 from sessions_app import actions, clinic_time
+from sessions_app.at_each_request import SessionStore
 from sessions_app.context import acting_as, system
 from sessions_app.models import EntryLink, Episode, Respondent, User
 
