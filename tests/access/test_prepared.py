@@ -127,7 +127,8 @@ def test_a_row_put_in_by_a_planned_statement_is_the_row_that_create_makes(clinic
         assert len({row.pk for row in rows}) == len(rows)
         for row, there in zip(rows, kept, strict=True):
             assert {**there.__dict__, "_state": None} == {**row.__dict__, "_state": None}
-            assert row._state.db and not row._state.adding
+            assert row._state.db
+            assert not row._state.adding
             assert {name: getattr(there, name) for name in given} == given
             assert there.subject_kind == ""
 
