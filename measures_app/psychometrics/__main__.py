@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -46,13 +47,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after one line on the error stream about a malformed file.
+        0, or 2 after one line on the error stream about a malformed file, or about an output
+        that takes no more. 1 and not a word where whoever reads the output left.
     """
     args = build_parser().parse_args(argv)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except FileProblem as problem:
         print(problem, file=sys.stderr)
+        return 2
+    except OSError as problem:
+        # What is still held back would be tried, and complained of, once more at the very end.
+        sys.stdout = io.StringIO()
+        if isinstance(problem, BrokenPipeError):
+            return 1
+        print(f"the output can't be written: {problem.strerror}".lower(), file=sys.stderr)
         return 2
     return status
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .backtest import Backtest
 from .change import ChangeCriteria
 from .commands_change import add_file_arguments, print_notes
-from .courses import add_range_arguments, positive, read_courses
+from .courses import add_range_arguments, at_least, positive, read_courses
 from .deals import over_deals
 from .files import FileProblem
 from .growth import NotConverged, NotEnoughData
@@ -36,30 +36,16 @@ def register(subparsers: Subparsers) -> None:
         action="store_true",
         help="the reliable change must be exceeded, not only reached",
     )
-    one.add_argument("--folds", type=_folds, default=10, metavar="N")
+    one.add_argument("--folds", type=at_least(2), default=10, metavar="N")
     one.add_argument(
         "--deals",
-        type=_deals,
+        type=at_least(1),
         default=1,
         metavar="N",
         help="ways of dealing clients to folds; what moves from one to the next is chance",
     )
     add_range_arguments(one)
     one.set_defaults(run=run_backtest, parser=one)
-
-
-def _folds(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError("2 or more")
-    return value
-
-
-def _deals(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("1 or more")
-    return value
 
 
 def run_backtest(args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from .change import (
     cutoff_c,
     reliable_change_threshold,
 )
+from .courses import number, positive
 from .effect import effect_size
 from .files import FileProblem, LongData, read_long
 
@@ -74,14 +75,14 @@ def register(subparsers: Subparsers) -> None:
     """
     one = subparsers.add_parser("classify", help="classes of change from first to last score")
     add_file_arguments(one)
-    one.add_argument("--reliable-change", type=float, metavar="X", help="published threshold")
-    one.add_argument("--reliability", type=float, metavar="R", help="to compute the threshold")
-    one.add_argument("--sd", type=float, metavar="S", help="SD of the clinical population")
-    one.add_argument("--clinical-mean", type=float, metavar="M")
-    one.add_argument("--cutoff", type=float, metavar="C", help="published cutoff")
+    one.add_argument("--reliable-change", type=positive, metavar="X", help="published threshold")
+    one.add_argument("--reliability", type=number, metavar="R", help="to compute the threshold")
+    one.add_argument("--sd", type=positive, metavar="S", help="SD of the clinical population")
+    one.add_argument("--clinical-mean", type=number, metavar="M")
+    one.add_argument("--cutoff", type=number, metavar="C", help="published cutoff")
     one.add_argument("--cutoff-type", choices=("a", "b", "c"), help="to compute the cutoff")
-    one.add_argument("--functional-mean", type=float, metavar="M")
-    one.add_argument("--functional-sd", type=float, metavar="S")
+    one.add_argument("--functional-mean", type=number, metavar="M")
+    one.add_argument("--functional-sd", type=positive, metavar="S")
     one.add_argument(
         "--b-sd",
         choices=("clinical", "functional"),
@@ -132,7 +133,7 @@ def run_classify(args: argparse.Namespace) -> int:
         "missing_scores": data.missing,
     }
     if args.json:
-        print(json.dumps(result))
+        print(json.dumps(result, allow_nan=False))
         return 0
     print(
         f"{counts.clients} clients with two scores; "
@@ -245,7 +246,7 @@ def run_effect_size(args: argparse.Namespace) -> int:
         "missing_scores": data.missing,
     }
     if args.json:
-        print(json.dumps(result))
+        print(json.dumps(result, allow_nan=False))
         return 0
     print(f"{found.n} clients with two scores; {result['one_score']} with one score")
     print(f"mean first {found.mean_first:.2f}, mean last {found.mean_last:.2f}")

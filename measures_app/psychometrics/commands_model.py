@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from .change import Better, ChangeCriteria
 from .commands_change import add_file_arguments, print_notes
-from .courses import add_range_arguments, positive, read_courses
+from .courses import add_range_arguments, number, positive, read_courses
 from .files import FileProblem
 from .forecast import Band, forecast_each
 from .growth import GrowthModel, NotConverged, NotEnoughData, fit
@@ -54,8 +53,8 @@ def register(subparsers: Subparsers) -> None:
 
 
 def _session(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value >= 2):
+    value = number(text)
+    if value < 2:
         raise argparse.ArgumentTypeError("a session after intake: 2 or more")
     return value
 

@@ -5,26 +5,59 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from .files import FileProblem, LongData, read_long
-
-LARGEST = 1e9  # squares and their sums stay numbers; no measure comes near
+from .files import LARGEST, FileProblem, LongData, read_long
 
 
 def add_range_arguments(parser: argparse.ArgumentParser) -> None:
     """Options for the ends of the scale."""
-    parser.add_argument("--lowest", type=float, metavar="X", help="lower end of the scale")
-    parser.add_argument("--highest", type=float, metavar="X", help="upper end of the scale")
+    parser.add_argument("--lowest", type=number, metavar="X", help="lower end of the scale")
+    parser.add_argument("--highest", type=number, metavar="X", help="upper end of the scale")
+    parser.set_defaults(has_range=True)
+
+
+def number(text: str) -> float:
+    """Read a number from the command line: no infinity, and not "nan"."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
 
 
 def positive(text: str) -> float:
     """Read a positive number from the command line."""
-    value = float(text)
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError("a positive number")
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return value
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Read a whole number from the command line, not below `least`."""
+
+    def read(text: str) -> int:
+        if not (text.strip().isdecimal() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return read
+
+
+def _ends(args: argparse.Namespace) -> tuple[float, float]:
+    """Ends of the scale; where the options name none, of all numbers that are taken."""
+    if not hasattr(args, "has_range"):
+        return -LARGEST, LARGEST
+    low = -LARGEST if args.lowest is None else args.lowest
+    high = LARGEST if args.highest is None else args.highest
+    if not low < high:
+        args.parser.error("--lowest must lie below --highest")
+    return low, high
 
 
 def read_courses(args: argparse.Namespace) -> tuple[LongData, int]:
@@ -47,6 +80,7 @@ def read_courses(args: argparse.Namespace) -> tuple[LongData, int]:
     ------
     FileProblem
     """
+    low, high = _ends(args)
     data = read_long(
         args.file,
         client=args.client,
@@ -54,9 +88,9 @@ def read_courses(args: argparse.Namespace) -> tuple[LongData, int]:
         score=args.score,
         t=args.t,
         session_required=args.session is not None or args.t == "value",
+        lowest=low,
+        highest=high,
     )
-    if float(np.abs(data.score).max()) > LARGEST:
-        raise FileProblem(args.file, f"scores beyond {LARGEST:g} are refused", column=args.score)
     if args.t == "rank":
         return data, 0
     if data.t.min() < 1:

@@ -23,6 +23,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 TimeScale: TypeAlias = Literal["rank", "value"]
 
+LARGEST: Final = 1e9  # squares and their sums stay numbers; no measure comes near
 MISSING: Final = frozenset({"", "na", "nan"})
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
@@ -110,6 +111,8 @@ def read_long(
     t: TimeScale = "rank",
     *,
     session_required: bool = True,
+    lowest: float = -LARGEST,
+    highest: float = LARGEST,
 ) -> LongData:
     """Read a CSV file in long form.
 
@@ -126,6 +129,8 @@ def read_long(
         number itself.
     session_required : bool
         False lets the file's order count where there is no such column.
+    lowest, highest : float
+        Ends of the scale: a score beyond them is refused.
 
     Returns
     -------
@@ -161,6 +166,9 @@ def read_long(
             raise FileProblem(
                 path, f"{_shown(row[where_score])} is not a number", row=number, column=score
             )
+        if not lowest <= value <= highest:
+            reason = f"{_shown(row[where_score])} lies outside {lowest:g} to {highest:g}"
+            raise FileProblem(path, reason, row=number, column=score)
         if where_session is None:
             place = float(number)
         else:

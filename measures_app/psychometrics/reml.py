@@ -143,10 +143,12 @@ class Likelihood:
             by_ve += float(np.trace(g, axis1=1, axis2=2).sum())
             if self.with_ar:
                 by_lag += np.bincount(place.ravel(), g.ravel(), minlength=len(by_lag))
-        by_va = float(by_lag @ phi**self.lags)
-        apart = self.lags > 0
-        lag = self.lags[apart]
-        by_phi = va * float((by_lag[apart] * lag) @ phi ** (lag - 1))
+        by_va = by_phi = 0.0
+        if self.with_ar:
+            by_va = float(by_lag @ phi**self.lags)
+            apart = self.lags > 0
+            lag = self.lags[apart]
+            by_phi = va * float((by_lag[apart] * lag) @ phi ** (lag - 1))
         c = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
         by_c = 2 * by_d @ c
         gradient = np.array(

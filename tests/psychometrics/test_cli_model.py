@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,7 +41,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def file(folder):
-    return written(folder / "scores.csv", *scores(40, 7, skip=0.2, decimals=0))
+    client, t, score = scores(40, 7, skip=0.2, decimals=0)
+    return written(folder / "scores.csv", client, t, np.clip(score, 0, 63))
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +241,18 @@ def test_a_score_that_is_no_score_is_refused(capsys, tmp_path):
     path.write_text(COURSE + "a,1,3\na,2,1e200\n", encoding="utf-8")
     status, _, err = run(capsys, "fit", str(path), *LOWER)
     assert status == 2
-    assert "column score: scores beyond 1e+09" in err
+    assert "row 3, column score: '1e200' lies outside -1e+09 to 1e+09" in err
+
+
+def test_a_score_beyond_the_named_ends_of_the_scale_is_refused(capsys, file, stored):
+    for line in (
+        ("forecast", stored, file, "--at", "9"),
+        ("backtest", file, *LOWER, "--reliable-change", "6"),
+    ):
+        status, out, err = run(capsys, *line, "--lowest", "0", "--highest", "12", "--json")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "column score: " in err
+        assert "lies outside 0 to 12" in err
 
 
 def test_t_by_value_keeps_one_score_a_session_and_leaves_late_starters_out(capsys, folder):
@@ -333,12 +349,50 @@ def test_a_model_that_cannot_be_written_is_said_in_one_line(capsys, folder, file
         ("backtest", "f", *LOWER, "--reliable-change", "0"),
         ("backtest", "f", *LOWER, "--reliable-change", "6", "--folds", "1"),
         ("backtest", "f", *LOWER, "--reliable-change", "6", "--deals", "0"),
+        ("backtest", "f", *LOWER, "--reliable-change", "6", "--deals", "two"),
+        ("backtest", "f", *LOWER, "--reliable-change", "inf"),
+        ("backtest", "f", *LOWER, "--reliable-change", "6", "--lowest", "nan"),
+        ("backtest", "f", *LOWER, "--reliable-change", "6", "--lowest", "9", "--highest", "3"),
+        ("forecast", "m", "f", "--at", "nine"),
     ],
 )
-def test_options_out_of_range_are_a_usage_error(capsys, args):
+def test_options_out_of_range_are_a_usage_error(capsys, file, stored, args):
+    args = [{"m": stored, "f": file}.get(word, word) for word in args]
     with pytest.raises(SystemExit) as left:
-        main(list(args))
+        main(args)
     assert left.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_fractions_of_a_session_need_no_autocorrelation(capsys, folder):
+    client, t, score = scores(20, 6, decimals=0)
+    path = folder / "fractions.csv"
+    lines = (f"c{c},{1 + (n - 1) / 7:.4f},{y:g}" for c, n, y in zip(client, t, score, strict=True))
+    path.write_text("\n".join(["client,session,score", *lines]), encoding="utf-8")
+    found = json.loads(
+        run(capsys, "fit", str(path), *LOWER, "--t", "value", "--no-ar", "--json")[1]
+    )
+    assert found["phi"] == 0
+    assert np.isfinite(found["minus_2_reml"])
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (errno.EPIPE, 1, ""),
+        (errno.ENOSPC, 2, "the output can't be written: no space left on device\n"),
+    ],
+)
+def test_an_output_that_takes_no_more_is_said_in_one_line(
+    capsys, monkeypatch, file, stored, number, status, said
+):
+    class Full(io.StringIO):
+        def write(self, _):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["forecast", stored, file, "--at", "9"]) == status
+    assert capsys.readouterr().err == said
 
 
 def test_the_table_has_a_dash_where_there_is_nothing():
