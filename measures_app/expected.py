@@ -181,24 +181,28 @@ def _expect(members: list[Reading], model: growth.GrowthModel) -> None:
 
 
 def _look_ahead(members: list[Reading], model: growth.GrowthModel) -> None:
-    patterns: dict[tuple[int, ...], list[Reading]] = {}
+    """Scores to come, in one batch for all that have equally many."""
+    lengths: dict[int, list[Reading]] = {}
     for reading in members:
-        patterns.setdefault(reading.series.t[1:], []).append(reading)
-    for seen, alike in patterns.items():
+        lengths.setdefault(len(reading.series.t), []).append(reading)
+    for alike in lengths.values():
+        t = np.array([r.series.t for r in alike])
+        scores = np.array([r.series.scores for r in alike])
+        ahead = t[:, -1:] + np.arange(1, AHEAD + 1)
         s = alike[0].series
-        ahead = np.arange(s.t[-1] + 1, s.t[-1] + AHEAD + 1)
-        intake = np.array([r.series.scores[0] for r in alike])
-        scores = np.array([r.series.scores[1:] for r in alike])
-        future = forecast(model, intake, seen, scores, ahead, low=s.low, high=s.high)
+        future = forecast(
+            model, scores[:, 0], t[:, 1:], scores[:, 1:], ahead, low=s.low, high=s.high
+        )
         rows = zip(
             alike,
+            ahead.tolist(),
             _rounded(future.mean),
             _rounded(future.low80),
             _rounded(future.high80),
             strict=True,
         )
-        for reading, mean, low80, high80 in rows:
-            reading.forecast_t = ahead.tolist()
+        for reading, sessions, mean, low80, high80 in rows:
+            reading.forecast_t = sessions
             reading.forecast_mean = mean
             reading.forecast_low80 = low80
             reading.forecast_high80 = high80

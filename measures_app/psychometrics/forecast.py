@@ -76,19 +76,19 @@ def censored_mean(mean: FloatArray, sd: FloatArray, low: float, high: float) -> 
 
 
 def _design(x: FloatArray, t: FloatArray) -> FloatArray:
-    """Rows of X for each client and session, shape (clients, sessions, 4)."""
+    """Rows of X for each client and session, shape (clients, sessions, 4); t: of all, or each."""
     log_t = np.log(t)
-    ones = np.ones((len(x), len(t)))
-    return np.stack([ones, ones * x[:, None], ones * log_t, x[:, None] * log_t[None, :]], axis=2)
+    ones = np.ones((len(x), t.shape[-1]))
+    return np.stack([ones, ones * x[:, None], ones * log_t, x[:, None] * log_t], axis=2)
 
 
-def _covariance(model: GrowthModel, t: FloatArray, s: FloatArray) -> FloatArray:
-    """Covariance of the scores at sessions t and s, noise on the diagonal where t = s."""
-    z_t = np.stack([np.ones_like(t), np.log(t)], axis=1)
-    z_s = np.stack([np.ones_like(s), np.log(s)], axis=1)
-    lag = np.abs(t[:, None] - s[None, :])
+def _covariance(model: GrowthModel, t: FloatArray) -> FloatArray:
+    """Covariance of the scores at sessions t, noise on the diagonal; shape (..., t, t)."""
+    z = np.stack([np.ones_like(t), np.log(t)], axis=-1)
+    lag = np.abs(t[..., :, None] - t[..., None, :])
     ar = model.ar_variance * np.power(model.phi, lag) if model.ar_variance > 0 else 0.0
-    found: FloatArray = z_t @ np.array(model.D) @ z_s.T + ar + model.noise_variance * (lag == 0)
+    line = z @ np.array(model.D) @ np.swapaxes(z, -1, -2)
+    found: FloatArray = line + ar + model.noise_variance * (lag == 0)
     return found
 
 
@@ -133,7 +133,7 @@ def expected_response(
     design = _design(x, at)
     mean = design @ np.array(model.beta)
     own = model.factor(x)[:, None] ** 2
-    variance = own * np.diag(_covariance(model, at, at))
+    variance = own * np.diag(_covariance(model, at))
     if model.clients < SMALL_SAMPLE:
         variance = variance + np.einsum(
             "ntk,kl,ntl->nt", design, np.array(model.beta_covariance), design
@@ -151,16 +151,19 @@ def forecast(
     low: float = -np.inf,
     high: float = np.inf,
 ) -> Band:
-    """Scores at later sessions given those so far, for clients seen at the same sessions.
+    """Scores at later sessions given those so far, for clients seen equally often.
 
     Parameters
     ----------
     model : GrowthModel
     intake : array_like, shape (clients,)
-    t_seen : array_like, shape (m,)
-        Sessions after intake with a score, shared by these clients; may be empty.
+        First scores.
+    t_seen : array_like, shape (m,) or (clients, m)
+        Sessions after intake with a score, shared by these clients or each one's own; may be
+        empty.
     seen : array_like, shape (clients, m)
-    t_future : array_like, shape (sessions,)
+    t_future : array_like, shape (sessions,) or (clients, sessions)
+        Each client's own, where `t_seen` is.
     low, high : float
         Ends of the scale.
 
@@ -170,17 +173,25 @@ def forecast(
         With no scores after intake it equals `expected_response`.
     """
     x = np.atleast_1d(np.asarray(intake, dtype=np.float64)) - model.intake_centre
-    ahead = np.atleast_1d(np.asarray(t_future, dtype=np.float64))
-    back = np.atleast_1d(np.asarray(t_seen, dtype=np.float64))
-    y = np.asarray(seen, dtype=np.float64).reshape(len(x), len(back))
+    back = np.atleast_2d(np.asarray(t_seen, dtype=np.float64))
+    ahead = np.atleast_2d(np.asarray(t_future, dtype=np.float64))
+    m = back.shape[1]
+    y = np.asarray(seen, dtype=np.float64).reshape(len(x), m)
     beta = np.array(model.beta)
-    future, past = _design(x, ahead), _design(x, back)
-    gain = np.linalg.solve(_covariance(model, back, back), _covariance(model, back, ahead)).T
-    mean = future @ beta + (y - past @ beta) @ gain.T
-    remaining = _covariance(model, ahead, ahead) - gain @ _covariance(model, back, ahead)
-    variance = model.factor(x)[:, None] ** 2 * np.diag(remaining)
+    sessions = np.concatenate([back, ahead], axis=1)
+    # Who was seen at the same sessions shares a covariance.
+    patterns, group = np.unique(sessions, axis=0, return_inverse=True)
+    group = np.broadcast_to(group.reshape(-1), len(x))
+    joint = _covariance(model, patterns)
+    gain = np.linalg.solve(joint[:, :m, :m], joint[:, :m, m:]).transpose(0, 2, 1)
+    left = np.diagonal(joint, axis1=1, axis2=2)[:, m:]
+    left = left - np.einsum("pkm,pmk->pk", gain, joint[:, :m, m:])
+    design, own = _design(x, sessions), gain[group]
+    future, past = design[:, m:], design[:, :m]
+    mean = future @ beta + np.einsum("nkm,nm->nk", own, y - past @ beta)
+    variance = model.factor(x)[:, None] ** 2 * left[group]
     if model.clients < SMALL_SAMPLE:
-        design = future - np.einsum("fm,nmk->nfk", gain, past)
+        design = future - own @ past
         variance = variance + np.einsum(
             "ntk,kl,ntl->nt", design, np.array(model.beta_covariance), design
         )

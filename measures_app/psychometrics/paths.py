@@ -8,8 +8,9 @@ seed and the client's own key alone: the same client gets the same numbers in an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -230,17 +231,32 @@ def simulate_ends(
     walk = _Walk(model, hazard, paths, horizon, int(now.t.max(initial=1)))
     score = np.empty((n, paths), dtype=np.float32)
     last = np.empty((n, paths), dtype=np.int16)
-    size = max(BLOCK // paths, 1)
-    for t in np.unique(now.t):
-        members = np.flatnonzero(now.t == t)
-        for begin in range(0, len(members), size):
-            block = members[begin : begin + size]
-            extra = None if offsets is None else offsets[block]
-            score[block], last[block] = walk.ends(now, seeds, extra, block)
+    for block in _blocks(now.t, max(BLOCK // paths, 1)):
+        extra = None if offsets is None else offsets[block]
+        score[block], last[block] = walk.ends(now, seeds, extra, block)
     if shift is not None:
         score += shift.astype(np.float32)[:, None]
     np.clip(score, np.float32(low), np.float32(high), out=score)
     return Ends(score, last)
+
+
+def _blocks(t: FloatArray, size: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Clients to be drawn at once: those at one session, where they are many; the rest mixed.
+
+    Looking up what depends on the session costs less than a step of numpy for a few clients.
+    """
+    rest = []
+    for alike in np.split(order := np.argsort(t, kind="stable"), _changes(t[order])):
+        if len(alike) < size // 4:
+            rest.append(alike)
+        else:
+            yield from np.split(alike, range(size, len(alike), size))
+    few = np.concatenate(rest) if rest else order[:0]
+    yield from np.split(few, range(size, len(few), size)) if len(few) else ()
+
+
+def _changes(values: FloatArray) -> npt.NDArray[np.intp]:
+    return np.flatnonzero(values[1:] != values[:-1]) + 1
 
 
 def _mixed(words: Words) -> Words:
@@ -289,9 +305,12 @@ class _Walk:
     def ends(
         self, now: Standing, seeds: Words, extra: FloatArray | None, block: npt.NDArray[np.intp]
     ) -> tuple[Singles, npt.NDArray[np.int16]]:
-        """Score and session at the end of each path of clients whose last score is of one t."""
+        """Score and session at the end of each path of these clients."""
         key, line = seeds[block], now.line[block].astype(np.float32)
-        t, n, paths = int(now.t[block[0]]), len(block), self.paths
+        n, paths = len(block), self.paths
+        alike = bool((now.t[block] == now.t[block[0]]).all())
+        # A number where they all stand at one session, else an array with a row a path.
+        t: Any = int(now.t[block[0]]) if alike else np.repeat(now.t[block].astype(np.intp), paths)
         with np.errstate(over="ignore"):
             counter = (key[:, None] + self.pair).ravel()
         sign = np.tile(self.sign, n)
@@ -308,13 +327,14 @@ class _Walk:
         gone = ahead = 0
         while gone < len(where):
             ahead += 1
-            t += 1
+            t = t + 1
             pair = 2 * (ahead % 2)  # four draws a word, two a session
             if pair:
                 normal = self._normals(counter, ahead, sign)
             ar = self.phi * ar + self.step * normal[:, pair]
             before = away
-            away = away0 + away1 * self.log_t[t] + ar + self.noise * normal[:, pair + 1]
+            log_t = self.log_t[t]
+            away = away0 + away1 * log_t + ar + self.noise * normal[:, pair + 1]
             away *= own
             odds: Singles = np.zeros_like(away)
             for cause, factor in zip(self.causes, factors, strict=True):
@@ -329,8 +349,9 @@ class _Walk:
                 survives < ends_below if ahead < self.horizon else ends_below > 0
             )
             done, who = where[ended], where[ended] // paths
-            score[done] = line[who, 0] + line[who, 1] * self.log_t[t] + away[ended]
-            last[done] = t
+            at = log_t if alike else log_t[ended]
+            score[done] = line[who, 0] + line[who, 1] * at + away[ended]
+            last[done] = t if alike else t[ended]
             ends_below[ended] = -1  # gone: nothing is below that
             gone += len(ended)
             if pair == 0 and gone > len(where) // 4:
@@ -338,6 +359,7 @@ class _Walk:
                 gone = 0
                 where, counter, sign, survives = where[on], counter[on], sign[on], survives[on]
                 away, own = away[on], own[on]
+                t = t if alike else t[on]
                 away0, away1, ar, ends_below = away0[on], away1[on], ar[on], ends_below[on]
                 factors = [None if factor is None else factor[on] for factor in factors]
         return score.reshape(n, paths), last.reshape(n, paths)

@@ -62,6 +62,19 @@ def test_a_mirrored_scale_mirrors_the_forecast(seen, intake):
     assert two.low80 == pytest.approx(63 - one.high80, abs=1e-8)
 
 
+@pytest.mark.parametrize("model", [MODEL, FEW])
+def test_clients_seen_at_other_sessions_are_forecast_together_as_each_alone(model):
+    seen_at = np.array([[2.0, 3.0], [3.0, 5.0], [2.0, 3.0]])
+    seen = np.array([[20.0, 18.0], [30.0, 12.0], [9.0, 11.0]])
+    ahead = seen_at[:, -1:] + np.array([1.0, 2.0, 6.0])
+    intake = [24.0, 31.0, 12.0]
+    together = forecast(model, intake, seen_at, seen, ahead, low=0, high=63)
+    for i, first in enumerate(intake):
+        alone = forecast(model, [first], seen_at[i], seen[i : i + 1], ahead[i], low=0, high=63)
+        for name in ("mean", "sd", "low80", "high80", "centre"):
+            assert getattr(together, name)[i] == pytest.approx(getattr(alone, name)[0], abs=1e-9)
+
+
 def test_a_session_already_scored_is_known():
     known = forecast(MODEL, [20.0], [2.0, 3.0], [[15.0, 11.0]], [3.0])
     assert known.mean[0, 0] == pytest.approx(11)
