@@ -146,6 +146,16 @@ def growth_of(row: ExpectedChangeModel) -> growth.GrowthModel:
 
 
 def limits_of(row: ExpectedChangeModel) -> AllianceLimits:
+    key = row.pk, row.checksum
+    if key not in _LIMITS:
+        _LIMITS[key] = _limits(row)
+    return _LIMITS[key]
+
+
+_LIMITS: dict[tuple[int, str], AllianceLimits] = {}
+
+
+def _limits(row: ExpectedChangeModel) -> AllianceLimits:
     content = dict(row.parameters["limits"])
     return AllianceLimits(
         pairs=content["pairs"],

@@ -147,6 +147,10 @@ CHANGEABLE = [
     "state", "evidence", "model_id", "rule_set_id", "closed_on", "closed_at", "close_reason",
     "session_number", "benefit", "raised_on",
 ]  # fmt: skip
+EVENT_FIELDS = [
+    "flag_id", "episode_id", "actor", "from_state", "to_state", "why", "evidence", "basis",
+]  # fmt: skip
+MANY = 50  # events that a copy writes sooner than an insert
 
 
 class _Writer:
@@ -246,7 +250,12 @@ class _Writer:
             rows = ([flag.pk, *(getattr(flag, n) for n in CHANGEABLE)] for flag in self.changed)
             bulk.update_rows(Flag, CHANGEABLE, rows)
         Flag.objects.bulk_create(self.new, batch_size=1000)
-        FlagEvent.objects.bulk_create(self.events, batch_size=1000)
+        if len(self.events) < MANY:
+            FlagEvent.objects.bulk_create(self.events)
+            return
+        # A flag that is new had no number yet when its event was made.
+        rows = ([e.flag.pk, *(getattr(e, n) for n in EVENT_FIELDS[1:])] for e in self.events)
+        bulk.copy_rows(FlagEvent, EVENT_FIELDS, rows, {"at": self.now})
 
 
 def _wanted(

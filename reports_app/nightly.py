@@ -64,9 +64,9 @@ def plan(as_of: date) -> list[steps.Part]:
     with acting_as(system("night")):
         measures = fitting.fitted_measures()
         ends = Episode.objects.aggregate(first=Min("pk"), last=Max("pk"))
-    parts = [steps.Part(name, "", 0) for name in ("counts", "stopping")]
+    # The counts are one statement: who helps counts sessions meanwhile.
+    parts = [steps.Part(name, "", 0) for name in ("counts", "sessions", "stopping")]
     parts += [steps.Part("models", measure.code, 1) for measure in measures]
-    parts.append(steps.Part("sessions", "", 2))
     if ends["first"] is not None:
         first = steps.block_of(ends["first"]).start
         parts += [

@@ -9,6 +9,7 @@ from datetime import date
 from django.db import connection
 
 from reports_app.models import SessionMonth, TouchedMonth
+from sessions_app import bulk
 
 # A session is its meeting's first clinician's; a meeting's minutes are those of everyone who
 # worked in it, once however many clients sat there: workload counts meetings.
@@ -18,8 +19,9 @@ INSERT INTO reports_app_sessionmonth (month, programme_id, site_id, clinician_id
 WITH held AS MATERIALIZED (
     SELECT s.id, s.meeting_id, s.status, date_trunc('month', s.held_on)::date AS month,
         e.programme_id, e.site_id
-    FROM sessions_app_session s JOIN sessions_app_episode e ON e.id = s.episode_id
-    WHERE s.status <> 'booked'{chosen}
+    FROM {chosen}sessions_app_session s{in_chosen}
+    JOIN sessions_app_episode e ON e.id = s.episode_id
+    WHERE s.status <> 'booked'
 ), answered AS (
     SELECT a.session_id,
         bool_or(m.purpose = 'alliance') AND bool_or(m.purpose <> 'alliance') AS complete
@@ -56,11 +58,11 @@ SELECT month, programme_id, site_id, clinician_id,
 FROM parts GROUP BY month, programme_id, site_id, clinician_id
 ORDER BY month, programme_id, site_id, clinician_id
 """
-ALL = MONTHS.format(chosen="", of_held="IS NOT NULL", of_meeting="IS NOT NULL")
+ALL = MONTHS.format(chosen="", in_chosen="", of_held="IS NOT NULL", of_meeting="IS NOT NULL")
 SOME = MONTHS.format(
-    chosen="""
-      AND EXISTS (SELECT FROM unnest(%(months)s::date[]) AS wanted (month)
-          WHERE s.held_on >= wanted.month AND s.held_on < wanted.month + interval '1 month')""",
+    chosen="unnest(%(months)s::date[]) AS wanted (month) JOIN ",
+    in_chosen="""
+        ON s.held_on >= wanted.month AND s.held_on < wanted.month + interval '1 month'""",
     of_held="IN (SELECT id FROM held)",
     of_meeting="IN (SELECT meeting_id FROM held)",
 )
@@ -109,5 +111,8 @@ def _count_again(months: Collection[date]) -> None:
         return
     old = SessionMonth.objects.filter(month__in=list(months))
     old._raw_delete(old.db)
+    bulk.prefer_indexes()  # a month's sessions, not all there ever were
     with connection.cursor() as cursor:
+        # Room for a month's sessions: on disk they were put down five times over.
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(SOME, {"months": list(months)})
