@@ -4,8 +4,9 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from measures_app import alerts
@@ -15,7 +16,7 @@ from measures_app.feedback import feedback_on
 from measures_app.forms import SessionForm
 from measures_app.models import Administration
 from measures_app.notes import starters
-from sessions_app import access, actions, audit, clinic_time, rights
+from sessions_app import access, actions, audit, clinic_time, presence, rights
 from sessions_app.forms import add_problems
 from sessions_app.models import Episode, Respondent, Session
 from sessions_app.prepared import Prepared
@@ -139,7 +140,14 @@ def _keep(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResp
         add_problems(form, problem)
         status = CONFLICT if "another" in form.errors else UNPROCESSABLE
         return _page(request, form, episode, status)
-    return redirect("session_picture", kept.result)
+    return _to_picture(request, kept.result)
+
+
+def _to_picture(request: HttpRequest, session_id: int) -> HttpResponse:
+    """A page that sends by itself, to lose nothing on the way, is told where to go on."""
+    if presence.wants_json(request):
+        return JsonResponse({"next": reverse("session_picture", args=[session_id])})
+    return redirect("session_picture", session_id)
 
 
 def _sent_before(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResponse | None:
@@ -152,7 +160,7 @@ def _sent_before(request: HttpRequest, form: SessionForm, episode: Episode) -> H
         kept = replayed(key=key, body=_body(request, episode), by=request.user)
     except KeyReused:
         return _reused(request, form, episode)
-    return None if kept is None else redirect("session_picture", kept.result)
+    return None if kept is None else _to_picture(request, kept.result)
 
 
 def _reused(request: HttpRequest, form: SessionForm, episode: Episode) -> HttpResponse:

@@ -1,9 +1,9 @@
 /* Made by `manage.py join_files` from sending.js, form.js. */
 "use strict";
-const AGAIN = 3000; // milliseconds until it goes again
+const AGAIN = 3000; // milliseconds until it goes again, doubled each time
 const LONGEST = 30000; // what isn't answered by then is asked for again
 const SOON = 700; // what takes no longer needn't be said
-const pause = (form) =>
+const pause = (form, wait) =>
 new Promise((done) => {
 const over = () => {
 clearTimeout(timer);
@@ -11,7 +11,7 @@ removeEventListener("online", over);
 form.removeEventListener("submit", over);
 done();
 };
-const timer = setTimeout(over, AGAIN);
+const timer = setTimeout(over, wait);
 addEventListener("online", over);
 form.addEventListener("submit", over);
 });
@@ -30,7 +30,7 @@ clearTimeout(timer);
 async function send(form, pressed, headers, read) {
 const state = form.querySelector("[data-state]");
 const soon = setTimeout(() => (state.textContent = form.dataset.sending), SOON);
-for (;;) {
+for (let wait = AGAIN; ; wait = Math.min(2 * wait, LONGEST)) {
 try {
 const [answer, text] = await post(form, pressed(), headers);
 const found = answer.status < 500 && answer.status !== 429 ? read(answer, text) : null;
@@ -40,7 +40,7 @@ if (found) return found;
 clearTimeout(soon);
 }
 state.textContent = form.dataset.waiting;
-await pause(form);
+await pause(form, wait);
 }
 }
 "use strict";

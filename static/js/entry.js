@@ -55,7 +55,7 @@ document.addEventListener("keydown", (event) => {
   if (there && event.key === "Tab" && !event.shiftKey) event.preventDefault();
 });
 
-for (const measure of document.querySelectorAll("[data-measure]")) {
+function watch(measure) {
   measure.addEventListener("input", (event) => {
     showTotal(measure);
     const field = event.target;
@@ -66,25 +66,60 @@ for (const measure of document.querySelectorAll("[data-measure]")) {
   showTotal(measure);
 }
 
-// A second press while the first is on its way is the same sending: the key says so, but a page
-// that is being left needn't send twice.
-const form = document.querySelector("form.entry");
-form.addEventListener("submit", (event) => {
-  if (form.dataset.sent) event.preventDefault();
-  form.dataset.sent = "yes";
-});
-addEventListener("pageshow", () => delete form.dataset.sent);
-
 // What was typed and isn't sent is asked about before the page goes.
-let typed = document.querySelector("main .errorlist") !== null;
-form.addEventListener("input", () => (typed = true));
+let typed = false;
+let leaving = false;
 addEventListener("beforeunload", (event) => {
-  if (typed && !form.dataset.sent) event.preventDefault();
+  if (typed && !leaving) event.preventDefault();
 });
+addEventListener("pageshow", () => (leaving = false));
 
-// What stood in the way is asked when somebody didn't come.
-const status = form.querySelector("[name=status]");
-const details = form.querySelector("details");
-status.addEventListener("change", () => {
-  if (status.value !== "attended") details.open = true;
-});
+// Where to go on, or this form with what is to be put right; anything else of ours (a sign-in
+// that is over) is for the browser to show.
+function answered(answer, text) {
+  if (answer.headers.get("Content-Type")?.startsWith("application/json")) return JSON.parse(text);
+  const page = new DOMParser().parseFromString(text, "text/html");
+  if (!page.querySelector("main h1")) return null;
+  return page.querySelector("form.entry") ? { page } : {};
+}
+
+async function keep(form, pressed) {
+  const found = await send(form, pressed, { Accept: "application/json, text/html" }, answered);
+  if (found.page) {
+    document.querySelector("main").replaceWith(found.page.querySelector("main"));
+    begin();
+    lookAtWrong();
+    return;
+  }
+  leaving = true;
+  if (found.next) location.assign(found.next);
+  else HTMLFormElement.prototype.submit.call(form);
+}
+
+function begin() {
+  const form = document.querySelector("form.entry");
+  for (const measure of form.querySelectorAll("[data-measure]")) watch(measure);
+  typed = form.querySelector(".errorlist") !== null;
+  form.addEventListener("input", () => (typed = true));
+  // A second press while the first is on its way is the same sending: the key says so.
+  let sending = false;
+  let button = null;
+  form.addEventListener("submit", (event) => {
+    button = event.submitter;
+    if (!form.querySelector("[data-state]")) {
+      if (leaving) event.preventDefault();
+      leaving = true;
+      return;
+    }
+    event.preventDefault();
+    if (!sending) keep(form, () => button);
+    sending = true;
+  });
+  // What stood in the way is asked when somebody didn't come.
+  const status = form.querySelector("[name=status]");
+  status?.addEventListener("change", () => {
+    if (status.value !== "attended") form.querySelector("details").open = true;
+  });
+}
+
+begin();

@@ -3,12 +3,12 @@
 // stands there then; a proxy's or a broken server's page is no answer.
 "use strict";
 
-const AGAIN = 3000; // milliseconds until it goes again
+const AGAIN = 3000; // milliseconds until it goes again, doubled each time
 const LONGEST = 30000; // what isn't answered by then is asked for again
 const SOON = 700; // what takes no longer needn't be said
 
 // Until it is time, the network is back, or the button is pressed once more.
-const pause = (form) =>
+const pause = (form, wait) =>
   new Promise((done) => {
     const over = () => {
       clearTimeout(timer);
@@ -16,7 +16,7 @@ const pause = (form) =>
       form.removeEventListener("submit", over);
       done();
     };
-    const timer = setTimeout(over, AGAIN);
+    const timer = setTimeout(over, wait);
     addEventListener("online", over);
     form.addEventListener("submit", over);
   });
@@ -39,7 +39,7 @@ async function post(form, button, headers) {
 async function send(form, pressed, headers, read) {
   const state = form.querySelector("[data-state]");
   const soon = setTimeout(() => (state.textContent = form.dataset.sending), SOON);
-  for (;;) {
+  for (let wait = AGAIN; ; wait = Math.min(2 * wait, LONGEST)) {
     try {
       const [answer, text] = await post(form, pressed(), headers);
       // A server that broke or asks to wait is asked again.
@@ -51,6 +51,6 @@ async function send(form, pressed, headers, read) {
       clearTimeout(soon);
     }
     state.textContent = form.dataset.waiting;
-    await pause(form);
+    await pause(form, wait);
   }
 }
