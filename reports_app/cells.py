@@ -17,7 +17,9 @@ from reports_app.extract import CLINIC, OUTSIDE_OUTCOME, Extract
 from reports_app.metrics import ENDING_RATES, OUTCOME_COLUMNS, lapses, main_measures
 
 # name of a sum -> its parts, within a scope; then within a scope and measure. How complete the data
-# are is no secret: how many have no score or no known ending is told by each rate's coverage.
+# are is no secret: how many have no score or no known ending is told by each rate's coverage. Sums
+# that follow from others stand here too where they bind cells of their own: what a single sum asks
+# for costs a cell, what is found by all together (suppression, rule c) often costs several.
 PLAIN_SUMS = (
     ("ending known", (
         "agreed", "client_stopped", "clinic_ended", "circumstances", "other endings",
@@ -31,6 +33,7 @@ MEASURE_SUMS = (
     ("better", ("clinical_better", "functional better")),
     ("clinical_better", ("recovered", "clinical improved")),
     ("improved", ("clinical improved", "functional better")),
+    ("better", ("recovered", "improved")),
     ("clinical_measured", ("clinical_better", "clinical not better")),
     ("judged", ("reached", "not reached")),
     ("judged", ("clinical_foreseen", "others foreseen")),
@@ -38,6 +41,17 @@ MEASURE_SUMS = (
     ("stopped_measured", ("stopped_better", "stopped not better")),
     ("ending_known", ("fate known", "stopped without")),
     ("fate known", ("stopped not better", "another fate")),
+    ("ending_known", ("stopped", "known not to stop")),
+    ("another fate", ("stopped_better", "known not to stop")),
+)
+# What is blanked first where several would do: what has no name in a file and is part of no rate,
+# then counts of classes, then other counts, then what headline rates are made of.
+DEAR = (
+    {"unchanged": 1, "deteriorated": 1, "improved": 1, "clinical": 1, "clinical_better": 1}
+    | dict.fromkeys(("stopped not better", "fate known"), 2)
+    | dict.fromkeys(("recovered", "clinical_measured", "judged", "reached"), 4)
+    | dict.fromkeys(("ended", "ending known", "agreed", "opened", "served", "attended"), 4)
+    | dict.fromkeys(("better", "measured"), 5)
 )
 SAT = ("attended", "no_shows", "late_cancels", "both_measures")
 
@@ -60,13 +74,16 @@ class Cells:
         self.lines.append(((scope, measure, name), keys))
 
     def across(self, scopes: list[str]) -> None:
-        """The clinic's cells are the sums of those of scopes that share them out."""
+        """The clinic's cells are the sums of those of scopes that share them out.
+
+        Where nobody of a scope was asked a measure it has no cells, and that is no secret: of
+        nobody nothing can be found. Its files say as little of it as of one that few were asked.
+        """
         for scope, measure, name in list(self.counts):
             if scope != CLINIC.name:
                 continue
-            parts = tuple((each, measure, name) for each in scopes)
-            for key in parts:
-                self.counts.setdefault(key, 0)
+            keys = ((each, measure, name) for each in scopes)
+            parts = tuple(key for key in keys if key in self.counts)
             if parts:
                 self.lines.append(((scope, measure, name), parts))
 
@@ -107,7 +124,10 @@ def fill(cells: Cells, data: Extract) -> None:
         "offered before": len(data.waits.waiting) - int(data.waits.without_offer.sum()),
         "still in care": data.in_care.still,
     }
-    cells.add(scope, "", plain | said | ages | {name: sat[name] for name in SAT})
+    counts = plain | said | ages | {name: sat[name] for name in SAT}
+    if not (data.scope.is_clinic or any(counts.values())):
+        return  # nobody at all: see `Cells.across`
+    cells.add(scope, "", counts)
     for name, parts in PLAIN_SUMS:
         cells.total(scope, "", name, parts)
     cells.total(scope, "", "served", ages)
@@ -125,6 +145,7 @@ def fill(cells: Cells, data: Extract) -> None:
             "stopped not better": c["stopped_measured"] - c["stopped_better"],
             "fate known": fate_known(c),
             "another fate": fate_known(c) - (c["stopped_measured"] - c["stopped_better"]),
+            "known not to stop": c["ending_known"] - c["stopped"],
         }
         cells.add(scope, str(code), c | rest)
         for name, parts in MEASURE_SUMS:
@@ -153,7 +174,8 @@ def hide(
 
     `parts` are the periods that this one is made of and that have left the clinic. What is blank
     in any of them is blank here: then whatever could be true of a part's blanks could be true of
-    the whole too, and the whole says nothing more of them.
+    the whole too, and the whole says nothing more of them. A cell that a part doesn't have counted
+    nobody there.
     """
     keys, sums = as_sums(cells)
     counts = np.array([cells.counts[key] for key in keys], dtype=float)
@@ -168,8 +190,9 @@ def hide(
         )
     # What was blank stays so: another choice of blanks could be subtracted from the last one.
     kept = np.zeros(len(keys), dtype=bool) if previous is None else np.isnan(previous)
-    kept |= np.array([any(part.get(key) is None for part in parts) for key in keys])
-    values = publish(counts, sums, previous=previous, hidden=kept, limit=limit)
+    kept |= np.array([any(part.get(key, 0) is None for part in parts) for key in keys])
+    dear = [DEAR.get(name, 0 if " " in name else 3) for _scope, _measure, name in keys]
+    values = publish(counts, sums, previous=previous, hidden=kept, dear=dear, limit=limit)
     return {
         key: None if math.isnan(value) else float(value)
         for key, value in zip(keys, values, strict=True)

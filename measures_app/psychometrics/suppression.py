@@ -17,6 +17,7 @@ from scipy.optimize import linprog
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
 
 LIMIT: Final = 8
 BASE: Final = 5
@@ -60,6 +61,7 @@ def publish(
     *,
     previous: npt.ArrayLike | None = None,
     hidden: npt.ArrayLike | None = None,
+    dear: npt.ArrayLike | None = None,
     limit: int = LIMIT,
     base: int = BASE,
 ) -> FloatArray:
@@ -77,6 +79,8 @@ def publish(
         two editions can't be subtracted to find one client.
     hidden : array_like of bool, shape (n,), or None
         Cells to blank whatever they count.
+    dear : array_like of float, shape (n,), or None
+        How much each cell is asked for: where any of several would do, the least dear is blanked.
     limit : int
         Counts under it are blank.
     base : int
@@ -94,8 +98,9 @@ def publish(
 
     Notes
     -----
-    After the small cells, cells are blanked (the smallest first) until (a) no sum has a single
-    blank, (b) the blank parts of a visible total hold at least `limit` people together, and
+    After the small cells, cells are blanked (the least dear first, and of these the smallest)
+    until (a) no sum has a single blank, (b) the blank parts of a visible total hold at least
+    `limit` people together, and
     (c) every blank could have more than one value, given all sums together and no count below 0.
     """
     cells = np.asarray(counts, dtype=np.float64)
@@ -110,10 +115,12 @@ def publish(
         blank |= np.asarray(hidden, dtype=np.bool_)
     if previous is not None:
         blank |= np.isnan(before) & (cells - (limit - 1) < base)
+    wanted = np.zeros(cells.shape) if dear is None else np.asarray(dear, dtype=np.float64)
+    order = np.argsort(np.lexsort((cells, wanted)))
     for group in _joined(sums):
         reach = _Reach(cells.copy(), cells.copy())
-        while _hide_by_lines(cells, blank, group, limit) or _hide_pinned(
-            cells, blank, group, reach
+        while _hide_by_lines(cells, blank, group, limit, order) or _hide_pinned(
+            cells, blank, group, reach, order
         ):
             pass
     values = rounded(cells, base)
@@ -121,7 +128,9 @@ def publish(
     return np.where(blank, np.nan, values)
 
 
-def _hide_by_lines(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], limit: int) -> bool:
+def _hide_by_lines(
+    cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], limit: int, order: IntArray
+) -> bool:
     """Blank what single sums ask for (rules a and b), until none does; whether anything was."""
     changed = again = False
     for line in sums:
@@ -129,12 +138,12 @@ def _hide_by_lines(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], lim
         while True:
             hidden = int(blank[parts].sum()) + int(blank[line.total])
             thin = not blank[line.total] and cells[parts][blank[parts]].sum() < limit
-            cell = _smallest_visible(cells, blank, line) if hidden else None
+            cell = _first_visible(blank, line, order) if hidden else None
             if cell is None or not (hidden == 1 or thin):
                 break
             blank[cell] = changed = again = True
     if again:
-        _hide_by_lines(cells, blank, sums, limit)
+        _hide_by_lines(cells, blank, sums, limit, order)
     return changed
 
 
@@ -165,18 +174,20 @@ class _Reach:
     high: FloatArray
 
 
-def _hide_pinned(cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], reach: _Reach) -> bool:
+def _hide_pinned(
+    cells: FloatArray, blank: BoolArray, sums: Sequence[Sum], reach: _Reach, order: IntArray
+) -> bool:
     """Blank a neighbour of a cell that all sums together give away; whether there was one.
 
     Only after the single sums: a cell that is alone in one would be found here too, and cost a
-    cell more. The neighbour is the smallest, so that large totals go last.
+    cell more. The neighbour is the first in order, so that large totals go last.
     """
     for found in _pinned(cells, blank, sums, reach):
         touched = [line for line in sums if found in (*line.parts, line.total)]
         for lines in (touched, sums):
             near = {c for line in lines for c in (*line.parts, line.total) if not blank[c]}
             if near:
-                blank[min(near, key=lambda c: (cells[c], c))] = True
+                blank[min(near, key=lambda c: order[c])] = True
                 return True
     return False
 
@@ -264,12 +275,12 @@ def _move_together(
         still = high[blanks] - low[blanks] < MOVES
 
 
-def _smallest_visible(cells: FloatArray, blank: BoolArray, line: Sum) -> int | None:
-    """The smallest visible part of a sum, its total if no part is left, or None."""
+def _first_visible(blank: BoolArray, line: Sum, order: IntArray) -> int | None:
+    """The visible part of a sum that is first to be blanked, its total if none is left, or None."""
     parts = np.array(line.parts)
     visible = parts[~blank[parts]]
     if visible.size:
-        return int(visible[np.argmin(cells[visible])])
+        return int(visible[np.argmin(order[visible])])
     return None if blank[line.total] else line.total
 
 

@@ -188,3 +188,14 @@ def test_an_attack_by_subtraction_finds_no_hidden_count(table):
     # And with the knowledge that no count is negative.
     low, high = possible_range(full.ravel(), blank, table_sums(rows, columns))
     assert (high - low > 0.5).all()
+
+
+def test_where_several_would_do_the_least_dear_is_blanked() -> None:
+    line = [Sum(3, (0, 1, 2))]
+    assert same(publish([3, 20, 30, 53], line, dear=[0, 2, 1, 3]), [N, 20, N, 55])
+    table = publish_table([[3, 20, 30], [12, 40, 22], [9, 9, 50]])
+    counts = [3, 20, 30, 53, 12, 40, 22, 74, 9, 9, 50, 68, 24, 69, 102, 195]
+    dear = np.zeros(16)
+    dear[9] = 1
+    assert math.isnan(table[2, 1])
+    assert publish(counts, table_sums(3, 3), dear=dear)[9] == 10
