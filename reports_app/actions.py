@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 
 from reports_app.backtest import NoHistory, run_backtest
+from reports_app.board import check_target
 from reports_app.editions import (
     Report,
     checksum,
@@ -284,8 +285,15 @@ def enter_month(
 
 @action
 def set_target(*, funder: str, metric: str, value: float, from_on: date, by: Any) -> ContractTarget:
-    """Set what a funder's contract asks of a metric, from a day on."""
+    """Set what a funder's contract asks of a metric, from a day on.
+
+    Raises
+    ------
+    ValidationError
+        When no report could hold a contract to it: see `board.check_target`.
+    """
     rights.require(by, "enter_months")
+    check_target(metric, value)
     row = ContractTarget.objects.create(
         funder=funder, metric=metric, value=value, from_on=from_on, set_by=user_of(by)
     )

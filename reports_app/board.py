@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,11 +17,15 @@ from reports_app.periods import Month, Months, Period
 from sessions_app import clinic_time
 from sessions_app.models import CaseReview, Session
 
-# What a contract can ask for: a number a month, or a share in per cent.
+# What a contract can ask for: a number a month, days, an effect size, or a share in per cent.
 COUNTED = ("people_served", "episodes_opened", "episodes_ended")
+DAYS = ("first_offer_median_days", "waiting_median_days", "waiting_p90_days")
+EFFECTS = ("effect_size",)
 SHARES = ("both_measures_rate", "ended_planned", "no_show_rate", "reliably_improved", "recovered",
           "reached_expected")  # fmt: skip
-AT_MOST = ("no_show_rate",)
+TARGETS = (*COUNTED, *DAYS, *EFFECTS, *SHARES)
+AT_MOST = ("no_show_rate", *DAYS)
+WHOLE = 100  # per cent
 TOLD = ("people_served", "reliably_improved", "no_show_rate", "ended_planned")
 
 
@@ -141,14 +146,38 @@ class Held:
     metric: Metric
     target: float
     since: Any
-    at_most: bool
     reached: bool | None
 
     @property
     def target_words(self) -> str:
-        counted = self.metric.metric in COUNTED
-        number = f"{self.target:g}" if counted else percent(self.target / 100)
-        return (_("at most %(n)s") if self.at_most else _("at least %(n)s")) % {"n": number}
+        return target_words(self.metric.metric, self.target)
+
+
+def target_words(metric: str, target: float) -> str:
+    """What is asked for, with its unit."""
+    if metric in DAYS:
+        number = ngettext("%(n)g day", "%(n)g days", int(target)) % {"n": target}
+    elif metric in EFFECTS:
+        number = f"{target:.2f}"
+    else:
+        number = f"{target:g}" if metric in COUNTED else percent(target / 100)
+    return (_("at most %(n)s") if metric in AT_MOST else _("at least %(n)s")) % {"n": number}
+
+
+def check_target(metric: str, value: float) -> None:
+    """Refuse what no report could hold a contract to.
+
+    Raises
+    ------
+    ValidationError
+        By field, as a form shows it.
+    """
+    if metric not in TARGETS:
+        raise ValidationError({"metric": _("No contract can ask for this.")})
+    if value < 0:
+        raise ValidationError({"value": _("A target is at least 0.")})
+    if metric in SHARES and value > WHOLE:
+        raise ValidationError({"value": _("A share is at most 100 per cent.")})
 
 
 def targets(
@@ -167,10 +196,10 @@ def targets(
             continue
         wanted = row.value * (months if metric.metric in COUNTED else 1)
         actual = None if metric.value is None or place in few else metric.value
-        scale = 1 if metric.metric in COUNTED else 100
+        scale = WHOLE if metric.metric in SHARES else 1
         at_most = metric.metric in AT_MOST
         reached = None
         if actual is not None:
             reached = actual * scale <= wanted if at_most else actual * scale >= wanted
-        found.append(Held(metric, wanted, row.from_on, at_most, reached))
+        found.append(Held(metric, wanted, row.from_on, reached))
     return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from reports_app.board import COUNTED, SHARES
+from reports_app.board import TARGETS, check_target
 from reports_app.explain import LABELS
 from sessions_app.forms import DayInput
 
 MOST = 100_000
-WHOLE = 100  # per cent
 
 
 def _count(label: Any) -> forms.IntegerField:
@@ -39,18 +39,27 @@ class EntryForm(forms.Form):
 
 
 class TargetForm(forms.Form):
-    funder = forms.CharField(max_length=80, label=_("Funder, as episodes name it"))
+    funder = forms.CharField(
+        max_length=80,
+        label=_("Funder, as episodes name it"),
+        widget=forms.TextInput(attrs={"list": "funders", "autocomplete": "off"}),
+    )
     metric = forms.ChoiceField(
-        choices=[(name, LABELS[name]) for name in (*COUNTED, *SHARES)],
+        choices=[(name, LABELS[name]) for name in TARGETS],
         label=_("What the contract asks for"),
     )
     value = forms.FloatField(
-        min_value=0, max_value=MOST, label=_("Target: a number a month, or per cent")
+        min_value=0,
+        max_value=MOST,
+        label=_("Target: a number a month, days, an effect size, or per cent"),
     )
     from_on = forms.DateField(label=_("From"), widget=DayInput())
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("metric") in SHARES and (cleaned.get("value") or 0) > WHOLE:
-            self.add_error("value", _("A share is at most 100 per cent."))
+        if not self.errors:
+            try:
+                check_target(cleaned["metric"], cleaned["value"])
+            except ValidationError as problem:
+                self.add_error(None, problem)
         return cleaned

@@ -7,12 +7,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from reports_app import actions
-from reports_app.board import newest_entries
+from reports_app import actions, figures
+from reports_app.board import newest_entries, target_words
 from reports_app.models import ContractTarget
 from reports_app.month_forms import EntryForm, TargetForm
 from reports_app.periods import Month, PeriodProblem, parse_month
 from sessions_app import rights
+from sessions_app.context import acting_as, system
 
 FIELDS = ("complaints", "vacancies", "leavers", "sick_days", "changed")
 
@@ -41,11 +42,17 @@ def entries(request: HttpRequest, month: str) -> HttpResponse:
             actions.enter_month(month=shown, **form.cleaned_data, by=request.user)
         messages.success(request, _("Kept."))
         return redirect("report_entries", str(shown))
+    with acting_as(system("report")):
+        funders = figures.funders()
     context = {
         "month": shown,
         "entry": entry,
         "target": target,
-        "targets": ContractTarget.objects.select_related("set_by"),
+        "targets": [
+            (row, target_words(row.metric, row.value))
+            for row in ContractTarget.objects.select_related("set_by")
+        ],
+        "funders": funders,
         "may_read": rights.may(request.user, "export_reports"),
     }
     return render(request, "reports/entries.html", context, status=400 if form.errors else 200)
