@@ -43,6 +43,10 @@ class Compared:
     def others(self) -> tuple[Metric | None, Metric | None]:
         return self.before, self.year
 
+    @property
+    def says_something(self) -> bool:
+        return any(each and each.value is not None for each in (self.now, *self.others))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -78,5 +82,6 @@ def comparison(report: Report) -> Comparison:
         for (measure, name), metric in now.items()
         if name in COMPARED
     ]
+    rows = [row for row in rows if row.says_something]
     rows.sort(key=lambda row: (row.now.measure, COMPARED.index(row.now.metric)))
     return Comparison(before, year, rows, national)

@@ -27,6 +27,7 @@ from reports_app.metric import COLUMNS, Metric
 from reports_app.paper import render_pdf
 from reports_app.periods import Period
 from reports_app.published import Publication, publication, published_metrics
+from reports_app.scales import scales
 from reports_app.small import few_of, grouped, rates_svg, sentences
 from reports_app.trend import trends
 from sessions_app import policies
@@ -256,9 +257,13 @@ def report_context(report: Report) -> dict[str, Any]:
 def to_pdf(report: Report) -> bytes:
     """What matters and its charts on the first page, then the tables, then how to read them."""
     context = report_context(report)
+    said = {metric.metric for metric in report.metrics}
+    context["explained"] = [(LABELS[name], of) for name, of in EXPLAINED.items() if name in said]
+    context["scales"] = scales(metric.measure for metric in report.metrics)
     context["chart"] = rates_svg(report.metrics, context["limit"])
     if not report.published:  # the period before isn't rounded
-        context["changes"] = board.changes_sentences(comparison(report))
+        context["compared"] = comparison(report)
+        context["changes"] = board.changes_sentences(context["compared"])
         if report.of.is_clinic:
             context["reviews"] = board.reviews_sentence(report.period)
     if not report.published and report.of.funder is None:  # single months are not rounded

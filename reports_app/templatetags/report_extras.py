@@ -177,7 +177,10 @@ def _cells(metric: Metric) -> SafeString:
 @register.simple_tag
 def trend_cells(points: list[TrendPoint], figures: list[TrendFigure]) -> SafeString:
     """A month's rates, each with what it is of; written once, as a metric's row is."""
-    titles = tuple(str(figure.title) for figure in figures)
+    year = _("12 months")
+    titles = tuple(
+        f"{figure.title} · {year}" if figure.rolling else str(figure.title) for figure in figures
+    )
     return _written_cells(tuple(points), titles, get_language() or "")
 
 
