@@ -11,7 +11,7 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,11 +20,13 @@ from django.db.models import F, Max, Min, QuerySet, TextField, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from measures_app.models import Administration
-from measures_app.strata import age_band
-from reports_app.deidentify import GROUPED, Secret, common, generalised, highest, moved
+from reports_app.case_columns import COLUMNS, DATES, READ, README, SCORE_COLUMNS, dictionary
+from reports_app.case_rules import RECOGNISED_BY, rules_of, told, values_of
+from reports_app.deidentify import GROUPED, Secret, moved
 from reports_app.editions import defused, number_text
 from reports_app.models import CaseRows, CaseRowsPart, EpisodeSummary
 from reports_app.models.files import KEPT_FOR
+from reports_app.scales import Scale, scales
 from sessions_app import audit, clinic_time, outbox, policies, progress, rights
 from sessions_app.atomic import action
 from sessions_app.context import acting_as, system, user_of
@@ -34,65 +36,6 @@ KIND = "case rows"
 PART_BYTES = 1 << 20
 TOLD_EACH = 1000
 NOBODY = "No episode was opened in these years, or too few to be exported."
-# By what a person could be recognised: no combination of them is of fewer than the clinic's limit.
-# A combination that is too rare loses the last of these first.
-RECOGNISED_BY = ("programme", "age_group", "gender", "site", "problem", "funder")
-RARE_ONE_BY_ONE = (*RECOGNISED_BY, "purpose", "ending", "respondent", "measure")
-COUNTED = ("sessions", "no_shows", "late_cancels", "scores")
-# column -> (where it is read, what it means)
-COLUMNS: dict[str, tuple[str, str]] = {
-    "case": ("", "a new code of the person, the same within this export alone"),
-    "episode": ("", "a new code of the course of care"),
-    "programme": ("programme__name", "as the clinic calls it"),
-    "site": ("site__name", "as the clinic calls it"),
-    "funder": ("funder", "who pays; empty: not recorded"),
-    "problem": ("problem", "as recorded when care began; empty: not recorded"),
-    "purpose": ("purpose", "what care is for: change, stay_well, assess, crisis"),
-    "gender": ("gender", "as the person says; empty: not recorded"),
-    "age_group": ("age_at_opening", "years reached in the year in which care began"),
-    "opened_on": ("opened_on", "shifted date: see README"),
-    "first_session_on": ("first_session_on", "shifted date of the first session attended"),
-    "last_session_on": ("last_session_on", "shifted date of the last session attended"),
-    "closed_on": ("closed_on", "shifted date; empty: care goes on"),
-    "ending": ("ending", "agreed, client_stopped, clinic_ended, circumstances, transferred, "
-                         "referred, died, assessment_only, unknown; empty: care goes on"),
-    "sessions": ("attended", "treatment sessions attended"),
-    "no_shows": ("no_shows", "booked and not come to"),
-    "late_cancels": ("late_cancels", "cancelled late by the client"),
-    "measure": ("measure__code", "the outcome measure with most scores"),
-    "respondent": ("relation", "who answered it: self or another's relation"),
-    "scores": ("scores", "how often it was answered"),
-    "since_mid_care": ("mid_care", "1: measuring began after care did"),
-    "first_score": ("first_score", "in the measure's units"),
-    "last_score": ("last_score", "empty: no second score"),
-    "started_clinical": ("started_clinical", "1: the first score lay on the clinical side"),
-    "outcome": ("outcome_class", "of ended care with a last score near the end: recovered, "
-                                 "improved, unchanged, deteriorated"),
-    "first_alliance": ("first_alliance", "the first alliance score"),
-}  # fmt: skip
-SCORE_COLUMNS = {
-    "case": "as in episodes.csv",
-    "episode": "as in episodes.csv",
-    "taken_on": "shifted date, by the same days as the episode's",
-    "respondent": "self, or another's relation to the person",
-    "measure": "code of the measure; scores of rare ones are left out",
-    "total": "in the measure's units",
-}
-DATES = ("opened_on", "first_session_on", "last_session_on", "closed_on")
-READ = {name: path for name, (path, _meaning) in COLUMNS.items() if path}
-README = """\
-De-identified case rows, made on request of a director of the clinic. For the purpose they were
-asked for alone: do not link them to other data, and do not pass them on.
-
-episodes.csv    a row a course of care opened in {years}
-scores.csv      a row a score of these
-dictionary.csv  what each column means
-grouped.csv     what was grouped, cut or left out
-
-Codes are new in each export and the order of rows is random. All dates of one person are shifted by
-the same number of days, between 1 and 182 either way: intervals are real, dates are not. Values of
-fewer than {least} people, and combinations of {combined} of fewer than that, read "{grouped}".
-"""
 
 
 class PartsWriter(io.RawIOBase):
@@ -131,75 +74,9 @@ def _chosen(first_year: int, last_year: int) -> QuerySet[EpisodeSummary]:
     )
 
 
-def _in_random_order(rows: QuerySet[Any], secret: Secret) -> QuerySet[Any]:
+def _in_random_order(rows: QuerySet[Any], secret: Secret, *then: str) -> QuerySet[Any]:
     of_client = Concat(Value(secret.salt), Cast(F("client_id"), TextField()))
-    return rows.order_by(MD5(of_client), "client_id", "pk")
-
-
-def _values(row: dict[str, Any]) -> dict[str, Any]:
-    """A summary's values under the columns' names."""
-    named = {name: row[path] for name, path in READ.items()}
-    named["age_group"] = age_band(named["age_group"])
-    return named | {"measure": named["measure"] or ""}
-
-
-@dataclass
-class Rules:
-    """How values are written: what is common enough, and what each combination becomes."""
-
-    least: int
-    common: dict[str, set[Any]]
-    tops: dict[str, int]
-    written: dict[tuple[Any, ...], tuple[Any, ...] | None]
-    grouped: dict[str, int]  # column -> how many of its values are grouped
-
-    def plain(self, values: dict[str, Any]) -> dict[str, Any]:
-        """With rare single values grouped, and high counts cut."""
-        found = dict(values)
-        for name, kept in self.common.items():
-            if found[name] not in kept:
-                found[name] = GROUPED
-        for name, top in self.tops.items():
-            found[name] = min(found[name], top)
-        return found
-
-    def of(self, values: dict[str, Any]) -> dict[str, Any] | None:
-        """As the file has it; None where the person could be recognised however little is said."""
-        found = self.plain(values)
-        written = self.written.get(tuple(found[name] for name in RECOGNISED_BY))
-        if written is None:
-            return None
-        return found | dict(zip(RECOGNISED_BY, written, strict=True))
-
-
-def rules_of(rows: QuerySet[EpisodeSummary], least: int) -> Rules:
-    """Read all once for the single values and once for the combinations.
-
-    People are counted by their first episode: a value or combination is of at least as many.
-    """
-
-    def firsts() -> Iterator[dict[str, Any]]:
-        last = None
-        ordered = rows.order_by("client_id", "opened_on", "pk")
-        for row in ordered.values("client_id", *READ.values()).iterator(chunk_size=2000):
-            if row["client_id"] != last:
-                last = row["client_id"]
-                yield _values(row)
-
-    counts: dict[str, Counter[Any]] = {n: Counter() for n in (*RARE_ONE_BY_ONE, *COUNTED)}
-    for values in firsts():
-        for name, counter in counts.items():
-            counter[values[name]] += 1
-    kept = {name: common(counts[name], least) for name in RARE_ONE_BY_ONE}
-    tops = {name: highest(counts[name], least) for name in COUNTED}
-    grouped = {name: len(counts[name]) - len(kept[name]) for name in RARE_ONE_BY_ONE}
-    rules = Rules(least, kept, tops, {}, grouped)
-    classes: Counter[tuple[Any, ...]] = Counter()
-    for values in firsts():
-        plain = rules.plain(values)
-        classes[tuple(plain[name] for name in RECOGNISED_BY)] += 1
-    rules.written = generalised(classes, least, range(len(RECOGNISED_BY) - 1, -1, -1))
-    return rules
+    return rows.order_by(MD5(of_client), "client_id", *then, "pk")
 
 
 def _cell(value: Any) -> str:
@@ -248,7 +125,7 @@ def make_case_rows(
             done += 1
             if done % TOLD_EACH == 0:
                 tell(done)
-            values = rules.of(_values(row))
+            values = rules.of(values_of(row))
             if values is None:
                 left_out += 1
                 continue
@@ -260,9 +137,11 @@ def make_case_rows(
 
     def scores() -> Iterator[list[Any]]:
         nonlocal done
+        series: Counter[Any] = Counter()
+        last = None
         of = {name: f"episode__summary__{path}" for name, path in READ.items()}
         rows = _in_random_order(
-            Administration.objects.scored().filter(episode__summary__in=chosen), secret
+            Administration.objects.scored().filter(episode__summary__in=chosen), secret, "taken_on"
         ).values(
             "client_id", "episode_id", "taken_on", "total", "respondent__relation",
             "measure__code", *of.values(),
@@ -271,9 +150,16 @@ def make_case_rows(
             done += 1
             if done % TOLD_EACH == 0:
                 tell(done)
-            values = rules.of(_values({path: row[of[name]] for name, path in READ.items()}))
+            values = rules.of(values_of({path: row[of[name]] for name, path in READ.items()}))
             measure, relation = row["measure__code"], row["respondent__relation"]
             if values is None or measure not in measures or relation not in relations:
+                continue
+            if row["client_id"] != last:
+                last = row["client_id"]
+                series.clear()
+            series[row["episode_id"], measure, relation] += 1
+            too_many = series[row["episode_id"], measure, relation] > rules.tops["scores"]
+            if too_many or row["taken_on"] > rules.last_day(values["opened_on"]):
                 continue
             yield [
                 secret.code("client", row["client_id"]),
@@ -291,11 +177,12 @@ def make_case_rows(
         ))  # fmt: skip
         written["episodes"] = _write(archive, "episodes.csv", COLUMNS, episodes())
         written["scores"] = _write(archive, "scores.csv", SCORE_COLUMNS, scores())
-        _write(archive, "dictionary.csv", ("file", "column", "meaning"), [
-            *(("episodes.csv", name, meaning) for name, (_path, meaning) in COLUMNS.items()),
-            *(("scores.csv", name, meaning) for name, meaning in SCORE_COLUMNS.items()),
-        ])  # fmt: skip
-        _write(archive, "grouped.csv", ("column", "what"), _told(rules, left_out))
+        asked = {measure for measure in measures | rules.common["measure"] if measure}
+        _write(
+            archive, "measures.csv", [f.name for f in fields(Scale)], map(astuple, scales(asked))
+        )
+        _write(archive, "dictionary.csv", ("file", "column", "kind", "meaning"), dictionary())
+        _write(archive, "grouped.csv", ("column", "what"), told(rules, left_out))
     return written
 
 
@@ -308,26 +195,6 @@ def _common_scores(chosen: QuerySet[EpisodeSummary], least: int) -> tuple[set[An
         counts = Counter(value for value, _client in pairs)
         found.append({value for value, n in counts.items() if n >= least})
     return found[0], found[1]
-
-
-def _told(rules: Rules, left_out: int) -> Iterator[tuple[str, str]]:
-    for name, n in rules.grouped.items():
-        if n:
-            yield name, f'{n} of its values read "{GROUPED}"'
-    for name, top in rules.tops.items():
-        yield name, f"{top} stands for {top} or more"
-    places = {
-        name: sum(written is not None and written[i] == GROUPED != each[i]
-                  for each, written in rules.written.items())
-        for i, name in enumerate(RECOGNISED_BY)
-    }  # fmt: skip
-    for name, n in places.items():
-        if n:
-            yield name, f'"{GROUPED}" as well in {n} of {len(rules.written)} combinations'
-    if left_out:
-        few = left_out < rules.least
-        said = f"fewer than {rules.least}" if few else str(left_out)
-        yield "episodes", f"{said} left out: too rare whatever is grouped"
 
 
 def years() -> list[int]:

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
-from reports_app import case_rows
+from reports_app import case_columns, case_rows
 from sessions_app import audit, policies, presence, progress, rights
 from sessions_app.context import acting_as, streamed, system
 from sessions_app.forms import add_problems
@@ -50,7 +50,7 @@ def exports(request: HttpRequest) -> HttpResponse:
         "files": files,
         "running": any(file.job.finished_at is None for file, _done in files),
         "limit": int(policies.get("small_cell_limit")),
-        "columns": [(name, meaning) for name, (_path, meaning) in case_rows.COLUMNS.items()],
+        "columns": [(name, meaning) for name, (_path, meaning) in case_columns.COLUMNS.items()],
     }
     return render(request, "reports/exports.html", context, status=422 if form.errors else 200)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reports_app import case_rows
+from reports_app import case_rows, case_rules
 from reports_app.deidentify import GROUPED, Secret, common, generalised, highest
 from reports_app.models import CaseRows, CaseRowsPart, EpisodeSummary
 from reports_app.nightly import run_night
@@ -142,15 +142,15 @@ def test_no_value_and_no_combination_is_of_fewer_than_the_limit(exported: list[b
     rows = files["episodes.csv"]
     people: dict[Any, set[str]] = {}
     for row in rows:
-        for name in case_rows.RARE_ONE_BY_ONE:
+        for name in case_rules.RARE_ONE_BY_ONE:
             people.setdefault((name, row[name]), set()).add(row["case"])
-        for name in case_rows.COUNTED:
+        for name in case_rules.COUNTED:
             people.setdefault((name, "highest"), set())
-        combination = tuple(row[name] for name in case_rows.RECOGNISED_BY)
+        combination = tuple(row[name] for name in case_rules.RECOGNISED_BY)
         people.setdefault(combination, set()).add(row["case"])
     few = {key: len(who) for key, who in people.items() if 0 < len(who) < LIMIT}
     assert few == {}
-    for name in case_rows.COUNTED:
+    for name in case_rules.COUNTED:
         top = max(int(row[name]) for row in rows)
         assert len({row["case"] for row in rows if int(row[name]) == top}) >= LIMIT
     assert GROUPED in {row["ending"] for row in rows}
@@ -171,8 +171,33 @@ def test_restricted_programmes_and_erased_clients_are_not_in_it(
 def test_the_dictionary_says_what_each_column_means(exported: list[bytes]) -> None:
     files = read(exported[0])
     said = {(row["file"], row["column"]) for row in files["dictionary.csv"] if row["meaning"]}
-    for name in ("episodes.csv", "scores.csv"):
+    for name in ("episodes.csv", "scores.csv", "measures.csv"):
         assert {column for file, column in said if file == name} == set(files[name][0])
+    kinds = {(row["file"], row["column"]): row["kind"] for row in files["dictionary.csv"]}
+    assert kinds["scores.csv", "taken_on"] == "date"
+    scale = next(row for row in files["measures.csv"] if row["measure"] == "outcome-adult")
+    told = [scale[name] for name in ("low", "high", "better", "cutoff", "reliable_change")]
+    assert told == ["0", "40", "higher", "25", "6.6"]
+    assert "provisional" in scale["provisional"] or "borrowed" in scale["provisional"]
+    asked = {row["measure"] for name in ("episodes.csv", "scores.csv") for row in files[name]}
+    assert asked - {"", GROUPED} <= {row["measure"] for row in files["measures.csv"]}
+
+
+def test_no_series_and_no_course_is_longer_than_those_of_enough(exported: list[bytes]) -> None:
+    files = read(exported[0])
+    day = date.fromisoformat
+    opened = {row["episode"]: day(row["opened_on"]) for row in files["episodes.csv"]}
+    lengths = [
+        (day(row["closed_on"] or row["last_session_on"]) - opened[row["episode"]]).days
+        for row in files["episodes.csv"] if row["closed_on"] or row["last_session_on"]
+    ]  # fmt: skip
+    assert lengths.count(max(lengths)) >= LIMIT
+    rows = files["scores.csv"]
+    later = [(day(row["taken_on"]) - opened[row["episode"]]).days for row in rows]
+    assert max(later) <= max(lengths)
+    most = max(int(row["scores"]) for row in files["episodes.csv"])
+    of = ("episode", "measure", "respondent")
+    assert max(Counter(tuple(row[name] for name in of) for row in rows).values()) <= most
 
 
 def test_a_person_asks_waits_and_opens_their_own_file_and_it_is_audited(month: Month12) -> None:
