@@ -14,6 +14,7 @@ from measures_app.psychometrics.alliance import AllianceLimits
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.rules import AllianceSeries, History, ModelNumbers
 from measures_app.series import Ids, Series, as_series, open_on, scores, within
+from sessions_app import bulk
 from sessions_app.models import Assignment, Episode, Meeting, Session
 
 CLINIC_PAUSE_DAYS = 14  # a session we cancelled excuses a gap of so many days
@@ -63,10 +64,14 @@ def _attendance(facts: dict[int, EpisodeFacts], as_of: date) -> None:
     rows = Session.objects.filter(within("episode_id", facts), held_on__lte=as_of).order_by(
         "held_on", "pk"
     )
-    for episode, status, day, kind in rows.values_list(
-        "episode", "status", "held_on", "meeting__kind"
-    ):
-        known, number = facts[episode], day.toordinal()
+    frame = bulk.read_frame(
+        rows,
+        {"episode_id": "episode", "status": "status", "held_on": "day", "meeting__kind": "kind"},
+    )
+    days = {day: date.fromisoformat(day).toordinal() for day in frame["day"].unique()}
+    frame["day"] = frame["day"].map(days)
+    for episode, status, number, kind in zip(*(frame[n].tolist() for n in frame), strict=True):
+        known = facts[episode]
         if status == Session.Status.ATTENDED:
             known.contacts.append(number)
             # A medication or crisis contact is no treatment session and sets no rhythm, but

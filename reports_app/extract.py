@@ -221,6 +221,16 @@ def others_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Administration]
     return rows.exclude(respondent__relation=Respondent.Relation.SELF).order_by()
 
 
+def raters_in(period: Period, scope: Scope = CLINIC) -> int:
+    """How many people beside the clients gave a score.
+
+    Each is looked for: there are far fewer of them than scores in a year.
+    """
+    scored = others_in(period, scope).filter(respondent=OuterRef("pk"))
+    others = Respondent.objects.exclude(relation=Respondent.Relation.SELF)
+    return others.filter(Exists(scored)).count()
+
+
 def starters(ended: pd.DataFrame) -> pd.DataFrame:
     """First scores that stand for "everyone who started": those that outcomes are made of."""
     inside = ~ended["ending"].isin(OUTSIDE_OUTCOME) & ~ended["mid_care"].astype(bool)
@@ -231,7 +241,6 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
     """Read a period; call within a unit of work that may see the clinic's aggregates."""
     by_age = _served_by_age(period, attended_in(period, scope))
     ended = ended_in(period, scope)
-    others = others_in(period, scope).aggregate(n=Count("respondent", distinct=True))
     return Extract(
         period=period,
         scope=scope,
@@ -241,7 +250,7 @@ def extract(period: Period, scope: Scope = CLINIC) -> Extract:
         attendance=attendance(period, scope),
         served=sum(by_age.values()),
         served_by_age=by_age,
-        collateral_raters=others["n"],
+        collateral_raters=raters_in(period, scope),
         waits=waits(period, scope),
         in_care=in_care(period, scope.of()),
         references=read_references(),

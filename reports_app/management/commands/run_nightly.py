@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 from argparse import SUPPRESS
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -23,6 +24,7 @@ WORTH_A_HELPER = 2  # blocks of episodes: a smaller clinic's night is over befor
 
 class Command(BaseCommand):
     help = "Compute the night now: models, trajectories, flags and summaries as of a date."
+    requires_system_checks: ClassVar[list[str]] = []  # each helper would run them again
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as-of", metavar="DATE", help="YYYY-MM-DD; today when not given")
@@ -39,6 +41,7 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """By the command line: a process of its own, so its place can be changed."""
         yielding.go_behind()
+        gc.freeze()  # what was read in stays: nothing of it need be looked at again for garbage
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
