@@ -152,10 +152,14 @@ class Desk:
             if t.session_id == session.pk and t.respondent_id == respondent.pk
         }
 
+    def attended(self, episode: Episode) -> list[tuple[int, date]]:
+        """(number, day) of an episode's attended treatment sessions, in their order."""
+        return self._visits.get(episode.pk, [])
+
     def past_of(self, episode: Episode) -> Past:
         return Past(
             episode.pk,
-            tuple(self._visits.get(episode.pk, ())),
+            tuple(self.attended(episode)),
             tuple(self._taken.get(episode.client_id, ())),
         )
 

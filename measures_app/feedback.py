@@ -7,6 +7,7 @@ clinician's, on the client page.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -122,13 +123,16 @@ def _title(measure: Measure) -> str:
     return str(words.get("title") or measure.title)
 
 
-def feedback_on(session: Session, *, expected: bool = True) -> Together:
+def feedback_on(
+    session: Session, *, expected: bool = True, attended: list[tuple[int, date]] | None = None
+) -> Together:
     """The client's own series of the session's episode, without events, decisions or forecast.
 
     `expected` is `Respondent.sees_expected`: some clients are better served without the band.
+    `attended` as for `course_of`.
     """
     found = []
-    course = course_of(session.episode)
+    course = course_of(session.episode, attended=attended)
     for picture in pictures_in(course, session.episode, bare=True):
         measure = picture.series.measure
         if picture.series.relation != Respondent.Relation.SELF:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -56,6 +56,7 @@ class Asked:
 
     due: list[Due]
     more_at_the_end: bool
+    attended: list[tuple[int, date]]  # (number, day) of the sessions so far, by which it was found
 
 
 def has_begun(session: Session) -> bool:
@@ -87,9 +88,12 @@ def asked_of(session: Session, respondent: Respondent, *, handed_over: bool = Fa
         mine = [due for due in mine if not due.definition.alerts]
     first = [due for due in mine if due.at_start]
     last = [due for due in mine if not due.at_start]
+    attended = desk.attended(session.episode)
     if first:
-        return Asked(first, bool(last))
-    return Asked(last, False) if handed_over or has_begun(session) else Asked([], bool(last))
+        return Asked(first, bool(last), attended)
+    if handed_over or has_begun(session):
+        return Asked(last, False, attended)
+    return Asked([], bool(last), attended)
 
 
 class RespondentForm(forms.Form):

@@ -77,9 +77,14 @@ class Course:
         return pd.DataFrame([row], index=[self.episode_id], columns=list(NOW))
 
 
-def course_of(episode: Episode, as_of: date | None = None) -> Course:
-    """An episode's sessions and series, as known on a day (None: now)."""
-    rows, visits = _facts(episode, as_of)
+def course_of(
+    episode: Episode, as_of: date | None = None, *, attended: list[tuple[int, date]] | None = None
+) -> Course:
+    """An episode's sessions and series, as known on a day (None: now).
+
+    `attended`: its attended treatment sessions, where whoever asks has read them (`Desk`).
+    """
+    rows, visits = _facts(episode, as_of, attended)
     days = [day for _pk, day in visits]
     number = {pk: t for t, (pk, _day) in enumerate(visits, start=1)}
     there = kept()
@@ -129,11 +134,13 @@ _SCORES_NOW, _VISITS_NOW, _AWAY_NOW = Prepared(_scores), Prepared(_visits), Prep
 
 
 def _facts(
-    episode: Episode, as_of: date | None
+    episode: Episode, as_of: date | None, attended: list[tuple[int, date]] | None
 ) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
     """An episode's scores, each by column, and its attended sessions (number, day)."""
+    visits: list[tuple[Any, ...]]
     if as_of is None:  # the picture that somebody waits for
-        scores, visits = _SCORES_NOW.rows([episode.pk]), _VISITS_NOW.rows([episode.pk])
+        scores = _SCORES_NOW.rows([episode.pk])
+        visits = [*attended] if attended is not None else _VISITS_NOW.rows([episode.pk])
     else:
         scores, visits = list(_scores([episode.pk], as_of)), list(_visits([episode.pk], as_of))
     return [dict(zip(COLUMNS, row, strict=True)) for row in scores], visits

@@ -60,7 +60,7 @@ def replayed(*, key: uuid.UUID | str, body: Any, by: Any) -> Outcome | None:
 
 
 def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]) -> Outcome:
-    """Carry out `perform` once for a key; its JSON-able result is kept and replayed.
+    """Carry out `perform` once for a key; a JSON-able result that it has is kept and replayed.
 
     A second arrival waits on the first one's row: it sees either the kept result or, when the
     first was taken back, does the work itself. `perform` runs in the same transaction.
@@ -79,7 +79,8 @@ def once(*, key: uuid.UUID | str, body: Any, by: Any, perform: Callable[[], Any]
                 raise KeyReused("This form was sent before with other content.")
             return Outcome(kept.result, True)
         result = perform()
-        _keep_result(first, result)
+        if result is not None:
+            _keep_result(first, result)
         return Outcome(result, False)
 
 

@@ -128,11 +128,13 @@ def record_administration(
     known_on: date | None = None,
     language: str = "",
     manner: str = "",
+    at_new_session: bool = False,
 ) -> Administration:
     """Keep one asking of a measure: its answers, a bare total, or why it wasn't taken.
 
     A measure first put down as not taken and then taken after all supersedes that; a second
     score for the same session, measure and respondent is refused: correct the first.
+    `at_new_session`: it was recorded in this very action, and there is no first to look for.
     """
     rights.require(by, "enter_scores")
     client = episode.client
@@ -157,7 +159,8 @@ def record_administration(
     # Partners and other family answer about themselves: the client's age says nothing of them.
     about_client = respondent.relation not in BESIDE
     age = _age(client, day) if about_client else None
-    earlier = _current_at(session, measure, respondent) if session else None
+    look = session is not None and not at_new_session
+    earlier = _current_at(session, measure, respondent) if look else None
     if earlier is not None and not earlier.not_taken:
         raise ValidationError(
             {"total": f"There is a score of {earlier.total} for this session: correct it instead."}

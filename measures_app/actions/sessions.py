@@ -36,6 +36,7 @@ def record_session_with_measures(
     A `ValidationError` about a score is keyed `<due key>_<item>`, as the entry form names it.
     Without `another`, a second session of the episode on that day is refused (`another`).
     """
+    new = session is None
     if session is None:
         if not another:
             _refuse_second(episode, held_on)
@@ -50,7 +51,7 @@ def record_session_with_measures(
         )
     else:
         actions.set_attendance(session=session, status=status, obstacle=obstacle, by=by)
-    _keep(episode, session, readings, provenance, by)
+    _keep(episode, session, readings, provenance, by, new=new)
     return session
 
 
@@ -60,6 +61,8 @@ def _keep(
     readings: Sequence[tuple[Due, dict[str, Any]]],
     provenance: str,
     by: Any,
+    *,
+    new: bool = False,
 ) -> None:
     for due, reading in readings:
         if not reading:
@@ -72,6 +75,7 @@ def _keep(
                 respondent=due.respondent,
                 provenance=provenance,
                 by=by,
+                at_new_session=new,
                 **reading,
             )
         except ValidationError as problem:

@@ -111,8 +111,8 @@ def _not_read_at_once(way: Answering, form: RespondentForm) -> str:
 def _keep(way: Answering, form: RespondentForm, body: dict[str, Any], holder: Actor) -> None:
     """All of a question set or nothing, by the link's holder and with no other right."""
 
-    def perform() -> list[int]:
-        return [
+    def perform() -> None:
+        for due in form.due:
             record_administration(
                 episode=way.session.episode,
                 session=way.session,
@@ -123,19 +123,17 @@ def _keep(way: Answering, form: RespondentForm, body: dict[str, Any], holder: Ac
                 answers=form.answers_to(due),
                 taken_at=clinic_time.now(),
                 by=holder,
-            ).pk
-            for due in form.due
-        ] + _agreed(way, holder)
+            )
+        _agreed(way, holder)
 
     once(key=form.cleaned_data["key"], body=body, by=holder, perform=perform)
 
 
-def _agreed(way: Answering, holder: Actor) -> list[int]:
+def _agreed(way: Answering, holder: Actor) -> None:
     """Whoever sends what stood below the statement of who sees it has agreed to it."""
     shown = consent.to_show(way.person)
-    if shown is None:
-        return []
-    return [_say(way, holder, shown, Consent.Answer.AGREED).pk]
+    if shown is not None:
+        _say(way, holder, shown, Consent.Answer.AGREED)
 
 
 def _say(way: Answering, holder: Actor, shown: consent.Statement, answer: str) -> Consent:

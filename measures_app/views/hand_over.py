@@ -7,6 +7,7 @@ that the way back is the sign-in.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -111,7 +112,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         if not held["done"]:
             _remember(request, held, done=True)
         crisis = crisis_text_for(session, person, asked)
-        return _end(request, pk, person, late=late, status=status, session=session, crisis=crisis)
+        return _end(
+            request, pk, person, late=late, status=status, session=session, crisis=crisis,
+            attended=asked.attended,
+        )  # fmt: skip
 
     def left() -> HttpResponse:
         return render(request, "entry/declined.html", {"pin": PinForm(), "link": pk})
@@ -135,13 +139,14 @@ def _end(
     session: Any = None,
     crisis: str = "",
     pin: PinForm | None = None,
+    attended: list[tuple[int, date]] | None = None,
 ) -> HttpResponse:
     """Thanks, the client's own picture (a carer sees none), and the way back."""
     feedback = None
     with translation.override(person.language if person else translation.get_language()):
         if person is not None and person.relation == Respondent.Relation.SELF:
             with speaking_as(links.holder_of(pk)):  # sees this respondent's answers alone
-                feedback = feedback_on(session, expected=person.sees_expected)
+                feedback = feedback_on(session, expected=person.sees_expected, attended=attended)
         context = {
             "late": late,
             "feedback": feedback,
@@ -174,8 +179,9 @@ def _ask_pin(request: HttpRequest, held: dict[str, Any], pin: PinForm, status: i
     if held["done"]:
         crisis = crisis_text_for(session, person, asked)
         return _end(
-            request, pk, person, late=False, status=status, session=session, crisis=crisis, pin=pin
-        )
+            request, pk, person, late=False, status=status, session=session, crisis=crisis, pin=pin,
+            attended=asked.attended,
+        )  # fmt: skip
     with translation.override(person.language):
         return render(request, "entry/give_back.html", {"link": pk, "pin": pin}, status=status)
 
