@@ -31,6 +31,7 @@ from sessions_app import actions, audit, links, presence, rights
 from sessions_app.context import ANONYMOUS, speaking_as
 from sessions_app.models import Respondent, User
 from sessions_app.second_factor import BACKEND
+from sessions_app.views.sign_in import STAYS_AT
 
 HELD = "hand_over"
 TRIES = 5
@@ -71,6 +72,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
     }
     request.session.flush()  # whoever holds the old cookie holds nothing
     request.session[HELD] = held
+    request.session[STAYS_AT] = reverse("hand_over", args=[link.pk])
     response = redirect("hand_over", link.pk)
     # Nothing of the clinician's pages is left to go back to.
     response.headers["Clear-Site-Data"] = '"cache"'

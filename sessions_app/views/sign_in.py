@@ -12,10 +12,13 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app import audit, kept_forms, lock_out, presence, second_factor, single_sign_on
 from sessions_app.context import ANONYMOUS, person
+
+STAYS_AT = "stays_at"  # in the session of a device handed over: its one page
 
 
 class SignInForm(AuthenticationForm):
@@ -33,6 +36,12 @@ class SignIn(auth_views.LoginView):
     template_name = "people/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Whoever swipes back on a device handed over finds its form again, and nothing else."""
+        if STAYS_AT in request.session:
+            return redirect(request.session[STAYS_AT])
+        return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         kept = kept_forms.KEPT in self.request.session

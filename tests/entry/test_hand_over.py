@@ -97,6 +97,29 @@ def test_the_handed_over_device_opens_its_form_and_nothing_else(
     assert browser_of("alice").get(tablet.door).status_code == 404
 
 
+def test_whoever_swipes_back_on_the_device_finds_the_form_again(tablet: Browser) -> None:
+    """The page before was the sign-in's, and the client sat before a password."""
+    for answer in (tablet.get("/sign-in/?next=/today/"), tablet.post("/sign-in/", {})):
+        assert (answer.status_code, answer["Location"]) == (302, tablet.door)
+    for _try in range(5):
+        tablet.post(f"{tablet.door}return/", {"pin": "0000"})
+    assert tablet.get("/sign-in/").status_code == 200  # the way back that is left
+
+
+def test_a_pin_too_long_is_refused_and_not_cut_short_unseen(
+    clinic: Clinic, booked: Session, browser_of: Sign
+) -> None:
+    browser = browser_of("alice")
+    page = browser.get(f"/sessions/{booked.pk}/links/").content.decode()
+    assert "maxlength" not in page.split('name="pin"')[1].split(">")[0]
+    with acting_as(BY):
+        ana = clinic.ana.respondents.get(relation="self").pk
+    given = {"respondent": ana, "pin": "123456789"}
+    answer = browser.post(f"/sessions/{booked.pk}/hand-over/", given)
+    assert answer.status_code == 422
+    assert "Four to eight digits." in answer.content.decode()
+
+
 def test_the_session_handed_over_is_dead_on_the_server(
     clinic: Clinic, booked: Session, browser_of: Sign
 ) -> None:
