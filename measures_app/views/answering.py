@@ -36,6 +36,7 @@ class _Late(Exception):
 
 READER = system("entry link")
 NOT_THE_BODY = ("csrfmiddlewaretoken", "key", "statement")
+FORM_OF = "link"  # the field that says whose form it is, where the address doesn't
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Answering:
     done: Callable[[bool, int], HttpResponse]
     way_back: str = ""  # address of the page that gives a handed-over device back
     left: Callable[[], HttpResponse] | None = None
+    shared: bool = False  # one address shows one person's form after another's
 
 
 def asked_by(
@@ -159,6 +161,27 @@ def _was_sent(key: str, body: dict[str, Any], holder: Actor) -> bool:
         return False
 
 
+def _body(request: HttpRequest) -> dict[str, Any]:
+    return {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
+
+
+def sent_before(request: HttpRequest) -> tuple[Respondent, str] | None:
+    """Whose form this is if it is kept already, and the crisis text for them; else None.
+
+    For an address that shows the next person's form once one was answered: when the answer to a
+    sending is lost on the way, it comes again and finds another form there, or none.
+    """
+    link_id = request.POST.get(FORM_OF, "")
+    if not link_id.isdecimal() or len(link_id) > 18:
+        return None
+    with speaking_as(holder := links.holder_of(int(link_id))):
+        if not _was_sent(request.POST.get("key", ""), _body(request), holder):
+            return None
+    with speaking_as(READER):
+        link = link_with_session(int(link_id))
+    return link.respondent, crisis_text_for(link.session, link.respondent, Asked([], False))
+
+
 def answer(request: HttpRequest, way: Answering) -> HttpResponse:
     """Show the form, or take it in; in the respondent's language."""
     with translation.override(way.person.language):
@@ -176,6 +199,7 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
             "asked": way.asked,
             "crisis": _not_read_at_once(way, form),
             "way_back": way.way_back,
+            "form_of": way.link.pk if way.shared else None,
             "statement": statement,
             **more,
         }
@@ -185,7 +209,7 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
         return shown(RespondentForm(due=way.asked.due)) if way.asked.due else way.done(False, 200)
     if "decline" in request.POST:
         return _declined(request, way, holder)
-    body = {name: request.POST.getlist(name) for name in request.POST if name not in NOT_THE_BODY}
+    body = _body(request)
     try:
         with speaking_as(holder):
             form = RespondentForm(request.POST, due=way.asked.due)

@@ -19,9 +19,17 @@ from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
 from measures_app.respondents import people_of
-from measures_app.views.answering import Answering, answer, asked_by, crisis_text_for
+from measures_app.views.answering import (
+    FORM_OF,
+    Answering,
+    answer,
+    asked_by,
+    crisis_text_for,
+    sent_before,
+)
 from sessions_app import actions, links, rights, selectors
 from sessions_app.models import Session, Tablet
+from sessions_app.views.sign_in import STAYS_AT
 
 HELD = "tablet"
 KEPT_FOR = 90 * 24 * 3600  # seconds; a device that isn't used for so long is enrolled anew
@@ -60,6 +68,7 @@ def index(request: HttpRequest) -> HttpResponse:
         else:
             request.session.flush()  # whoever holds the old cookie holds nothing
             request.session[HELD] = tablet.pk
+            request.session[STAYS_AT] = reverse("tablet")
             request.session.set_expiry(KEPT_FOR)
             response = redirect("tablet")
             # Nothing of the desk's pages is left to go back to.
@@ -119,6 +128,7 @@ def _back(request: HttpRequest, session: Session) -> HttpResponse:
 def _tablet(request: HttpRequest) -> Tablet:
     tablet = Tablet.objects.filter(pk=request.session.get(HELD), retired_at=None).first()
     if tablet is None:
+        request.session.pop(STAYS_AT, None)  # out of use: somebody may sign in here again
         raise Http404
     return tablet
 
@@ -130,13 +140,27 @@ def state(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"form": open_link.pk if open_link else None})
 
 
+def _of_another(request: HttpRequest) -> HttpResponse:
+    """A form that the tablet no longer shows: kept before, or called back meanwhile.
+
+    Whoever is next has nothing to do with it, neither with its answers nor with a refusal.
+    """
+    before = sent_before(request)
+    if before is None:
+        return render(request, "entry/tablet_over.html", {"kept": False}, status=409)
+    person, crisis = before
+    with translation.override(person.language):
+        return render(request, "entry/tablet_over.html", {"kept": True, "crisis": crisis})
+
+
 def page(request: HttpRequest) -> HttpResponse:
     """The next client's form, or waiting for it."""
     tablet = _tablet(request)
     found = asked_by(tablet.link_id) if tablet.link_id else None
+    of_this = request.POST.get(FORM_OF) == str(tablet.link_id)
+    if request.method == "POST" and (found is None or not of_this):
+        return _of_another(request)
     if found is None:
-        if request.method == "POST":  # called back meanwhile: nothing of it was kept
-            return render(request, "entry/tablet_over.html", {"kept": False}, status=409)
         return render(request, "entry/tablet.html")
     link, session, person, asked = found
     if link.opened_at is None:
@@ -154,7 +178,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return render(request, "entry/tablet_over.html", {"left": True})
 
     provenance = Administration.Provenance.CLINIC_TABLET
-    way = Answering(link, session, person, asked, provenance, False, done, left=left)
+    way = Answering(link, session, person, asked, provenance, False, done, left=left, shared=True)
     if request.method == "POST" or asked.due:
         return answer(request, way)
     return done(False, 200)

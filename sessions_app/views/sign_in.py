@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from sessions_app import audit, kept_forms, lock_out, presence, second_factor, single_sign_on
 from sessions_app.context import ANONYMOUS, person
 
-STAYS_AT = "stays_at"  # in the session of a device handed over: its one page
+STAYS_AT = "stays_at"  # in the session of a device in clients' hands: its one page
 
 
 class SignInForm(AuthenticationForm):
@@ -38,7 +38,7 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Whoever swipes back on a device handed over finds its form again, and nothing else."""
+        """Whoever swipes back on a device in clients' hands finds its one page again."""
         if STAYS_AT in request.session:
             return redirect(request.session[STAYS_AT])
         return super().dispatch(request, *args, **kwargs)

@@ -13,7 +13,7 @@ from measures_app import measures
 from measures_app.models import Administration
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
-from sessions_app.models import Session, Tablet
+from sessions_app.models import Consent, Session, Tablet
 from tests.cast import BY, Clinic
 from tests.entry.test_alerts import CRISIS, asked_of_ana, made_ready
 
@@ -46,11 +46,16 @@ def start(clinic: Clinic, fred: Browser, session: Session) -> Any:
     return fred.post(door, {"respondent": ana, "tablet": tablet}, follow=True)
 
 
-def send(device: Browser, **more: str) -> Any:
-    form = device.get("/tablet/").context["form"]
-    marks = {name: "6.0" for name in form.fields if "_" in name}
+def filled(device: Browser, **more: str) -> dict[str, str]:
+    """The form on the tablet with a mark on each line, as it is sent."""
+    shown = device.get("/tablet/").context
+    marks = {name: "6.0" for name in shown["form"].fields if "_" in name}
     marks |= {name: more[name.split("_")[1]] for name in marks if name.split("_")[1] in more}
-    return device.post("/tablet/", {"key": str(form["key"].value()), **marks})
+    return {"key": str(shown["form"]["key"].value()), "link": str(shown["form_of"]), **marks}
+
+
+def send(device: Browser, **more: str) -> Any:
+    return device.post("/tablet/", filled(device, **more))
 
 
 def test_it_waits_shows_the_form_thanks_and_waits_again(
@@ -77,9 +82,7 @@ def test_who_would_rather_not_leaves_the_tablet_waiting_for_the_next(
     clinic: Clinic, device: Browser, booked: Session, browser_of: Sign
 ) -> None:
     start(clinic, browser_of("fred"), booked)
-    form = device.get("/tablet/").context["form"]
-    sent = {"key": str(form["key"].value()), "decline": "1"}
-    left = device.post("/tablet/", sent).content.decode()
+    left = device.post("/tablet/", {**filled(device), "decline": "1"}).content.decode()
     assert "Nothing was sent" in left
     assert "Please give the device back." in left
     assert "as soon as the front desk begins" in device.get("/tablet/").content.decode()
@@ -94,6 +97,17 @@ def test_the_device_opens_nothing_but_its_form(
         assert device.get(door)["Location"].startswith("/sign-in/")
 
 
+def test_a_tablet_left_by_a_swipe_comes_back_to_waiting(
+    clinic: Clinic, device: Browser, browser_of: Sign
+) -> None:
+    """It stood on the sign-in page, and the next client's form opened unseen."""
+    assert device.get("/sign-in/?next=/tablets/")["Location"] == "/tablet/"
+    with acting_as(BY):
+        actions.retire_tablet(tablet=Tablet.objects.get(), by=clinic.fred)
+    assert device.get("/tablet/").status_code == 404
+    assert device.get("/sign-in/").status_code == 200
+
+
 def test_no_other_browser_is_the_tablet(clinic: Clinic, device: Browser, browser_of: Sign) -> None:
     for browser in (Browser(), browser_of("fred")):
         assert browser.get("/tablet/").status_code == 404
@@ -104,14 +118,59 @@ def test_a_form_taken_back_by_the_next_client_keeps_nothing(
     clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
 ) -> None:
     start(clinic, browser_of("fred"), booked)
-    form = device.get("/tablet/").context["form"]
+    sent = filled(device)
     with acting_as(BY):
         actions.clear_tablet(tablet=Tablet.objects.get(), by=clinic.fred)
-    late = device.post("/tablet/", {"key": str(form["key"].value())})
+    late = device.post("/tablet/", sent)
     assert late.status_code == 409
     assert "took this form back" in late.content.decode()
     with acting_as(BY):
         assert not Administration.objects.exists()
+
+
+@pytest.mark.parametrize("more", [{}, {"as_it_is": "1"}, {"decline": "1"}, {"link": "nonsense"}])
+def test_a_form_left_open_says_nothing_for_whoever_is_started_next(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign, more: dict[str, str]
+) -> None:
+    """Ana's page was still there when Boris's form was put on the tablet."""
+    fred = browser_of("fred")
+    start(clinic, fred, booked)
+    sent = filled(device)
+    with acting_as(BY):
+        theirs = actions.book_session(
+            episode=clinic.episodes["boris"], starts_at=clinic_time.now(), by=BY
+        )
+        boris = theirs.client.respondents.get()
+        tablet = Tablet.objects.get()
+    fred.post(f"/sessions/{theirs.pk}/tablet/", {"respondent": boris.pk, "tablet": tablet.pk})
+    late = device.post("/tablet/", {**sent, **more})
+    assert late.status_code == 409
+    assert "took this form back" in late.content.decode()
+    with acting_as(BY):
+        assert not Administration.objects.exists()
+        assert not Consent.objects.filter(respondent=boris).exists()
+    assert device.get("/tablet/").context["form"].due[0].respondent == boris
+    assert send(device).status_code == 200
+
+
+def test_a_form_whose_answer_was_lost_on_the_way_is_thanked_for_when_it_comes_again(
+    clinic: Clinic, booked: Session, device: Browser, browser_of: Sign
+) -> None:
+    """It was said to be taken back, and the crisis text wasn't seen."""
+    start(clinic, browser_of("fred"), booked)
+    sent = filled(device)
+    for _time in range(2):
+        answer = device.post("/tablet/", sent)
+        assert answer.status_code == 200
+        assert "Your answers are in." in answer.content.decode()
+    session = asked_of_ana(clinic)
+    made_ready(clinic)
+    start(clinic, browser_of("fred"), session)
+    sent = filled(device, sleep="1", alive="2")
+    for _time in range(2):
+        assert CRISIS["en"] in device.post("/tablet/", sent).content.decode()
+    with acting_as(BY):
+        assert Administration.objects.filter(session=booked).count() == 1
 
 
 def test_two_tablets_of_one_name_would_be_mixed_up(
