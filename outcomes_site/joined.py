@@ -1,12 +1,16 @@
 """Style sheet and script of the client's form, one file each, joined from several sources.
 
 Each further file is a way back and forth on a slow phone. The joined ones are committed, as
-compiled words are, and a test holds them to their sources.
+compiled words are, and a test holds them to their sources. On the respondent's own device, which
+has seen neither before, they stand within the page; by their hashes the browser knows them.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from functools import cache
 from pathlib import Path
 
 from outcomes_site.local.processes import CHECKOUT
@@ -31,3 +35,16 @@ def joined(name: str) -> str:
     lines = (line.strip() for line in COMMENTS[place.suffix].sub("", text).splitlines())
     head = "/* Made by `manage.py join_files` from " + ", ".join(sources) + ". */"
     return "\n".join([head, *filter(None, lines)]) + "\n"
+
+
+@cache
+def text_of(name: str) -> str:
+    """A joined file as it is committed: read once a process, so that it fits its hash."""
+    return place_of(name).read_text(encoding="utf-8")
+
+
+@cache
+def hash_of(name: str) -> str:
+    """The file's source expression for the content security policy."""
+    found = hashlib.sha256(text_of(name).encode()).digest()
+    return f"'sha256-{base64.b64encode(found).decode()}'"

@@ -9,10 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-# The one hash is of Plotly's empty style element.
+from outcomes_site.joined import hash_of
+
+# The one hash written down is of Plotly's empty style element; the others are of the files that
+# stand within a respondent's page.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; "
-    "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
+    "default-src 'none'; script-src 'self' {script}; "
+    "style-src 'self' {style} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'{form_action}; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
@@ -22,7 +25,9 @@ PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(), payment=(), usb=
 def content_security_policy() -> str:
     """Forms stay here; one leads to the clinic's own sign-in service, where there is one."""
     there = "".join(f" {origin}" for origin in settings.SSO["origins"]) if settings.SSO else ""
-    return CONTENT_SECURITY_POLICY.format(form_action=there)
+    return CONTENT_SECURITY_POLICY.format(
+        form_action=there, script=hash_of("js/client.js"), style=hash_of("css/client.css")
+    )
 
 
 class SecurityHeaders:

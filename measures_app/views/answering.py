@@ -15,6 +15,7 @@ from django.utils import translation
 from measures_app import alerts
 from measures_app.actions import record_administration
 from measures_app.due import due_at
+from measures_app.models import Administration
 from measures_app.respondents import Asked, RespondentForm, asked_of, link_with_session
 from sessions_app import clinic_time, consent, links, safety
 from sessions_app.actions import record_consent
@@ -199,6 +200,7 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
             "asked": way.asked,
             "crisis": _not_read_at_once(way, form),
             "way_back": way.way_back,
+            "own_device": way.provenance == Administration.Provenance.OWN_DEVICE,
             "form_of": way.link.pk if way.shared else None,
             "statement": statement,
             **more,

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST
 
 from measures_app.models import Administration
@@ -188,6 +189,7 @@ def close_link(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @csrf_exempt  # the address is the only right there is: a phone that keeps no cookies may send too
+@gzip_page
 def respondent(request: HttpRequest, token: str) -> HttpResponse:
     """The one form that the link opens. Opening uses nothing up; sending twice is sending once."""
     link_id = links.find(token)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.staticfiles import finders
 from django.test import Client as Browser
 
 from measures_app import actions as measure_actions
@@ -228,14 +228,24 @@ def test_the_form_is_light_and_asks_little_of_the_database(
 ) -> None:
     Browser().get(link)  # what is read once a process isn't the form's own
     with django_assert_max_num_queries(23):
-        page = Browser().get(link).content.decode()
-    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
-    assert len(files) == 2  # each further one is a way back and forth on a slow phone
-    weight = len(page.encode())
-    for file in files:
-        path = finders.find(file.removeprefix("/static/"))
-        weight += Path(path).stat().st_size
-    assert weight < 60_000
+        page = Browser().get(link)
+    # Whole: each file of its own would be a way back and forth on a slow phone.
+    assert not re.findall(r'(?:href|src)="(?!data:,|#)', page.content.decode())
+    assert len(page.content) < 60_000
+    short = Browser().get(link, headers={"Accept-Encoding": "gzip"})
+    assert short["Content-Encoding"] == "gzip"
+    assert len(short.content) < 15_000
+
+
+def test_what_stands_within_the_form_is_what_its_hash_lets_run(link: str) -> None:
+    page = Browser().get(link)
+    policy = page["Content-Security-Policy"]
+    for element in ("style", "script"):
+        (text,) = re.findall(f"<{element}>(.*?)</{element}>", page.content.decode(), re.DOTALL)
+        known = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        (allowed,) = re.findall(f"{element}-src ([^;]+)", policy)
+        assert f"'sha256-{known}'" in allowed.split()
+        assert "'unsafe-inline'" not in allowed
 
 
 def test_answered_before_the_session_it_is_the_next_one_s_score(
