@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from measures_app.models import Administration
 from measures_app.respondents import people_of
@@ -188,6 +188,7 @@ def close_link(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("session_links", link.session_id)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @csrf_exempt  # the address is the only right there is: a phone that keeps no cookies may send too
 @gzip_page
 def respondent(request: HttpRequest, token: str) -> HttpResponse:
@@ -203,7 +204,8 @@ def respondent(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         return render(request, "entry/link_closed.html", status=404)
     link, session, person, asked = found
-    if link.opened_at is None:
+    # A mail scanner that only asks whether there is a page hasn't opened the form.
+    if link.opened_at is None and request.method != "HEAD":
         actions.note_opened(link=link, by=links.holder_of(link.pk))
 
     def done(late: bool, status: int) -> HttpResponse:

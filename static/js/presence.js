@@ -1,5 +1,6 @@
 // While somebody types, the sign-in is kept; after a pause the page is covered, not left: what was
-// typed is still there when the PIN, a passkey or the password takes it up again.
+// typed is still there when the PIN, a passkey or the password takes it up again. Loaded as a
+// module: its names are its own, whatever the page's other scripts declare.
 "use strict";
 
 const cover = document.getElementById("resting");

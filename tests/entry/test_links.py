@@ -96,6 +96,17 @@ def test_opening_uses_nothing_up_and_sending_twice_is_sending_once(link: str) ->
     assert len(_scores()) == 1
 
 
+def test_a_scanner_that_asks_whether_there_is_a_page_opens_nothing(link: str) -> None:
+    assert Browser().head(link).status_code == 200
+    for method in ("put", "delete", "options"):
+        assert getattr(Browser(), method)(link).status_code == 405
+    with acting_as(BY):
+        assert EntryLink.objects.get().opened_at is None
+    Browser().get(link)
+    with acting_as(BY):
+        assert EntryLink.objects.get().opened_at is not None
+
+
 def test_a_second_device_is_told_that_it_came_late(link: str) -> None:
     one, two = Phone(link), Phone(link)
     one.send(ITEMS)

@@ -113,6 +113,7 @@ def test_no_page_breaks_a_rule_of_wcag_22_aa_or_overflows_a_phone(site: Any, ope
         page = open_as(who, width=360, color_scheme="dark")
         spoken: list[str] = []
         page.on("console", lambda message, to=spoken: to.append(message.text))
+        page.on("pageerror", lambda error, to=spoken: to.append(str(error)))
         for path in paths:
             page.goto(url + path.format(**places))
             broken += broken_rules(page)
