@@ -13,15 +13,15 @@ from reports_app.metric import Metric
 _ABOUT = {
     "episodes_opened": (
         gettext_lazy("Episodes opened"),
-        gettext_lazy("Courses of care that began in the month."),
+        gettext_lazy("Courses of care that began in the period."),
     ),
     "episodes_ended": (
         gettext_lazy("Episodes ended"),
-        gettext_lazy("Courses of care whose ending lies in the month."),
+        gettext_lazy("Courses of care whose ending lies in the period."),
     ),
     "people_served": (
         gettext_lazy("People served"),
-        gettext_lazy("People with at least one session attended in the month, each once."),
+        gettext_lazy("People with at least one session attended in the period, each once."),
     ),
     "clients_by_age_group": (
         gettext_lazy("People served by age group"),
@@ -29,15 +29,15 @@ _ABOUT = {
     ),
     "collateral_raters": (
         gettext_lazy("Others who answered"),
-        gettext_lazy("Carers, partners and others with a score in the month, each once."),
+        gettext_lazy("Carers, partners and others with a score in the period, each once."),
     ),
     "mean_first_alliance": (
         gettext_lazy("Mean first alliance score"),
-        gettext_lazy("Of the episodes that ended in the month."),
+        gettext_lazy("Of the episodes that ended in the period."),
     ),
     "mean_sessions": (
         gettext_lazy("Mean number of sessions"),
-        gettext_lazy("Treatment sessions attended, of the episodes that ended in the month."),
+        gettext_lazy("Treatment sessions attended, of the episodes that ended in the period."),
     ),
     "mean_days": (
         gettext_lazy("Mean length of care in days"),
@@ -163,7 +163,7 @@ _ABOUT = {
     ),
     "mean_first_outcome": (
         gettext_lazy("Mean first outcome score"),
-        gettext_lazy("Of the episodes that ended in the month."),
+        gettext_lazy("Of the episodes that ended in the period."),
     ),
     "effect_size": (
         gettext_lazy("Effect size"),

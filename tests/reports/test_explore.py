@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from reports_app.actions import BACKTEST
 from reports_app.nightly import run_night
 from reports_app.periods import Month
 from sessions_app import clinic_time
 from sessions_app.context import acting_as
+from sessions_app.models import Job
 from tests.browsers import PHONE, OpenPage, beyond_edges
 from tests.cast import BY, PASSWORD
 from tests.reports.conftest import Month12, end_one
@@ -92,3 +94,22 @@ def test_on_a_phone_nothing_of_a_report_lies_beyond_its_card(
             broken += beyond_edges(page)
         assert page.locator("table").count() or who != "bob"
     assert broken == []
+
+
+def test_a_page_that_waits_for_work_is_not_loaded_again_each_second(
+    busy: Month12, live_site: str, open_page: OpenPage
+) -> None:
+    with acting_as(BY):
+        job = Job.objects.create(kind=BACKTEST)
+    try:
+        page, opened = open_page(live_site, busy.clinic.users["sofia"]), []
+        page.on("framenavigated", lambda frame: opened.append(frame.url))
+        page.goto(f"{live_site}/rules/")
+        assert page.locator("[data-state] progress").is_visible()
+        page.wait_for_timeout(2500)  # two looks: what is awaited is that nothing comes
+        assert len(opened) == 1
+    finally:
+        with acting_as(BY):
+            Job.objects.filter(pk=job.pk).update(
+                finished_at=clinic_time.now(), state=Job.State.STOPPED
+            )
