@@ -15,6 +15,9 @@ from outcomes_site import logs
 
 logconfig_dict = logs.configuration()
 
+# Read in once, by the first process: the workers begin as copies of it and share what it holds.
+preload_app = True
+
 # Before any worker imports prometheus_client, which looks for it once.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="outcomes-metrics-")
