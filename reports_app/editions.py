@@ -11,9 +11,6 @@ from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
 
 from measures_app.charts import remaining_svg, trend_svg
 from measures_app.steps import newest_night
@@ -147,7 +144,9 @@ def _cell(value: Any) -> Any:
     return int(number) if number.is_integer() else number
 
 
-def _sheet(book: Workbook, title: str, header: tuple[str, ...]) -> Any:
+def _sheet(book: Any, title: str, header: tuple[str, ...]) -> Any:
+    from openpyxl.styles import Font
+
     sheet = book.create_sheet(title)
     sheet.append(header)
     for cell in sheet[1]:
@@ -157,6 +156,8 @@ def _sheet(book: Workbook, title: str, header: tuple[str, ...]) -> Any:
 
 
 def _fit(sheet: Any, longest: int = 60) -> None:
+    from openpyxl.utils import get_column_letter
+
     for index, column in enumerate(sheet.iter_cols(), start=1):
         width = max(len(str(cell.value)) if cell.value is not None else 0 for cell in column)
         sheet.column_dimensions[get_column_letter(index)].width = min(width + 2, longest)
@@ -164,6 +165,10 @@ def _fit(sheet: Any, longest: int = 60) -> None:
 
 def to_xlsx(report: Report) -> bytes:
     """A sheet a section, numbers as numbers, a sheet that explains each metric, no formulas."""
+    # Read in where a spreadsheet is made: every process and command would wait for it.
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment
+
     book = Workbook()
     book.remove(book.active)
     for section, names in SECTIONS:
