@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django import forms
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -68,7 +69,8 @@ def session_forms(request: HttpRequest, pk: int) -> HttpResponse:
     session = _session(pk, request)
     due = [d for d in due_at(session.episode, session.held_on, session) if d.definition.items]
     if not due:
-        raise Http404
+        messages.error(request, _("Nothing is to be asked at this session."))
+        return redirect("session_links", session.pk)
     audit.client_read(session.episode.client, "printed forms")
     size = _size(request)
     return _pdf(lambda: form_sheets.session_pdf(session, due, size), f"forms-{pk}")

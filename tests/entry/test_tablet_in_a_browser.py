@@ -134,3 +134,9 @@ def test_the_note_begins_with_the_numbers_and_is_copied_and_kept_nowhere(
     page.reload()
     assert "She sleeps" not in note.input_value()
     assert broken_rules(page) == []
+    # Where there is room it stands beside the picture, not below it.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    picture = page.locator("main svg.chart:visible").bounding_box()
+    beside = note.bounding_box()
+    assert beside["x"] > picture["x"] + picture["width"]
+    assert beside["y"] < picture["y"] + picture["height"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from datetime import timedelta
 from typing import Any
 
 import pypdf
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from measures_app import measures
 from reports_app import form_sheets
 from reports_app.paper import missing
+from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
 from sessions_app.session_code import SIGNS, NoSessionCode, decode, encode
 from tests.cast import BY
@@ -138,6 +140,33 @@ def test_a_sessions_forms_bear_its_code_and_no_name(clinic, browser_of):
         assert encode(session.pk) in text
         assert "Ana" not in text
         assert "Oliveira" not in text
+
+
+@pytest.mark.parametrize("size", ["", "?size=letter"])
+def test_the_forms_of_a_session_are_printed_from_its_pages(clinic, browser_of, size):
+    """They were made at an address that no page led to."""
+    with acting_as(BY):
+        measures.sync_library()
+    session, alice = clinic.sessions["ana"][-1], browser_of("alice")
+    links = f"/sessions/{session.pk}/links/"
+    assert f'href="/sessions/{session.pk}/forms.pdf{size}"' in alice.get(links).content.decode()
+    assert f'href="{links}#paper"' in alice.get(f"/sessions/{session.pk}/").content.decode()
+    assert "forms.pdf" not in browser_of("fred").get(links).content.decode()
+
+
+def test_where_nothing_is_due_there_is_nothing_to_print(clinic, browser_of):
+    now = clinic_time.now()
+    with acting_as(BY):
+        measures.sync_library()
+        session = actions.book_session(episode=clinic.episodes["ana"], starts_at=now, by=BY)
+        actions.ask_not_before(
+            respondent=clinic.ana.respondents.get(),
+            until=clinic_time.today() + timedelta(days=30),
+            by=clinic.alice,
+        )
+    answer = browser_of("alice").get(f"/sessions/{session.pk}/forms.pdf", follow=True)
+    assert answer.redirect_chain == [(f"/sessions/{session.pk}/links/", 302)]
+    assert "Nothing is to be asked at this session." in answer.content.decode()
 
 
 def test_a_typed_code_opens_the_session(clinic, browser_of):
