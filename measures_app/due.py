@@ -125,23 +125,16 @@ class Desk:
             self._people.setdefault(person.client_id, []).append(person)
 
     def _read_administrations(self, clients: set[int]) -> None:
-        for values in _ASKED.rows(clients):
-            row = dict(zip(ASKED, values, strict=True))
-            if row["not_taken"]:
-                place = (row["session_id"] or 0, row["measure_id"], row["respondent_id"])
-                self._not_taken[place] = row["not_taken"]
+        for row in _ASKED.rows(clients):
+            client_id, measure_id, purpose, respondent_id, episode_id, session_id, day, *rest = row
+            not_taken, provenance = rest
+            if not_taken:
+                self._not_taken[session_id or 0, measure_id, respondent_id] = not_taken
                 continue
-            if row["provenance"] == Administration.Provenance.IMPORT:
-                self._imported.add(row["session_id"] or 0)
-            self._taken.setdefault(row["client_id"], []).append(
-                Taken(
-                    row["measure_id"],
-                    row["measure__purpose"],
-                    row["respondent_id"],
-                    row["episode_id"],
-                    row["session_id"],
-                    row["taken_on"],
-                )
+            if provenance == Administration.Provenance.IMPORT:
+                self._imported.add(session_id or 0)
+            self._taken.setdefault(client_id, []).append(
+                Taken(measure_id, purpose, respondent_id, episode_id, session_id, day)
             )
 
     def taken_at(self, session: Session, respondent: Respondent) -> set[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -116,8 +116,7 @@ class Plan:
         return [line for line in lines if decided.get(line.target) is line]
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """A measure that was taken: by whom, when, at which session of which episode."""
 
     measure_id: int
