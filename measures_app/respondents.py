@@ -56,7 +56,8 @@ class Asked:
 
     due: list[Due]
     more_at_the_end: bool
-    attended: list[tuple[int, date]]  # (number, day) of the sessions so far, by which it was found
+    # (number, day) of the sessions so far, where they were read to find it.
+    attended: list[tuple[int, date]] | None = None
 
 
 def has_begun(session: Session) -> bool:
