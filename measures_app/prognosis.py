@@ -20,10 +20,17 @@ from measures_app.courses import BESIDE, PACE, Courses
 from measures_app.models import ExpectedChangeModel
 from measures_app.psychometrics import growth
 from measures_app.psychometrics.accuracy import FEWEST_CLIENTS, Recalibration, recalibrate
+from measures_app.psychometrics.bands import AS_DRAWN, Stretch, fit_stretch
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.hazards import PATH_COVARIATES, HazardModel, fit_hazards
 from measures_app.psychometrics.norms import direction
-from measures_app.psychometrics.outlook import Outlook, boundaries, look_ahead, read_ends
+from measures_app.psychometrics.outlook import (
+    Outlook,
+    boundaries,
+    look_ahead,
+    read_ends,
+    scale_of,
+)
 from measures_app.psychometrics.pace import NO_PACE, Pace, fit_pace
 from measures_app.psychometrics.paths import simulate_ends, standing
 from measures_app.psychometrics.patterns import split_intake
@@ -92,6 +99,7 @@ class _Looks:
     deteriorated: tuple[np.ndarray, np.ndarray]
     last: tuple[np.ndarray, np.ndarray, np.ndarray]  # the paths', the challenger's, and what came
     pace: tuple[np.ndarray, np.ndarray, np.ndarray]  # the session looked at, and whose look
+    band: tuple[np.ndarray, np.ndarray]
 
 
 def _look(
@@ -103,7 +111,7 @@ def _look(
     step: float,
 ) -> _Looks:
     model, hazard = fitted
-    low, high = _scale(criteria)
+    low, high = scale_of(criteria)
     ends = _first_and_last(held)
     coming = (held.ended & (ends["last_t"] > session) & (ends["first_t"] <= session)).to_numpy(bool)
     chosen = held.some(coming)
@@ -135,13 +143,7 @@ def _look(
         (said.p_deteriorated[worse_can], worse[worse_can]),
         (said.mean, challengers.combined(said.mean, client, t, score, low, high), last),
         (pace, np.full(len(first), float(session)), chosen.episodes),
-    )
-
-
-def _scale(criteria: ChangeCriteria) -> tuple[float, float]:
-    return (
-        -np.inf if criteria.lowest is None else criteria.lowest,
-        np.inf if criteria.highest is None else criteria.highest,
+        (said.low80, said.high80),
     )
 
 
@@ -155,8 +157,8 @@ def _newest(courses: Courses) -> Courses:
 
 def _held_out(
     courses: Courses, criteria: ChangeCriteria, step: float, prior: Prior | None
-) -> tuple[Recalibration, Recalibration, float, Pace]:
-    """Corrections of "not improved" and "deteriorated", the challenger's weight, and pace.
+) -> tuple[Recalibration, Recalibration, float, Pace, Stretch]:
+    """Corrections of "not improved" and "deteriorated", the challenger's weight, pace, and band.
 
     From clients left out of the models in turn.
     """
@@ -164,7 +166,7 @@ def _held_out(
     ended = int(courses.ended.sum())
     identity = Recalibration()
     if ended < FEWEST_CLIENTS:
-        return identity, identity, 0.0, NO_PACE
+        return identity, identity, 0.0, NO_PACE, AS_DRAWN
     fold = np.array([zlib.crc32(str(pk).encode()) % FOLDS for pk in courses.episodes.tolist()])
     looks: list[_Looks] = []
     for held in range(FOLDS):
@@ -186,7 +188,9 @@ def _held_out(
         np.concatenate([look.pace[part] for look in looks]) for part in (0, 1, 2)
     )
     learnt = fit_pace(pace, session, came - ours, whose, ended)
-    return one("not_improved"), one("deteriorated"), weight, learnt
+    low, high = (np.concatenate([look.band[part] for look in looks]) for part in (0, 1))
+    band = fit_stretch(low, high, came, ended, *scale_of(criteria))
+    return one("not_improved"), one("deteriorated"), weight, learnt, band
 
 
 def learn(
@@ -210,7 +214,7 @@ def learn(
         return {"ended": ended}
     wide = with_spread(model, *courses.arrays())
     hazard = hazards_of(wide, courses)
-    not_improved, deteriorated, weight, pace = _held_out(courses, criteria, step, prior)
+    not_improved, deteriorated, weight, pace, band = _held_out(courses, criteria, step, prior)
     ends = courses.some(courses.ended)
     stack = fit_stack(*ends.arrays(), weight=weight, clients=int(not_improved.clients))
     return {
@@ -222,6 +226,7 @@ def learn(
         "deteriorated": dataclasses.asdict(deteriorated),
         "stack": stack.to_dict(),
         "pace": dataclasses.asdict(pace),
+        "band": dataclasses.asdict(band),
     }
 
 
@@ -306,10 +311,11 @@ def outlook(
         shift=shift,
         not_improved=Recalibration(**ending["not_improved"]),
         deteriorated=Recalibration(**ending["deteriorated"]),
+        band=Stretch(**ending.get("band", {})),
         paths=PATHS,
     )
     stack = Stack.from_dict(ending["stack"])
-    low, high = _scale(criteria)
+    low, high = scale_of(criteria)
     weighed = stack.combined(found.mean, *rows, low, high, shift)
     return Foretold(
         dataclasses.replace(found, mean=weighed),
@@ -326,7 +332,7 @@ def from_the_start_alone(
     wide = dataclasses.replace(model, spread=ending["spread"])
     first = np.array([scores[0] for _e, _t, scores in courses], dtype=float)
     now = np.array([t[-1] for _e, t, _s in courses], dtype=float)
-    low, high = _scale(criteria)
+    low, high = scale_of(criteria)
     ends = simulate_ends(
         wide,
         HazardModel.from_dict(ending["hazard"]),

@@ -25,11 +25,12 @@ from .accuracy import (
     calibration_table,
     recalibrate,
 )
+from .bands import AS_DRAWN, Stretch, fit_stretch
 from .challenger import features_of, fit_challenger
 from .change import BoolArray, ChangeCriteria, direction
 from .growth import GrowthModel, NotEnoughData, fit
 from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
-from .outlook import IDENTITY, boundaries, read_ends
+from .outlook import IDENTITY, boundaries, read_ends, scale_of
 from .pace import NO_PACE, Pace, fit_pace, pace_of
 from .paths import Ends, simulate_ends, standing
 from .patterns import FloatArray, IntArray, split_intake
@@ -119,6 +120,8 @@ class _Look:
     last: FloatArray
     pace: FloatArray
     session: FloatArray
+    low: FloatArray
+    high: FloatArray
     who: IntArray
 
 
@@ -130,6 +133,7 @@ class _Learnt:
     challenger: Recalibration = IDENTITY
     weight: float = 0.0
     pace: Pace = NO_PACE
+    band: Stretch = AS_DRAWN
 
 
 def endings_of(
@@ -262,8 +266,8 @@ class Backtest:
             keys=self.keys[who],
             shift=shift,
             paths=paths,
-            low=-np.inf if self.criteria.lowest is None else self.criteria.lowest,
-            high=np.inf if self.criteria.highest is None else self.criteria.highest,
+            low=scale_of(self.criteria)[0],
+            high=scale_of(self.criteria)[1],
         )
 
     def run(self, sessions: Sequence[int] = SESSIONS) -> list[dict[str, Any]]:
@@ -331,6 +335,7 @@ class Backtest:
                     told.mean[both], told.challenger_mean[both], told.last[both], ended[f]
                 ),
                 fit_pace(told.pace, told.session, told.last - told.mean, told.who, ended[f]),
+                fit_stretch(told.low, told.high, told.last, ended[f], *scale_of(self.criteria)),
             )
         return found
 
@@ -350,6 +355,8 @@ class Backtest:
             self.last[who],
             self.pace(who, rows),
             np.full(len(who), float(session)),
+            said.low80,
+            said.high80,
             who,
         )
 
@@ -389,7 +396,7 @@ class Backtest:
         shift = learnt.pace.shift(self.pace(who, rows), np.full(len(who), float(session)))
         seen = self.ends(fitted, who, session, self.paths, rows, shift)
         unseen = self.ends(fitted, who, session, self.paths)
-        raw = read_ends(seen, self.first[who], self.criteria, self.step)
+        raw = read_ends(seen, self.first[who], self.criteria, self.step, band=learnt.band)
         static = read_ends(unseen, self.first[who], self.criteria, self.step)
         table.curve_mean[who], table.low[who], table.high[who] = raw.mean, raw.low80, raw.high80
         table.raw[who] = raw.p_not_improved

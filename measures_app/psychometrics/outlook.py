@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .accuracy import Recalibration
+from .bands import AS_DRAWN, Stretch
 from .change import ChangeCriteria, direction, on_grid
 from .growth import GrowthModel
 from .hazards import HazardModel
@@ -117,6 +118,14 @@ def _first_in_class(limit: FloatArray, anchor: float, step: float, inclusive: bo
     return found
 
 
+def scale_of(criteria: ChangeCriteria) -> tuple[float, float]:
+    """Ends of the measure's range; infinite where unknown."""
+    return (
+        -np.inf if criteria.lowest is None else criteria.lowest,
+        np.inf if criteria.highest is None else criteria.highest,
+    )
+
+
 def step_of(scores: npt.ArrayLike) -> float:
     """Distance between attainable scores, as far as the scores show it.
 
@@ -150,6 +159,7 @@ def look_ahead(
     shift: FloatArray | None = None,
     not_improved: Recalibration = IDENTITY,
     deteriorated: Recalibration = IDENTITY,
+    band: Stretch = AS_DRAWN,
     seed: int = 0,
     paths: int = PATHS,
 ) -> Outlook:
@@ -175,6 +185,7 @@ def look_ahead(
     shift : ndarray or None, shape (clients,)
         Points that their pace adds to the last score (`Pace.shift`).
     not_improved, deteriorated : Recalibration
+    band : Stretch
     seed, paths : int
         At least 100 paths.
 
@@ -192,11 +203,17 @@ def look_ahead(
         shift=shift,
         seed=seed,
         paths=paths,
-        low=-np.inf if criteria.lowest is None else criteria.lowest,
-        high=np.inf if criteria.highest is None else criteria.highest,
+        low=scale_of(criteria)[0],
+        high=scale_of(criteria)[1],
     )
     return read_ends(
-        ends, first, criteria, step, not_improved=not_improved, deteriorated=deteriorated
+        ends,
+        first,
+        criteria,
+        step,
+        not_improved=not_improved,
+        deteriorated=deteriorated,
+        band=band,
     )
 
 
@@ -208,6 +225,7 @@ def read_ends(
     *,
     not_improved: Recalibration = IDENTITY,
     deteriorated: Recalibration = IDENTITY,
+    band: Stretch = AS_DRAWN,
 ) -> Outlook:
     """Sum up simulated ends of care; see `look_ahead` for the parameters."""
     border = boundaries(first, criteria, step)
@@ -216,13 +234,14 @@ def read_ends(
     if not score.size:
         nothing = np.zeros(0)
         return Outlook(*[nothing] * 7)
-    low, high = np.quantile(score, [0.1, 0.9], axis=1)
+    drawn = np.quantile(score, [0.1, 0.9], axis=1).astype(np.float64)
+    low, high = band.apply(drawn[0], drawn[1], *scale_of(criteria))
     improved = _share(sign * score, sign * border.improved)
     worse = _share(-sign * score, -sign * border.deteriorated)
     return Outlook(
         mean=score.mean(axis=1, dtype=np.float64),
-        low80=low.astype(np.float64),
-        high80=high.astype(np.float64),
+        low80=low,
+        high80=high,
         sessions=ends.t.mean(axis=1, dtype=np.float64),
         p_not_improved=not_improved.apply(1 - improved),
         p_deteriorated=np.where(np.isnan(worse), 0.0, deteriorated.apply(worse)),

@@ -15,6 +15,7 @@ from django.utils.html import strip_tags
 from measures_app import expected, fitting, prognosis, series
 from measures_app.courses import beside_now, courses_of
 from measures_app.models import ExpectedChangeModel, Flag, Measure, Trajectory
+from measures_app.psychometrics import bands
 from measures_app.simulation import generate
 from measures_app.simulation.store import day_number, store
 from reports_app.case_review import case_review_html, shown_pictures
@@ -138,6 +139,32 @@ def test_what_is_told_as_of_a_day_is_made_of_that_day(a_year: None):
     seen = {r.series.episode_id: r.beside for r in readings if r.probabilities}
     for episode, beside in list(seen.items())[:20]:
         np.testing.assert_array_equal(beside, known.loc[episode].to_numpy(float))
+
+
+def test_the_band_of_the_end_is_held_to_what_came_where_there_are_clients_enough(
+    a_year: None, monkeypatch: pytest.MonkeyPatch
+):
+    row = _adult_model()
+    model, ending = fitting.growth_of(row), row.parameters["ending"]
+    assert ending["band"] == {"low": 0.0, "high": 0.0, "clients": 0}
+    rows = series.for_modelling(series.scores(measure=row.measure))
+    courses = courses_of(rows, clinic_time.today())
+    criteria = series.as_series(series.scores(measure=row.measure))[0].criteria
+    monkeypatch.setattr(bands, "FEWEST_CLIENTS", 100)
+    monkeypatch.setattr(bands, "FEWEST_LOOKS", 50)
+    monkeypatch.setattr(prognosis, "FOLDS", 2)
+    monkeypatch.setattr(prognosis, "LOOKS", (2, 3))
+    learnt = prognosis.learn(courses, model, criteria, ending["step"], None)
+    assert learnt["band"]["clients"] == ending["ended"]
+    assert learnt["band"]["low"] != 0
+    known = [(1, [1, 2, 3], [20.0, 21.0, 22.0])]
+    beside = beside_now([], clinic_time.today())
+    said = {}
+    for name, band in (("drawn", ending["band"]), ("moved", {**learnt["band"], "low": 0.25})):
+        row.parameters["ending"] = {**ending, "band": band}
+        said[name] = prognosis.outlook(row, model, known, beside, criteria).outlook
+    assert said["moved"].low80[0] < said["drawn"].low80[0]
+    assert said["moved"].p_not_improved[0] == said["drawn"].p_not_improved[0]
 
 
 def test_a_look_back_follows_each_course_of_probabilities(a_year: None):

@@ -252,6 +252,7 @@ def test_reading_what_was_touched_leaves_what_reading_everything_would(
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(3600)
 @settings(max_examples=150, deadline=None, suppress_health_check=AS_HERE)
 @given(DEEDS_IN_A_ROW)
 def test_so_it_does_whatever_happens(
