@@ -48,6 +48,7 @@ class ItemDefinition:
     choices: tuple[float, ...] | None = None
     # What other systems call it, and where it stands; none of this changes a score.
     scored: bool = True  # False: asked, and part of no total
+    shows_number: bool = False  # the respondent reads the number of their mark on a line
     group: str = ""
     link_id: str = ""  # where a questionnaire elsewhere names it otherwise
     unit: str = ""

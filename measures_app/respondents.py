@@ -157,6 +157,7 @@ class RespondentForm(forms.Form):
             "value": value,
             "errors": field.errors,
             "line": item.kind == "vas" and not item.choices,
+            "shows_number": item.shows_number,
             "min": plain(item.low),
             "max": plain(item.high),
             "step": plain(item.step),

@@ -34,6 +34,7 @@ class ItemShown:
     choices: tuple[Choice, ...]
     reverse: bool
     scored: bool
+    shows_number: bool
     alert: str
 
 
@@ -59,6 +60,7 @@ def items_of(definition: MeasureDefinition, words: dict[str, Any]) -> list[ItemS
                 choices=_choices(item.choices, list(text.get("choices", ()))),
                 reverse=item.reverse,
                 scored=item.scored,
+                shows_number=item.shows_number,
                 alert="" if threshold is None else f"{threshold:g}",
             )
         )

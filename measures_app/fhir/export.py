@@ -259,6 +259,7 @@ class _Writer:
             "kind": item.kind if item.kind != ("choice" if item.choices else "vas") else "",
             **({"reverse": True} if item.reverse else {}),
             **({"scored": False} if not item.scored else {}),
+            **({"shows_number": True} if item.shows_number else {}),
             # Without scores the answers would be read as 0, 1, 2 in their order.
             **({"value": list(item.choices or ())} if not item.scored else {}),
             **({} if item.choices else {"step": item.step, "low": item.low, "high": item.high}),

@@ -35,6 +35,8 @@ def item_table(question: Question, scored: bool, turned: bool) -> dict[str, Any]
         table["reverse"] = True
     if not scored:
         table["scored"] = False
+    if ours.get("shows_number") is True:
+        table["shows_number"] = True
     if question.link_id != question.id:
         table["link_id"] = question.link_id
     table.update(group=question.group, unit=question.unit, codes=question.codes)

@@ -9,6 +9,7 @@ const THUMB = 8; // its width in respondent.css
 function setUp(box) {
   const line = box.querySelector("input[type=range]");
   const kept = box.querySelector("input[type=text]");
+  const number = box.querySelector("[data-number]"); // only where the measure says so
   const low = Number(line.min);
   const high = Number(line.max);
   const step = Number(line.step);
@@ -20,6 +21,7 @@ function setUp(box) {
   function show() {
     const empty = kept.value === "";
     line.toggleAttribute("data-empty", empty);
+    if (number) number.textContent = kept.value;
     line.setAttribute(
       "aria-valuetext",
       empty ? line.dataset.untouched : line.dataset.spoken.replace("VALUE", kept.value)
@@ -61,7 +63,10 @@ function setUp(box) {
   });
   line.addEventListener("input", () => {
     if (before === null) mark(Number(line.value)); // keys, a screen reader's gesture
-    else line.removeAttribute("data-empty"); // on its way under the finger
+    else {
+      line.removeAttribute("data-empty"); // on its way under the finger
+      if (number) number.textContent = written(Number(line.value));
+    }
   });
   line.addEventListener("change", () => {
     if (before === null && kept.value !== written(Number(line.value))) mark(Number(line.value));

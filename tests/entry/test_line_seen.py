@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from measures_app import measures
+from measures_app.actions import set_plan_line
+from measures_app.definition_reader import parse_definition
+from measures_app.measures import LIBRARY
+from sessions_app import clinic_time
+from sessions_app.context import acting_as
 from tests.browsers import PHONE, tap, values
+from tests.cast import BY
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -64,3 +71,35 @@ def test_a_printed_form_shows_its_lines_and_the_marks_on_them(address: str, open
     )
     assert kept == ["exact", "exact"]
     assert not page.get_by_role("button", name="Read aloud").first.is_visible()
+
+
+def test_a_number_is_shown_while_marking_only_where_the_measure_says_so(
+    site: Any, address: str, phone: Any
+) -> None:
+    phone.goto(address)
+    tap(phone, 0, 0.64)
+    assert phone.locator("[data-number]").count() == 0
+    text = (LIBRARY / "outcome-adult.toml").read_text(encoding="utf-8")
+    text = text.replace('code = "outcome-adult"', 'code = "read-off"')
+    text = text.replace("[item_scale]", "[item_scale]\nshows_number = true")
+    with acting_as(BY):
+        read = measures.load_definition(parse_definition(text), source_text=text, by=BY)
+        set_plan_line(
+            relation="self", measure=read.measure, rhythm="each",
+            from_on=clinic_time.today(), by=BY,
+        )  # fmt: skip
+    phone.goto(address)
+    number = phone.locator("[data-number]")
+    assert number.count() == 4
+    assert number.first.inner_text() == ""
+    line = phone.locator("[data-line]:has([data-number]) input[type=range]").first
+    for key, shown in (("Home", "0.0"), ("PageUp", "1.0"), ("End", "10.0")):
+        line.press(key)
+        assert number.first.inner_text() == shown
+    box = line.bounding_box()
+    phone.mouse.move(box["x"] + 4, box["y"] + 24)
+    phone.mouse.down()
+    phone.mouse.move(box["x"] + 4 + (box["width"] - 8) * 0.4, box["y"] + 24)
+    assert number.first.inner_text() == "4.0"  # on its way
+    phone.mouse.up()
+    assert number.first.inner_text() == "4.0"

@@ -64,6 +64,8 @@ def definitions(draw: st.DrawFn) -> MeasureDefinition:
     for item in asked[1:]:
         if draw(st.integers(0, 4)) == 0:
             item["scored"] = False
+        if draw(st.booleans()):
+            item["shows_number"] = True
     scored = [item for item in asked if item.get("scored", True)]
     multiplier = draw(st.sampled_from([1, 1, 4]))
     top = sum(max(item.get("choices", [item.get("high", 0)])) for item in scored) * multiplier
