@@ -162,9 +162,10 @@ class MeasureDefinition:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def spoken(self, language: str) -> str:
-        """The language that is shown to whoever speaks this one: English, or else the first
-        there is, where the measure hasn't it."""
-        return next((one for one in (language, "en", *self.wording) if self.wording.get(one)), "")
+        """The language that is shown to whoever speaks this one: where the measure hasn't it,
+        that of no country (pt for pt-br), English, or else the first there is."""
+        tried = (language, language.split("-")[0], "en", *self.wording)
+        return next((one for one in tried if self.wording.get(one)), "")
 
     def words(self, language: str) -> dict[str, Any]:
         """The wording in a language, see `spoken`. The words above a group head its first item."""

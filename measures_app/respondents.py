@@ -139,6 +139,7 @@ class RespondentForm(forms.Form):
         return [
             {
                 "title": due.title,
+                "language": _other_language(due),
                 "instruction": due.words.get("instruction", ""),
                 "rows": [self._row(due, item) for item in due.definition.items],
             }
@@ -151,6 +152,7 @@ class RespondentForm(forms.Form):
         value = str(field.value() or "")
         row = {
             "id": field.id_for_label,
+            "language": _other_language(due),
             "name": field.html_name,
             "label": field.label,
             "hint": words.get("hint", ""),
@@ -176,6 +178,12 @@ class RespondentForm(forms.Form):
                 for at, number in enumerate(numbers)
             ]
         return row
+
+
+def _other_language(due: Due) -> str:
+    """The language of a measure's words where it isn't that of the page around them."""
+    spoken = due.definition.spoken(due.respondent.language)
+    return "" if spoken == due.respondent.language else spoken
 
 
 def _whole_numbers(item: Any) -> list[float]:

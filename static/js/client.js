@@ -116,9 +116,9 @@ const label = question.querySelector("label, legend").innerText;
 const rest = question.querySelectorAll(".vas-ends span, .pick span");
 return [label, ...[...rest].map((one) => one.innerText)].filter(Boolean).join(". ");
 }
-function speak(text) {
-const words = new SpeechSynthesisUtterance(text);
-words.lang = document.documentElement.lang;
+function speak(question) {
+const words = new SpeechSynthesisUtterance(wordsOf(question));
+words.lang = question.querySelector("label, legend").closest("[lang]").lang;
 speechSynthesis.cancel();
 speechSynthesis.speak(words);
 }
@@ -131,7 +131,7 @@ const hidden = document.createElement("span");
 hidden.className = "visually-hidden";
 hidden.textContent = `, ${question.querySelector("label, legend").firstChild.textContent.trim()}`;
 button.append(hidden);
-button.addEventListener("click", () => speak(wordsOf(question)));
+button.addEventListener("click", () => speak(question));
 question.append(button);
 }
 const hasVoice = "speechSynthesis" in window;

@@ -90,9 +90,9 @@ function wordsOf(question) {
   return [label, ...[...rest].map((one) => one.innerText)].filter(Boolean).join(". ");
 }
 
-function speak(text) {
-  const words = new SpeechSynthesisUtterance(text);
-  words.lang = document.documentElement.lang;
+function speak(question) {
+  const words = new SpeechSynthesisUtterance(wordsOf(question));
+  words.lang = question.querySelector("label, legend").closest("[lang]").lang;
   speechSynthesis.cancel();
   speechSynthesis.speak(words);
 }
@@ -106,7 +106,7 @@ function giveVoice(question, name) {
   hidden.className = "visually-hidden";
   hidden.textContent = `, ${question.querySelector("label, legend").firstChild.textContent.trim()}`;
   button.append(hidden);
-  button.addEventListener("click", () => speak(wordsOf(question)));
+  button.addEventListener("click", () => speak(question));
   question.append(button);
 }
 

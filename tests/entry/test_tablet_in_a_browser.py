@@ -96,6 +96,15 @@ def test_each_question_is_heard_in_its_language_and_without_a_voice_there_is_no_
     assert language == "es"
     assert page.locator("[data-line] label").first.inner_text().split("\n")[0] in text
     assert broken_rules(page) == []
+    # A measure that hasn't their language is read, and heard, in the one it is shown in.
+    with acting_as(BY):
+        clinic.ana.respondents.update(language="fr")
+    page.goto(address)
+    assert page.locator("h1[lang=en], [data-line] label[lang=en]").count() == 5
+    page.locator(".aloud").first.tap()
+    ((language, text),) = page.evaluate("said")
+    assert (language, text.split("\n")[0]) == ("en", "In myself")
+    assert broken_rules(page) == []
     mute = open_page(**PHONE)
     mute.add_init_script(MUTE)
     mute.goto(address)

@@ -318,3 +318,9 @@ def test_the_example_in_the_docs_is_a_definition():
     read = parse_definition(example)
     assert read.alerts
     assert read.score({item.id: 1 for item in read.items}).total is not None
+
+
+def test_whoever_speaks_a_countrys_own_is_asked_in_the_language_before_english() -> None:
+    ours = parse_definition(OWN[-1].read_text(encoding="utf-8"))
+    spoken = [ours.spoken(language) for language in ("es", "es-mx", "en-gb", "fr", "pt-br")]
+    assert spoken == ["es", "es", "en", "en", "en"]
