@@ -249,11 +249,10 @@ def _foretell(
 
 
 TRAJECTORY_FIELDS = [
-    "client_id", "episode_id", "measure_id", "respondent_id", "variant", "model_id", "as_of",
+    "client_id", "episode_id", "measure_id", "respondent_id", "variant", "model_id",
     "newest_input_at", "input_hash", "mid_care", "t", "dates", "scores", "expected_t",
     "expected_mean", "expected_low80", "expected_high80", "forecast_t", "forecast_mean",
     "forecast_low80", "forecast_high80", "standing", "change_class", "probabilities",
-    "computed_at",
 ]  # fmt: skip
 
 
@@ -272,16 +271,16 @@ def _newest_inputs(episode_ids: Ids, as_of: date) -> dict[int, datetime]:
     }
 
 
-def _row(reading: Reading, as_of: date, input_at: datetime, digest: str, now: datetime) -> Any:
+def _row(reading: Reading, input_at: datetime, digest: str) -> Any:
     s = reading.series
     return (
         s.client_id, s.episode_id, s.measure.pk, s.respondent_id, s.variant,
-        reading.model.pk if reading.model else None, as_of, input_at, digest,
+        reading.model.pk if reading.model else None, input_at, digest,
         s.mid_care, s.t, s.dates, s.scores,
         reading.expected_t, reading.expected_mean, reading.expected_low80,
         reading.expected_high80, reading.forecast_t, reading.forecast_mean,
         reading.forecast_low80, reading.forecast_high80,
-        reading.standing, reading.change_class, reading.probabilities, now,
+        reading.standing, reading.change_class, reading.probabilities,
     )  # fmt: skip
 
 
@@ -310,13 +309,14 @@ def store_trajectories(readings: list[Reading], as_of: date, episode_ids: Ids) -
         if place in stored and stored[place][0] == digest:
             del stored[place]
             continue
-        rows.append(_row(reading, as_of, newest.get(s.episode_id, now), digest, now))
+        rows.append(_row(reading, newest.get(s.episode_id, now), digest))
     gone = [pk for place, (_hash, _day, pk) in stored.items() if place[0] not in later]
     for start in range(0, len(gone), 5000):
         old = Trajectory.objects.filter(pk__in=gone[start : start + 5000])
         old._raw_delete(old.db)
     if rows:
-        bulk.copy_rows(Trajectory, TRAJECTORY_FIELDS, rows)
+        same = {"as_of": as_of, "computed_at": now}
+        bulk.copy_rows(Trajectory, TRAJECTORY_FIELDS, rows, same)
     return len(rows)
 
 

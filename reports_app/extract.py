@@ -215,10 +215,14 @@ def attended_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Session]:
 
 def others_in(period: Period, scope: Scope = CLINIC) -> QuerySet[Administration]:
     """Scores of a period that somebody beside the client gave."""
-    rows = Administration.objects.scored().filter(
+    rows = _scored_in(period, scope)
+    return rows.exclude(respondent__relation=Respondent.Relation.SELF).order_by()
+
+
+def _scored_in(period: Period, scope: Scope) -> QuerySet[Administration]:
+    return Administration.objects.scored().filter(
         **_within(period, "taken_on"), **scope.of("episode__")
     )
-    return rows.exclude(respondent__relation=Respondent.Relation.SELF).order_by()
 
 
 def raters_in(period: Period, scope: Scope = CLINIC) -> int:
@@ -226,7 +230,7 @@ def raters_in(period: Period, scope: Scope = CLINIC) -> int:
 
     Each is looked for: there are far fewer of them than scores in a year.
     """
-    scored = others_in(period, scope).filter(respondent=OuterRef("pk"))
+    scored = _scored_in(period, scope).filter(respondent=OuterRef("pk"))
     others = Respondent.objects.exclude(relation=Respondent.Relation.SELF)
     return others.filter(Exists(scored)).count()
 

@@ -32,7 +32,7 @@ from measures_app.counts import Counts, of_scores
 from measures_app.models import Measure, NightlyRun, Step, Trajectory
 from measures_app.reference_models import freeze_references, references_on
 from measures_app.series import Ids, within
-from reports_app import changes, figures, summaries
+from reports_app import changes, figures, session_months, summaries
 from reports_app.models import EpisodeSummary
 from sessions_app import bulk, clinic_time
 from sessions_app.context import acting_as, system
@@ -64,9 +64,12 @@ def plan(as_of: date) -> list[steps.Part]:
     with acting_as(system("night")):
         measures = fitting.fitted_measures()
         ends = Episode.objects.aggregate(first=Min("pk"), last=Max("pk"))
-    # The counts are one statement: who helps counts sessions meanwhile.
-    parts = [steps.Part(name, "", 0) for name in ("counts", "sessions", "stopping")]
+        # The counts are one statement: who helps counts a month's sessions meanwhile. All there
+        # ever were take longer, and the models would wait for them.
+        sessions = steps.Part("sessions", "", 0 if session_months.has_few() else 2)
+    parts = [steps.Part(name, "", 0) for name in ("counts", "stopping")]
     parts += [steps.Part("models", measure.code, 1) for measure in measures]
+    parts.append(sessions)
     if ends["first"] is not None:
         first = steps.block_of(ends["first"]).start
         parts += [

@@ -11,6 +11,8 @@ from django.db import connection
 from reports_app.models import SessionMonth, TouchedMonth
 from sessions_app import bulk
 
+FEW = 3  # months
+
 # A session is its meeting's first clinician's; a meeting's minutes are those of everyone who
 # worked in it, once however many clients sat there: workload counts meetings.
 MONTHS = """
@@ -66,6 +68,12 @@ SOME = MONTHS.format(
     of_held="IN (SELECT id FROM held)",
     of_meeting="IN (SELECT meeting_id FROM held)",
 )
+
+
+def has_few() -> bool:
+    """Whether few months' sessions are to be counted again."""
+    noted = TouchedMonth.objects.filter(sessions=True).values("month").distinct()
+    return SessionMonth.objects.exists() and noted.count() <= FEW
 
 
 def rebuild() -> None:

@@ -19,7 +19,7 @@ from sessions_app.context import acting_as, system
 from sessions_app.models import Clinician, Meeting, MeetingClinician, Session
 
 GROWTH = 10
-NEWS_ONE_IN = 100  # sessions held
+NEWS_ONE_IN = 100  # sessions held: what was called off or is booked ahead brings no scores
 LAST_DAYS = 5
 
 

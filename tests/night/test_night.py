@@ -358,7 +358,19 @@ def test_others_are_called_in_at_each_position(at_work: Clinic, today: date):
     called: list[int] = []
     run_night(today, lambda run, due: called.append(due))
     assert len(called) == 5  # counts, models, episodes, months, and what pages open first
-    assert min(called[0], called[1], called[4]) > 1 == called[2] == called[3]
+    assert min(called[0], called[1], called[2], called[4]) > 1 == called[3]
+
+
+def test_sessions_are_counted_while_scores_are_unless_all_months_are(at_work: Clinic, today: date):
+    def beside() -> set[str]:
+        parts = nightly.plan(today)
+        (own,) = [part.position for part in parts if part.name == "sessions"]
+        return {part.name for part in parts if part.position == own} - {"sessions"}
+
+    a_small_clinic(at_work)
+    assert "episodes" in beside()  # none is counted yet
+    run_night(today)
+    assert "counts" in beside()
 
 
 def test_a_helper_takes_steps_until_the_night_is_over(at_work: Clinic, today: date):
