@@ -106,6 +106,8 @@ def entering_sentence(period: Period) -> str:
     due = Session.objects.filter(held_on__gte=period.start, held_on__lte=until)
     unsaid = due.expected().filter(status=Session.Status.BOOKED).count()
     entered_ones = due.exclude(status=Session.Status.BOOKED).count()
+    if not entered_ones + unsaid:
+        return _("No session's day has come yet.")
     return _("%(entered)d of %(all)d sessions whose day has come are entered.") % {
         "entered": entered_ones,
         "all": entered_ones + unsaid,
@@ -123,7 +125,7 @@ def changes_sentences(compared: Comparison) -> list[str]:
 
 
 def _moved(now: Metric, before: Metric) -> str:
-    if now.value is None or before.value is None:
+    if now.value is None or before.value is None or now.value == before.value == 0:
         return ""
     words = {"what": label_of(now), "then": _written(before), "now": _written(now)}
     if now.low is None or now.high is None or before.low is None or before.high is None:

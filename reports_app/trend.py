@@ -188,7 +188,9 @@ def trends(month: Month, counted: Counted, limit: int) -> Trends:
     told = [row["outcomes"].get(code, (0, 0, 0)) for row in rows]
     wanted = (
         (
-            _("Reliably improved (%(measure)s)") % {"measure": title},
+            _("Reliably improved (%(measure)s)") % {"measure": title}
+            if code
+            else _("Reliably improved"),
             np.array([better for _ended, _judged, better in told]),
             np.array([judged for _ended, judged, _better in told]),
         ),

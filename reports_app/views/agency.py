@@ -113,6 +113,10 @@ def reports(request: HttpRequest) -> HttpResponse:
 def month(request: HttpRequest, month: str) -> HttpResponse:
     """The period on one page, with its files and what it compares to."""
     try:
+        shown = parse_period(month)
+    except PeriodProblem as problem:
+        return _month_page(request, this_month().previous(), str(problem), 404)
+    try:
         asked = request.GET.get("period", "").strip() or _asked_range(request)
         if asked:
             return redirect(
@@ -120,8 +124,8 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
                 + _address(**_kept_in_address(chosen_scope(request)))
             )
     except PeriodProblem as problem:
-        return _month_page(request, period_or_404(month), str(problem), 400)
-    return _month_page(request, period_or_404(month))
+        return _month_page(request, shown, str(problem), 400)
+    return _month_page(request, shown)
 
 
 def _asked_range(request: HttpRequest) -> str:

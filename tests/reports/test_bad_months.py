@@ -36,6 +36,9 @@ def test_a_month_in_the_future_is_nowhere_and_the_form_says_why(month: Month12) 
     ahead = f"{clinic_time.today() + timedelta(days=70):%Y-%m}"
     for page in (f"/reports/{ahead}/", f"/reports/{ahead}/csv/", f"/agency/?month={ahead}"):
         assert dora.get(page).status_code == 404, page
+    there = dora.get(f"/reports/{ahead}/").content.decode()
+    assert f"{ahead} lies in the future" in there
+    assert f"What came of {month.month.title}?" in there
     asked = dora.get(f"/reports/{month.month}/", {"period": ahead})
     assert asked.status_code == 400
     text = asked.content.decode()

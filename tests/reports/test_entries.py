@@ -76,6 +76,16 @@ def test_a_target_stands_beside_the_actual_as_it_was_in_force(month: Month12) ->
         ended, no_shows = targets(month.month, "County", metrics, frozenset())
         assert (ended.target, ended.reached, ended.target_words) == (10, True, "at least 10")
         assert (no_shows.reached, no_shows.target_words) == (False, "at most 5 %")
+        for metric, value in (("waiting_median_days", 21), ("effect_size", 0.8)):
+            report_actions.set_target(
+                funder="County", metric=metric, value=value, from_on=month.month.start,
+                by=month.clinic.users["dora"],
+            )  # fmt: skip
+        others = [Metric("m", "s", "", "waiting_median_days", 23.0),
+                  Metric("m", "s", "x", "effect_size", 0.81)]  # fmt: skip
+        waited, effect = targets(month.month, "County", others, frozenset())
+        assert (waited.target_words, waited.reached) == ("at most 21 days", False)
+        assert (effect.target_words, effect.reached) == ("at least 0.80", True)
         year = targets(month.month.year, "County", metrics, frozenset())[0]
         assert year.target in (120, 1188)  # a count is asked for each month
         hidden = targets(month.month, "County", metrics, frozenset({1}))[1]
@@ -94,7 +104,9 @@ def test_a_board_reads_what_was_entered_and_what_changed_on_the_first_page(month
         )  # fmt: skip
         report = month.report()
         text = _pdf_text(to_pdf(report))
-        for words in ("2 complaints.", "3 posts are vacant.", "Two more rooms.",
+        for words in ("Compared", "all of", "reliable change 6.6 or more; borrowed from",
+                      "What each number means", "2 complaints.", "3 posts are vacant.",
+                      "Two more rooms.",
                       "Case reviews: 0 held", "People served: 15,"):  # fmt: skip
             assert words in text, words
         assert Scope().is_clinic
