@@ -144,6 +144,15 @@ def _dead_here(claimed_by: str) -> bool:
     return False
 
 
+def _commit_without_waiting() -> None:
+    """Let the disk write this transaction when it comes to it.
+
+    A claim, or a step with its effects: what a power cut takes back is claimed and done again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+
+
 def claim(step: Step, me: str) -> bool:
     """Take a step that waits, whose lease ran out, or whose worker is known to be dead."""
     now = clinic_time.now()
@@ -152,13 +161,15 @@ def claim(step: Step, me: str) -> bool:
     free |= Q(state=Step.State.CLAIMED, lease_until__gt=now + 2 * LEASE)
     if step.state == Step.State.CLAIMED and _dead_here(step.claimed_by):
         free |= Q(state=Step.State.CLAIMED, claimed_by=step.claimed_by)
-    taken = Step.objects.filter(free, pk=step.pk, run__state=NightlyRun.State.RUNNING).update(
-        state=Step.State.CLAIMED,
-        claimed_by=me,
-        lease_until=now + LEASE,
-        heartbeat_at=now,
-        attempts=F("attempts") + 1,
-    )
+    with transaction.atomic():
+        _commit_without_waiting()  # it would wait for what the step before has written
+        taken = Step.objects.filter(free, pk=step.pk, run__state=NightlyRun.State.RUNNING).update(
+            state=Step.State.CLAIMED,
+            claimed_by=me,
+            lease_until=now + LEASE,
+            heartbeat_at=now,
+            attempts=F("attempts") + 1,
+        )
     return taken == 1
 
 
@@ -187,15 +198,6 @@ class _Heartbeat:
                 ).update(heartbeat_at=now, lease_until=now + LEASE)
         finally:
             connection.close()
-
-
-def _commit_without_waiting() -> None:
-    """Let the disk write this transaction when it comes to it.
-
-    A step and its effects are one transaction: one that a power cut takes back is done again.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def carry_out(run: NightlyRun, step: Step, work: Work, me: str) -> None:
