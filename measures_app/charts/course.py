@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from measures_app.charts.figures import CourseFigure, describe
-from measures_app.charts.svg import PAPER, Axis, line, number, picture, spread, text, ticks
+from measures_app.charts.svg import PAPER, Axis, Point, line, number, picture, spread, text, ticks
 
 WIDE, NARROW = (780, 420), (360, 400)
 LABEL_GAP = 14.0
@@ -107,12 +107,21 @@ def _zone(figure: CourseFigure, x: Axis, y: Axis) -> tuple[list[str], list[tuple
     return parts, labels
 
 
+def _finer(points: Sequence[Point]) -> float:
+    """How much smaller marks are drawn that would lie over one another: 1 for most courses."""
+    if len(points) < 2:
+        return 1.0
+    apart = (points[-1][0] - points[0][0]) / (len(points) - 1)
+    return min(1.0, max(0.35, apart / 9))
+
+
 def _scores(figure: CourseFigure, x: Axis, y: Axis) -> list[str]:
     points = [(x(t), y(v)) for t, v in figure.scores]
-    parts = [line(points, "c-score", PAPER["score"], 2.6)]
+    fine = _finer(points)
+    parts = [line(points, "c-score", PAPER["score"], round(2.6 * fine, 2))]
     parts += [
-        f'<circle class="c-score-mark" cx="{a:g}" cy="{b:g}" r="4.6" fill="{PAPER["score"]}" '
-        f'stroke="{PAPER["surface"]}" stroke-width="1.2"/>'
+        f'<circle class="c-score-mark" cx="{a:g}" cy="{b:g}" r="{4.6 * fine:.3g}" '
+        f'fill="{PAPER["score"]}" stroke="{PAPER["surface"]}" stroke-width="{1.2 * fine:.2g}"/>'
         for a, b in points
     ]
     if points:
@@ -175,9 +184,12 @@ def _alliance(figure: CourseFigure, x: Axis, top: float, bottom: float) -> list[
         if y(cutoff) - top > 11:
             parts.append(text(x.start - 8, y(cutoff) + 4, number(cutoff), anchor="end", size=11))
     points = [(x(t), y(v)) for t, v in figure.alliance]
-    parts.append(line(points, "c-alliance", PAPER["alliance"], 2))
+    fine = _finer(points)
+    parts.append(line(points, "c-alliance", PAPER["alliance"], round(2 * fine, 2)))
+    side = round(7.2 * fine, 2)
     parts += [
-        f'<rect class="c-alliance-mark" x="{a - 3.6:g}" y="{b - 3.6:g}" width="7.2" height="7.2" '
+        f'<rect class="c-alliance-mark" x="{a - side / 2:g}" y="{b - side / 2:g}" '
+        f'width="{side:g}" height="{side:g}" '
         f'fill="{PAPER["alliance"]}"/>'
         for a, b in points
     ]

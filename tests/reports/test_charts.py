@@ -79,6 +79,19 @@ def test_the_table_has_every_session_with_its_day() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("sessions", "radius"), [(40, 4.6), (300, 1.61)])
+def test_marks_of_a_long_course_are_finer_and_of_a_usual_one_as_ever(
+    sessions: int, radius: float
+) -> None:
+    course = [(t, 15 + t % 7) for t in range(1, sessions + 1)]
+    drawn = course_svg(CourseFigure(**{**COURSE.__dict__, "scores": course, "alliance": course}))
+    found = {float(r) for r in re.findall(r'class="c-score-mark"[^>]* r="([^"]*)"', drawn)}
+    assert found == {radius}
+    widths = re.findall(r'class="c-alliance-mark"[^>]* width="([^"]*)"', drawn)
+    assert len(widths) == sessions
+    assert float(widths[0]) == pytest.approx(7.2 * radius / 4.6, abs=0.01)
+
+
 def test_labels_never_lie_over_one_another() -> None:
     places = spread([10, 11, 12, 100], 14, 0, 105)
     assert all(b - a >= 14 for a, b in pairwise(places))
