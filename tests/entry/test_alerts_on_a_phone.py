@@ -57,6 +57,8 @@ def test_the_clinics_words_stand_before_the_form_and_at_once_after_the_answer(
     for line in phone.locator("[data-line] input[type=range]").all():
         line.tap()
     for choices in phone.locator("fieldset.choice").all():
+        # The question stands within its card, not across its upper edge.
+        assert choices.locator("legend").bounding_box()["y"] > choices.bounding_box()["y"] + 5
         choices.get_by_text(often, exact=True).tap()
     phone.get_by_role("button", name=send).tap()
     alarm = phone.get_by_role("alert")

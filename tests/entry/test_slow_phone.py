@@ -35,6 +35,11 @@ NETWORKS = {
     "slow 3G (Chromium's tools)": (400_000, 400_000, 2000),
 }
 READY = "[data-line] input[type=range]"  # hidden until the script shows the line
+# Noted in the page itself: asking it from outside takes a slow processor's time too.
+NOTES = f"""new MutationObserver(() => {{
+  const line = document.querySelector("{READY}");
+  if (line && !line.hidden) window.usable ??= performance.now();
+}}).observe(document, {{ attributes: true, childList: true, subtree: true }});"""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,7 @@ def test_the_form_on_a_slow_phone(browser: Any, address: str, network: str) -> N
             viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
         )
         page = context.new_page()
+        page.add_init_script(NOTES)
         devtools = context.new_cdp_session(page)
         devtools.send("Network.enable")
         devtools.send(
@@ -89,7 +95,7 @@ def test_the_form_on_a_slow_phone(browser: Any, address: str, network: str) -> N
         page.goto(address, wait_until="commit")
         page.locator(READY).first.wait_for()
         # By the browser's own clock, from the tap on the link on.
-        times.append(page.evaluate("performance.now()"))
+        times.append(page.evaluate("usable"))
         heard = page.evaluate(
             "performance.getEntriesByType('resource').concat("
             "performance.getEntriesByType('navigation'))"
