@@ -57,12 +57,16 @@ class _Rows:
         of_episodes = ["episode__programme_id", "episode__funder"]
         self.period = period
         self.ended = single.ended_in(period)
+        for name in ("first_session_on", "last_session_on", "closed_on"):
+            # Once here: each scope reckons with them.
+            self.ended[name] = pd.to_datetime(self.ended[name])
         self.starters = single.starters(self.ended)
         self.opened = _frame(single.opened_in(period), PLACES)
         self.unsaid = _frame(single.unsaid_in(period), of_episodes)
         self.said = self._said(of_episodes)
         self.people = self.said[self.said["attended"] > 0]
-        self.raters = _frame(single.others_in(period), of_episodes, "respondent_id")
+        others = single.others_in(period).order_by().distinct()
+        self.raters = _frame(others, of_episodes, "respondent_id")
         self.references = read_references()
         self.waits = waits(period, CLINIC)
         self.care = in_care(period, {}, PLACES)
