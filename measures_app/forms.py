@@ -265,8 +265,11 @@ class SessionForm(AsksMeasures):
         super().__init__(*args, initial=initial, **kwargs)
         self.session = session
         if session is not None:
-            for name in ("held_on", "time", "minutes", "kind", "format", "telehealth"):
+            # Who is here decides the format: that has a page of its own.
+            for name in ("held_on", "time", "format"):
                 self.fields[name].disabled = True
+            for name in ("minutes", "kind"):
+                self.fields[name].required = False  # as it was booked
             del self.fields["another"]
         self.ask(due)
         first = next((f for f in self.fields.values() if isinstance(f, AnswerField)), None)

@@ -12,7 +12,7 @@ from measures_app.due import Due
 from measures_app.models import Administration
 from sessions_app import actions, clinic_time
 from sessions_app.atomic import action
-from sessions_app.models import Episode, Session
+from sessions_app.models import Episode, Meeting, Session
 from sessions_app.prepared import Prepared
 
 
@@ -51,8 +51,17 @@ def record_session_with_measures(
         )
     else:
         actions.set_attendance(session=session, status=status, obstacle=obstacle, by=by)
+        _as_held(session.meeting, meeting, by)
     _keep(episode, session, readings, provenance, by, new=new)
     return session
+
+
+def _as_held(meeting: Meeting, said: dict[str, Any], by: Any) -> None:
+    """Length, kind and way where they differ from what was booked; what isn't said stays."""
+    booked = {name: getattr(meeting, name) for name in ("minutes", "kind", "telehealth")}
+    held = booked | {name: said[name] for name in booked if said.get(name) not in (None, "")}
+    if held != booked:
+        actions.set_meeting_facts(meeting=meeting, by=by, **held)
 
 
 def _keep(

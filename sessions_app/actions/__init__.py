@@ -35,7 +35,7 @@ from sessions_app.actions.conferences import (
 from sessions_app.actions.endings import close_episode, hand_over_caseload, transfer_episode
 from sessions_app.actions.keys import make_key, revoke_key
 from sessions_app.actions.links import make_link, note_opened, revoke_link, send_link
-from sessions_app.actions.meetings import join_meeting, set_meeting_format
+from sessions_app.actions.meetings import join_meeting, set_meeting_facts, set_meeting_format
 from sessions_app.actions.people import (
     add_clinician,
     add_programme,
@@ -163,6 +163,7 @@ __all__ = [
     "set_conference_case",
     "set_crisis_text",
     "set_duty",
+    "set_meeting_facts",
     "set_meeting_format",
     "set_policy",
     "set_retention",

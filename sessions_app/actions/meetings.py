@@ -56,6 +56,34 @@ def set_meeting_format(*, meeting: Meeting, format: str, by: Any) -> Meeting:
 
 
 @action
+def set_meeting_facts(
+    *, meeting: Meeting, minutes: int, kind: str, telehealth: bool, by: Any
+) -> Meeting:
+    """How it was held, where that differs from what was booked: length, kind, video or phone."""
+    held, sessions = _held(meeting, by)
+    if kind not in Meeting.Kind.values:
+        raise ValidationError({"kind": _("Choose one of the kinds.")})
+    if not 0 < minutes <= 24 * 60:
+        raise ValidationError({"minutes": _("A session takes minutes of one day.")})
+    given = {"minutes": minutes, "kind": kind, "telehealth": telehealth}
+    changed = {name: value for name, value in given.items() if getattr(held, name) != value}
+    if not changed:
+        return held
+    for name, value in changed.items():
+        setattr(held, name, value)
+    held.save(update_fields=list(changed))
+    for session in sessions:
+        audit.record(
+            "meeting facts set",
+            subject_kind="client",
+            subject=session.client.code,
+            by=by,
+            **changed,
+        )
+    return held
+
+
+@action
 def join_meeting(*, meeting: Meeting, clinician: Clinician, by: Any) -> MeetingClinician:
     """A second clinician in the same hour: a joint first session, co-therapy.
 

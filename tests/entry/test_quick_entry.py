@@ -14,7 +14,7 @@ from measures_app import measures
 from measures_app.models import Administration
 from sessions_app import actions, clinic_time
 from sessions_app.context import acting_as
-from sessions_app.models import Session
+from sessions_app.models import AuditEvent, Session
 from tests.cast import BY, Clinic
 
 MARKS = {"individual": "64", "close": "0", "social": "5,1", "overall": "7.0"}
@@ -161,6 +161,25 @@ def test_a_double_press_on_a_booked_session_gives_the_same_answer(
     first, second = page.send(MARKS), page.send(MARKS)
     assert (first.status_code, second.status_code) == (302, 302)
     assert len(_scores()) == 1
+
+
+def test_a_booked_session_is_kept_as_it_was_held_and_not_as_it_was_booked(
+    paper: Any, booked: Session
+) -> None:
+    """Length, kind and video were greyed out where they had been booked."""
+    held = {"minutes": "25", "kind": "crisis", "telehealth": "on"}
+    assert paper(f"/sessions/{booked.pk}/").send(MARKS, **held).status_code == 302
+    again = paper(f"/sessions/{booked.pk}/", who="alice")
+    wrong = again.browser.post(again.path, {"key": str(again.form["key"].value()),
+                               "status": "attended", "minutes": "2", "kind": "tea"})  # fmt: skip
+    assert wrong.status_code == 422
+    assert set(_errors(wrong)) == {"minutes", "kind"}
+    with acting_as(BY):
+        meeting = Session.objects.select_related("meeting").get(pk=booked.pk).meeting
+        told = AuditEvent.objects.filter(action="meeting facts set")
+        assert (meeting.minutes, meeting.kind, meeting.telehealth) == (25, "crisis", True)
+        assert meeting.starts_at == booked.meeting.starts_at
+        assert told.count() == 1
 
 
 def test_the_same_form_with_other_answers_is_refused_and_keeps_what_was_typed(paper: Any) -> None:

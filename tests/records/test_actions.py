@@ -251,6 +251,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "set_meeting_format": lambda c, by: sessions_app.actions.set_meeting_format(
         meeting=c.sessions["ana"][0].meeting, format="couple", by=by
     ),
+    "set_meeting_facts": lambda c, by: sessions_app.actions.set_meeting_facts(
+        meeting=c.sessions["ana"][0].meeting, minutes=30, kind="crisis", telehealth=True, by=by
+    ),
     "join_meeting": lambda c, by: sessions_app.actions.join_meeting(
         meeting=c.sessions["ana"][0].meeting, clinician=c.clinicians["ruth"], by=by
     ),
@@ -582,7 +585,7 @@ RIGHTLY = {
                      "correct_administration", "void_administration",
                      "record_session_with_measures", "raise_alert", "tell_of_alert",
                      "see_alert", "show_alert", "close_alert", "bring_in_duty",
-                     "set_meeting_format", "join_meeting",
+                     "set_meeting_format", "set_meeting_facts", "join_meeting",
                      "note_whereabouts", "log_practice", "take_back_practice",
                      "share_practice", "end_practice_share", "set_own_checkpoint",
                      "propose_rule_change"), "alice"),
