@@ -312,6 +312,20 @@ def worker(start_worker: Callable[[], Worker]) -> Worker:
     return start_worker()
 
 
+@pytest.fixture
+def no_pages_made_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nights leave out the figures that pages would make when opened: half a small night's time.
+
+    For tests of what a night finds out that open none of those pages.
+    """
+    from reports_app import nightly
+
+    whole = nightly.plan
+    monkeypatch.setattr(
+        nightly, "plan", lambda as_of: [part for part in whole(as_of) if part.name != "figures"]
+    )
+
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 QUIETLY = [
     "--no-sandbox",

@@ -28,6 +28,8 @@ from sessions_app.tasks import sweep_webhooks  # registers who carries out what
 from tests.api.https_sink import Sink, certificate, listening
 from tests.cast import BY, Clinic
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 EVENTS = list(Webhook.Event.values)
 
 

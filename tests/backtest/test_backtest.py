@@ -31,6 +31,8 @@ from sessions_app.models import Episode, Job, Outbox, Session
 from tests.cast import BY
 from tests.night.stories import days, tell
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 
 def test_origins_end_with_the_last_day_and_stand_a_week_apart():
     found = origins_between(date(2026, 1, 1), date(2026, 1, 31))

@@ -23,6 +23,8 @@ from sessions_app.context import acting_as
 from sessions_app.models import CaseReview, User
 from tests.cast import BY
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 WEEKS = 52
 
 

@@ -20,6 +20,8 @@ from sessions_app.context import acting_as
 from sessions_app.models import AuditEvent, Outbox
 from tests.cast import BY, Clinic
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 FIRST = {"individual": "6.0", "close": "5.0", "social": "4.0", "overall": "5.0"}  # 20.0
 
 

@@ -19,6 +19,8 @@ from tests.cast import BY, Clinic
 
 from .documents import changed
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 
 @pytest.fixture
 def at_work(clinic: Clinic) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from measures_app import actions as measure_actions
 from measures_app.models import Flag, FlagEvent
 from reports_app.nightly import run_night
@@ -17,6 +19,8 @@ from sessions_app.models import Meeting, Session
 from tests.cast import BY, Clinic
 
 from .stories import Story, add_score, add_session, days, flags_of, ordinary, tell
+
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
 
 
 def after_a_night(story: Story) -> set[str]:

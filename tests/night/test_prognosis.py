@@ -28,6 +28,8 @@ from tests.cast import BY
 from tests.night.stories import days, tell
 from tests.stage import scene
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 
 def _simulate(clients: int) -> None:
     with acting_as(BY):

@@ -23,6 +23,8 @@ from sessions_app.models import Episode
 from tests.cast import BY, PASSWORD, Clinic
 from tests.night.stories import bring, days, flags_of, tell
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 RULE = "at_risk_of_stopping"
 
 

@@ -20,6 +20,8 @@ from sessions_app.models import Client, Episode, Programme
 from tests.cast import BY, Clinic
 from tests.night.stories import OUTCOME, bring, days
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 GAIN = {"Walk-in": 4.0, "Groups": 0.0}  # points more at each session after the first
 FEW = "Family"
 

@@ -18,6 +18,8 @@ from tests.cast import BY, Clinic
 
 from .stories import add_score, add_session, days, tell
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 WORSE, SAME = [18, 14, 11.4], [18, 19, 18, 19, 18, 19]
 
 

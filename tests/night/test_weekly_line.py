@@ -22,6 +22,8 @@ from tests.cast import BY, Clinic
 
 from .stories import days, tell
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 WEEK = timedelta(weeks=1)
 WORSE, SAME = [18, 14, 11.4], [18, 19, 18, 19, 18, 19]
 ROOM, LINE = 2, 0.45

@@ -22,6 +22,8 @@ from sessions_app.models import CaseReview, Episode, User
 from tests.cast import BY, Clinic
 from tests.reports.conftest import browser_text, score
 
+pytestmark = pytest.mark.usefixtures("no_pages_made_ahead")
+
 TODAY = clinic_time.today()
 
 
