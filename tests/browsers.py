@@ -44,8 +44,9 @@ WIDE = """() => {
     const folded = [...document.querySelectorAll("details:not([open])")];
     for (const one of folded) one.open = true;
     const edge = (e) => Math.round(e.getBoundingClientRect().right);
+    const around = (e) => e.parentElement.closest(".scroll, .card, main");
     const wide = [...document.querySelectorAll("main :is(table, figure, svg.chart, .plot)")]
-        .filter((e) => e.checkVisibility() && edge(e) > edge(e.closest(".card, main")) + 1)
+        .filter((e) => e.checkVisibility() && edge(e) > edge(around(e)) + 1)
         .map((e) => (e.caption ?? e).textContent.trim().slice(0, 60) || e.outerHTML.slice(0, 60));
     for (const one of folded) one.open = false;
     return wide;
