@@ -119,8 +119,10 @@ def _count_again(months: Collection[date]) -> None:
         return
     old = SessionMonth.objects.filter(month__in=list(months))
     old._raw_delete(old.db)
-    bulk.prefer_indexes()  # a month's sessions, not all there ever were
     with connection.cursor() as cursor:
-        # Room for a month's sessions: on disk they were put down five times over.
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+        if len(months) <= FEW:
+            # A month's sessions are looked up, not sought among all there ever were, and have
+            # room: on disk they were put down five times over. All would take a gigabyte.
+            bulk.prefer_indexes()
+            cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(SOME, {"months": list(months)})
