@@ -93,12 +93,6 @@ REFERENCING {transition} FOR EACH STATEMENT EXECUTE FUNCTION {name}();
 TRIGGERS: Final = "".join(
     _trigger(table, event) for table in DAYS for event in EVENTS.get(table, ALL)
 )
-# What was there before there were notes: each episode, and all that is dated ahead.
-NOTE_ALL: Final = "".join(
-    f"{_note(table, f'SELECT * FROM {table}')};"
-    for table in DAYS
-    if table not in ("sessions_app_client", "sessions_app_meeting")
-)
 
 NOTED = """
     FROM measures_app_touchedepisode t
