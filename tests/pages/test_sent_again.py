@@ -23,7 +23,7 @@ def alice(browser_of: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch)
     browser = browser_of("alice")
     browser.raise_request_exception = False
 
-    def away(*args: Any) -> Any:
+    def away(*args: Any, **how: Any) -> Any:
         raise OperationalError("could not connect")
 
     monkeypatch.setattr(context, "acting_as", away)
