@@ -121,6 +121,19 @@ def note_all_with(measure_id: int, day: date) -> None:
         cursor.execute(ALL_WITH, {"measure": measure_id, "day": day})
 
 
+THESE = """
+INSERT INTO measures_app_touchedepisode (episode_id, from_on, until_on)
+SELECT unnest(%(these)s::bigint[]), %(day)s::date, %(day)s::date
+"""
+
+
+def note(episodes: Collection[int], day: date) -> None:
+    """Note some episodes: from a day on they are to be looked at."""
+    if episodes:
+        with connection.cursor() as cursor:
+            cursor.execute(THESE, {"these": list(episodes), "day": day})
+
+
 def noted(block: range, as_of: date, *, without: Collection[int] = (), take: bool) -> set[int]:
     """Episodes of a block of which a note speaks that a day lets be known.
 

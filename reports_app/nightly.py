@@ -155,6 +155,8 @@ def bring_up_to_date(
         )
         histories.add_series(loud, readings, as_of, alliance)
     with watch.part("trajectories"):
+        if live and as_of < clinic_time.today():  # read with models and rules of that day
+            touched_episodes.note(found.changed, clinic_time.today())
         changed = set(found.changed)
         fresh = [reading for reading in readings if reading.series.episode_id in changed]
         written = expected.store_trajectories(fresh, as_of, scope)

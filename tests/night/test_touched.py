@@ -261,6 +261,13 @@ def test_so_it_does_whatever_happens(
     holds(world, deeds)
 
 
+@pytest.mark.parametrize("deed", [(import_some, 0, 1), (lose_rows, 0, 1)])
+def test_what_a_late_night_reads_with_its_own_models_is_read_again_with_todays(
+    world: World, deed: tuple[Callable[[World, Story, int], None], int, int]
+):
+    holds(world, [deed, (be_late, 0, 0)])
+
+
 def test_each_way_to_change_a_course_is_seen(world: World):
     ways = (
         stay_away, correct, void, end, hand_over, put_the_client_right, move_a_session,
