@@ -11,22 +11,26 @@ from django.utils import translation
 
 from outcomes_site.joined import hash_of
 
-# The one hash written down is of Plotly's empty style element; the others are of the files that
-# stand within a respondent's page.
+# The one hash is of Plotly's empty style element.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self' {script}; "
-    "style-src 'self' {style} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
+    "default-src 'none'; script-src 'self'{script}; "
+    "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='{style}; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'{form_action}; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
 
 
-def content_security_policy() -> str:
-    """Forms stay here; one leads to the clinic's own sign-in service, where there is one."""
+def content_security_policy(*, brings_along: bool = False) -> str:
+    """Forms stay here; one leads to the clinic's own sign-in service, where there is one.
+
+    `brings_along`: the one page whose style and script stand within it, known by their hashes.
+    """
     there = "".join(f" {origin}" for origin in settings.SSO["origins"]) if settings.SSO else ""
     return CONTENT_SECURITY_POLICY.format(
-        form_action=there, script=hash_of("js/client.js"), style=hash_of("css/client.css")
+        form_action=there,
+        script=f" {hash_of('js/client.js')}" if brings_along else "",
+        style=f" {hash_of('css/client.css')}" if brings_along else "",
     )
 
 
@@ -36,7 +40,9 @@ class SecurityHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers["Content-Security-Policy"] = content_security_policy()
+        response.headers["Content-Security-Policy"] = content_security_policy(
+            brings_along=getattr(response, "brings_along", False)
+        )
         response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -205,7 +205,10 @@ def _answer(request: HttpRequest, way: Answering) -> HttpResponse:
             "statement": statement,
             **more,
         }
-        return render(request, "entry/respondent.html", context, status=status)
+        page = render(request, "entry/respondent.html", context, status=status)
+        # Its style and script, which the content security policy then lets stand there.
+        page.brings_along = context["own_device"]  # type: ignore[attr-defined]
+        return page
 
     if request.method != "POST":
         return shown(RespondentForm(due=way.asked.due)) if way.asked.due else way.done(False, 200)

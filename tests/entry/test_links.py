@@ -257,6 +257,10 @@ def test_what_stands_within_the_form_is_what_its_hash_lets_run(link: str) -> Non
         (allowed,) = re.findall(f"{element}-src ([^;]+)", policy)
         assert f"'sha256-{known}'" in allowed.split()
         assert "'unsafe-inline'" not in allowed
+    for other in ("/m/made-up/", "/sign-in/"):  # no other page has any use for them
+        strict = Browser().get(other)["Content-Security-Policy"]
+        assert "script-src 'self'; style-src 'self' 'sha256-47DEQpj8" in strict
+        assert strict.count("sha256-") == 1
 
 
 def test_answered_before_the_session_it_is_the_next_one_s_score(
