@@ -5,7 +5,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from measures_app.migrations import REPLACES
 from sessions_app.at_once import AtOnce
 
 
@@ -13,8 +12,6 @@ class Migration(AtOnce):
     """What is asked, what was answered, and what that is taken to mean."""
 
     initial = True
-
-    replaces = REPLACES
 
     dependencies = [("sessions_app", "0002_people_and_care")]
 

@@ -1,6 +1,5 @@
 from django.db import migrations
 
-from measures_app.migrations import REPLACES
 from measures_app.touched_episodes import TRIGGERS
 from sessions_app import row_security as rs
 from sessions_app.row_security_webhooks import WEBHOOKS
@@ -82,8 +81,6 @@ HOLDING = [
 
 class Migration(migrations.Migration):
     """Who sees which scores; what is never edited; who is told of what was written."""
-
-    replaces = REPLACES
 
     dependencies = [
         ("measures_app", "0001_asked_and_answered"),

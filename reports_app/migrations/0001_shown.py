@@ -4,7 +4,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from reports_app.migrations import REPLACES
 from sessions_app.at_once import AtOnce
 
 
@@ -12,8 +11,6 @@ class Migration(AtOnce):
     """What is shown, kept and handed out."""
 
     initial = True
-
-    replaces = REPLACES
 
     dependencies = [
         ("measures_app", "0001_asked_and_answered"),

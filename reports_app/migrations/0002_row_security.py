@@ -1,6 +1,5 @@
 from django.db import migrations
 
-from reports_app.migrations import REPLACES
 from reports_app.touched_months import REFERRALS, TRIGGERS, counting_trigger
 from sessions_app import row_security as rs
 
@@ -41,8 +40,6 @@ TOUCHED = [
 
 class Migration(migrations.Migration):
     """Who sees which figures, and which months are to be counted again."""
-
-    replaces = REPLACES
 
     dependencies = [("reports_app", "0001_shown"), ("measures_app", "0002_row_security")]
 

@@ -1,18 +1,19 @@
 """The schema."""
 
-# What it was made in at first; a folder that has all of these has what replaces them.
-REPLACES = [
-    ("reports_app", "0001_initial"),
-    ("reports_app", "0002_what_derived_rows_are_made_from"),
-    ("reports_app", "0003_reference_of_a_summary"),
-    ("reports_app", "0004_touched_months"),
-    ("reports_app", "0005_case_files"),
-    ("reports_app", "0006_editions"),
-    ("reports_app", "0007_clinic_entries"),
-    ("reports_app", "0008_practice"),
-    ("reports_app", "0009_kept_figures"),
-    ("reports_app", "0010_client_copies"),
-    ("reports_app", "0011_waits"),
-    ("reports_app", "0012_case_rows"),
-    ("reports_app", "0013_since_when"),
-]
+# What it was made in before the first release, and what stands instead (outcomes_site/schema.py).
+FORMER = (
+    "0001_initial",
+    "0002_what_derived_rows_are_made_from",
+    "0003_reference_of_a_summary",
+    "0004_touched_months",
+    "0005_case_files",
+    "0006_editions",
+    "0007_clinic_entries",
+    "0008_practice",
+    "0009_kept_figures",
+    "0010_client_copies",
+    "0011_waits",
+    "0012_case_rows",
+    "0013_since_when",
+)
+INSTEAD = ("0001_shown", "0002_row_security")

@@ -3,15 +3,11 @@ import uuid
 import django.db.models.functions.text
 from django.db import migrations, models
 
-from sessions_app.migrations import REPLACES
-
 
 class Migration(migrations.Migration):
     """Alone: other packages point at users, and their tables are soonest made before ours."""
 
     initial = True
-
-    replaces = REPLACES
 
     dependencies = []
 

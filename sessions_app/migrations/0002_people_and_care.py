@@ -10,13 +10,10 @@ from django.conf import settings
 from django.db import migrations, models
 
 from sessions_app.at_once import AtOnce
-from sessions_app.migrations import REPLACES
 
 
 class Migration(AtOnce):
     """Everybody in care, and whoever cares."""
-
-    replaces = REPLACES
 
     dependencies = [
         ("sessions_app", "0001_user"),

@@ -1,7 +1,6 @@
 from django.db import migrations
 
 from sessions_app import row_security as rs
-from sessions_app.migrations import REPLACES
 from sessions_app.row_security_cover import COVER
 from sessions_app.row_security_emergency import EMERGENCY
 from sessions_app.row_security_history import closed
@@ -136,8 +135,6 @@ WIDER = [COVER, *REFERRALS, EMERGENCY, RELEASE]
 
 class Migration(migrations.Migration):
     """Who sees which rows, and which of them are written once, kept or told of."""
-
-    replaces = REPLACES
 
     dependencies = [("sessions_app", "0002_people_and_care")]
 

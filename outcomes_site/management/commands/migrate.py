@@ -50,11 +50,11 @@ class Command(migrate.Command):
                 database.prepare_database(_dsn(connection.settings_dict))
             except database.CannotPrepare as problem:
                 raise CommandError(str(problem)) from problem
-            try:
-                schema.refuse_half_made(connection)
-            except schema.HalfMade as problem:
-                raise CommandError(str(problem)) from None
             with database.as_owner(connection):
+                try:
+                    schema.take_over(connection)
+                except schema.HalfMade as problem:
+                    raise CommandError(str(problem)) from None
                 super().handle(*args, **options)
         if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
             reference.sync()
