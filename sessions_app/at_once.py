@@ -29,4 +29,9 @@ class AtOnce(migrations.Migration):
         self.mutate_state(project_state, preserve=False)
         for operation in self.operations:
             operation.database_forwards(self.app_label, schema_editor, project_state, project_state)
+        # What is put off is done here: Django then notes the migration in this very transaction,
+        # and a start that is cut off leaves both or neither.
+        for sql in schema_editor.deferred_sql:
+            schema_editor.execute(sql, None)
+        schema_editor.deferred_sql.clear()
         return project_state

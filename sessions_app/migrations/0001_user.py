@@ -3,8 +3,10 @@ import uuid
 import django.db.models.functions.text
 from django.db import migrations, models
 
+from sessions_app.at_once import AtOnce
 
-class Migration(migrations.Migration):
+
+class Migration(AtOnce):
     """Alone: other packages point at users, and their tables are soonest made before ours."""
 
     initial = True
