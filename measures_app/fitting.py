@@ -37,7 +37,7 @@ from measures_app.series import CHANGE_PURPOSES, SERIES, for_modelling
 from measures_app.strata import ModelKey
 from sessions_app.prepared import Prepared
 
-CODE_VERSION = "growth-9"
+CODE_VERSION = "growth-10"
 # A large clinic's model hardly moves in a day: it is fitted again when the data have grown by a
 # share, or after some weeks. A small clinic's is fitted on every night that brings something.
 SMALL_CLIENTS = growth.SMALL_SAMPLE
