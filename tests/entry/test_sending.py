@@ -133,7 +133,7 @@ def test_a_text_goes_by_the_clinics_own_sender_and_says_so_without_one(
     assert "Send as a text" not in browser_of("fred").get(door).content.decode()
     _deliver()
     assert "TEXT_SENDER isn't set up" in caplog.text
-    assert "555" not in caplog.text
+    assert "555 01" not in caplog.text
     settings.TEXT_SENDER = "tests.entry.test_sending.text_sender"
     assert "Send as a text" in browser_of("fred").get(door).content.decode()
     with acting_as(BY):
