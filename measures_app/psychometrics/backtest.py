@@ -28,14 +28,15 @@ from .accuracy import (
 from .bands import AS_DRAWN, Stretch, fit_stretch
 from .challenger import features_of, fit_challenger
 from .change import BoolArray, ChangeCriteria, direction
+from .deals import fold_of
 from .growth import GrowthModel, NotEnoughData, fit
 from .hazards import PATH_COVARIATES, HazardModel, fit_hazards
 from .outlook import IDENTITY, boundaries, read_ends, scale_of
 from .pace import NO_PACE, Pace, fit_pace, pace_of
 from .paths import Ends, simulate_ends, standing
-from .patterns import FloatArray, IntArray, split_intake
+from .patterns import FloatArray, IntArray
 from .reml import STARTS
-from .spread import standardised_residuals, with_spread
+from .spread import endings_of, with_spread
 from .stacking import stacking_weight
 
 SESSIONS: Final = (1, 2, 3, 4, 6, 8)
@@ -43,23 +44,6 @@ MOST_PATHS: Final = 4000  # a client: with a fourth of these an AUC moved by .00
 FEWEST_PATHS: Final = 200
 DRAWS: Final = 1_200_000  # of all clients together, a session: what a file of thousands takes
 PATHS_WITHIN: Final = 100  # for the recalibration, which averages over clients anyway
-
-
-def fold_of(labels: Sequence[str], folds: int, deal: int = 0) -> IntArray:
-    """Fold of each client: crc32 of its id modulo the number of folds.
-
-    Parameters
-    ----------
-    labels : sequence of str
-    folds : int
-    deal : int
-        Another way of dealing clients to folds: from 1 on, ``"1:"`` and so on stands before each
-        id. What moves from deal to deal says how much of a result is chance.
-    """
-    before = f"{deal}:" if deal else ""
-    return np.array(
-        [zlib.crc32(f"{before}{label}".encode()) % folds for label in labels], dtype=np.int64
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,33 +118,6 @@ class _Learnt:
     weight: float = 0.0
     pace: Pace = NO_PACE
     band: Stretch = AS_DRAWN
-
-
-def endings_of(
-    model: GrowthModel, client: IntArray, t: FloatArray, score: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Event and path covariates of each row, for courses that have all ended.
-
-    Parameters
-    ----------
-    model : GrowthModel
-    client, t, score : ndarray, shape (rows,)
-        As for `growth.fit`.
-
-    Returns
-    -------
-    event : ndarray of int64, shape (rows,)
-        1 at a client's last row.
-    known : ndarray, shape (rows, 2)
-        Standardised residual of this score and of the one before; NaN at intake.
-    """
-    first = np.r_[True, client[1:] != client[:-1]]
-    residual = np.full(len(t), np.nan)
-    residual[~first] = standardised_residuals(model, split_intake(client, t, score))
-    before = np.r_[np.nan, residual[:-1]]
-    before[first] = np.nan
-    event = np.r_[client[1:] != client[:-1], True].astype(np.int64)
-    return event, np.column_stack([residual, before])
 
 
 class Backtest:

@@ -5,10 +5,13 @@ A difference between two methods that is smaller than what another deal makes of
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from .patterns import IntArray
 
 SUMMED_UP = {
     "growth": (
@@ -22,6 +25,23 @@ SUMMED_UP = {
     "challenger": ("rmse", "auc"),
     "static": ("rmse", "auc"),
 }
+
+
+def fold_of(labels: Sequence[str], folds: int, deal: int = 0) -> IntArray:
+    """Fold of each client: crc32 of its id modulo the number of folds.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    folds : int
+    deal : int
+        Another way of dealing clients to folds: from 1 on, ``"1:"`` and so on stands before each
+        id. What moves from deal to deal says how much of a result is chance.
+    """
+    before = f"{deal}:" if deal else ""
+    return np.array(
+        [zlib.crc32(f"{before}{label}".encode()) % folds for label in labels], dtype=np.int64
+    )
 
 
 def over_deals(results: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -82,3 +82,30 @@ def with_spread(
         steepness = float(np.copysign(STEEPEST, sum(ends)))
     kept = model.clients / (model.clients + PRIOR_CLIENTS)
     return dataclasses.replace(model, spread=kept * steepness / model.intake_sd)
+
+
+def endings_of(
+    model: GrowthModel, client: IntArray, t: FloatArray, score: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Event and path covariates of each row, for courses that have all ended.
+
+    Parameters
+    ----------
+    model : GrowthModel
+    client, t, score : ndarray, shape (rows,)
+        As for `growth.fit`.
+
+    Returns
+    -------
+    event : ndarray of int64, shape (rows,)
+        1 at a client's last row.
+    known : ndarray, shape (rows, 2)
+        Standardised residual of this score and of the one before; NaN at intake.
+    """
+    first = np.r_[True, client[1:] != client[:-1]]
+    residual = np.full(len(t), np.nan)
+    residual[~first] = standardised_residuals(model, split_intake(client, t, score))
+    before = np.r_[np.nan, residual[:-1]]
+    before[first] = np.nan
+    event = np.r_[client[1:] != client[:-1], True].astype(np.int64)
+    return event, np.column_stack([residual, before])

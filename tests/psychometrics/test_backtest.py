@@ -8,10 +8,10 @@ import zlib
 import numpy as np
 import pytest
 
-from measures_app.psychometrics.backtest import Backtest, fold_of
+from measures_app.psychometrics.backtest import Backtest
 from measures_app.psychometrics.challenger import fit_challenger
 from measures_app.psychometrics.change import ChangeCriteria
-from measures_app.psychometrics.deals import over_deals
+from measures_app.psychometrics.deals import fold_of, over_deals
 from measures_app.psychometrics.files import read_long
 from measures_app.psychometrics.growth import NotEnoughData
 

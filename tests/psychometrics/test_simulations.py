@@ -7,11 +7,11 @@ import pytest
 
 from measures_app.psychometrics import bench
 from measures_app.psychometrics.accuracy import calibration
-from measures_app.psychometrics.backtest import endings_of
 from measures_app.psychometrics.change import ChangeCriteria
 from measures_app.psychometrics.growth import fit
 from measures_app.psychometrics.hazards import PATH_COVARIATES, fit_hazards
 from measures_app.psychometrics.outlook import look_ahead
+from measures_app.psychometrics.spread import endings_of
 
 # Two hundred fits with their standard errors take minutes, longer on a machine with other work.
 pytestmark = [pytest.mark.scale, pytest.mark.timeout(3600)]
