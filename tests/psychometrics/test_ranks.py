@@ -22,8 +22,10 @@ def test_equals_share_the_mean_of_their_ranks(values: list[int]) -> None:
     st.floats(0.001, 0.999),
 )
 def test_a_quantile_is_the_smallest_count_that_reaches_it(q: float, n: int, p: float) -> None:
-    found = float(binomial_quantile(q, n, p))
-    assert found == stats.binom.ppf(q, n, p)
+    found, theirs = float(binomial_quantile(q, n, p)), float(stats.binom.ppf(q, n, p))
+    if found != theirs:  # one count more or less only where it reaches q to the last digits
+        assert abs(found - theirs) == 1
+        assert stats.binom.cdf(min(found, theirs), n, p) == pytest.approx(q, rel=1e-9)
 
 
 def test_quantiles_are_found_side_by_side_and_unknown_stays_unknown() -> None:
